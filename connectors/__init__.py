@@ -1,0 +1,1 @@
+"""Outside systems, one module or sub-package each, behind small protocols."""

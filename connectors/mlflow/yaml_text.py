@@ -1,0 +1,44 @@
+"""YAML as MLflow writes it: safe types only, and no aliases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import MalformedInput
+
+if TYPE_CHECKING:
+    import yaml
+
+
+def parse_mapping(data: bytes, what: str) -> dict[str, Any]:
+    """Parse a YAML mapping.
+
+    Raises:
+        MalformedInput: it is not YAML, no mapping, or uses aliases, which could
+            expand a small file beyond memory.
+    """
+    import yaml
+
+    try:
+        document = yaml.load(data, Loader=_loader())  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as cause:
+        raise MalformedInput(f"{what} is not YAML") from cause
+    if not isinstance(document, dict):
+        raise MalformedInput(f"{what} is not a mapping")
+    return document
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    import yaml
+
+    class NoAliases(yaml.SafeLoader):
+        """Refuses aliases where they stand."""
+
+        def compose_node(
+            self, parent: yaml.Node | None, index: int
+        ) -> yaml.Node | None:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not read")
+            return super().compose_node(parent, index)
+
+    return NoAliases

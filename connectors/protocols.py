@@ -1,0 +1,115 @@
+"""What the services need of outside systems, split by capability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from store.facts import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """What the store knows of a source that keeps no history of its own."""
+
+    now: datetime
+    last_seen: datetime | None = None
+    """When the source was read last."""
+    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(model key, alias) -> model version key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedInput:
+    """One input that could not be taken, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many inputs were taken and which were not."""
+
+    accepted: int = 0
+    refused: list[RefusedInput] = field(default_factory=list)
+
+
+class FactSource(Protocol):
+    """Something that tells facts. Constructing one does no input or output."""
+
+    @property
+    def name(self) -> str:
+        """Its name in every key and reference."""
+        ...
+
+    @property
+    def tally(self) -> Tally:
+        """Filled while `facts` is read."""
+        ...
+
+    def facts(self, known: KnownState) -> Iterator[Fact]:
+        """Tell everything, in any order.
+
+        Raises:
+            ConnectorError: the source cannot be read (to the end).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file of an artifact, hashed as it is now."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@runtime_checkable
+class ArtifactReader(Protocol):
+    """Reads the files of a model by the location that the registry names."""
+
+    def files(self, location: str) -> list[ArtifactFile]:
+        """Every file below a location, by path.
+
+        Raises:
+            ConnectorError: the location cannot be read whole.
+        """
+        ...
+
+    def read(self, location: str, path: str, *, at_most: int) -> bytes:
+        """One file.
+
+        Raises:
+            ConnectorError: it is not there, or larger than `at_most`.
+        """
+        ...
+
+
+@runtime_checkable
+class AliasWriter(Protocol):
+    """Moves an alias in a registry and reads it back."""
+
+    @property
+    def address(self) -> str:
+        """The registry, without credentials."""
+        ...
+
+    def set_alias(self, model: str, alias: str, version: str) -> None:
+        """Point an alias at a version.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        ...
+
+    def read_alias(self, model: str, alias: str) -> str:
+        """The version an alias points at, or empty.
+
+        Raises:
+            ConnectorError: the registry does not answer.
+        """
+        ...

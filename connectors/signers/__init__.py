@@ -1,0 +1,1 @@
+"""Signers behind one seam, chosen by URI: files now, agents and tokens beside them."""

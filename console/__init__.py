@@ -1,0 +1,1 @@
+"""The command line, the services behind it, the reports and the terminal console."""

@@ -1,0 +1,109 @@
+"""The command line: one parser, and errors told in a line with the next step."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from console.version import VERSION
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see docs/commands.md)."""
+    from console.services.problems import KNOWN_ERRORS, exit_code_of
+
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    if getattr(parsed, "handler", None) is None:
+        parsed.handler, parsed.reference = _open_console, ""
+    from console.cli.context import Context
+    from console.cli.output import say
+
+    try:
+        return int(parsed.handler(Context(parsed)))
+    except KNOWN_ERRORS as problem:
+        say(f"countersign: {problem}")
+        hint = getattr(problem, "hint", "")
+        if hint:
+            say(f"  {hint}")
+        return exit_code_of(problem)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        say("stopped; nothing is half-done")
+        return 130
+    except OSError as problem:
+        place = f"{problem.filename}: " if problem.filename else ""
+        say(f"countersign: {place}{problem.strerror or problem}")
+        say("  Check the disk's space and rights, then try again.")
+        return 3
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    from console.cli import auditing, collecting, deciding, people, reading, showing
+
+    parser = argparse.ArgumentParser(
+        prog="countersign",
+        description="Lineage, signed approvals and an audit file that verifies "
+        "offline. Without a command: the console.",
+        epilog="exit codes: 0 yes or done, 1 no, 2 misuse, 3 could not tell",
+    )
+    parser.add_argument("--version", action="version", version=f"countersign {VERSION}")
+    _add_common(parser, default=None)
+    common = argparse.ArgumentParser(add_help=False)
+    _add_common(common, default=argparse.SUPPRESS)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", parser_class=_with_parents(common)
+    )
+    for module in (showing, collecting, reading, people, deciding, auditing):
+        module.add_commands(commands)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
+    group = parser.add_argument_group("everywhere")
+    group.add_argument(
+        "--store",
+        metavar="FOLDER",
+        default=default,
+        help="the store (else $COUNTERSIGN_STORE)",
+    )
+    group.add_argument(
+        "--anchor",
+        metavar="FINGERPRINT",
+        default=default,
+        help="the first trust root (else $COUNTERSIGN_ANCHOR)",
+    )
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        default=default,
+        help="countersign.toml (else $COUNTERSIGN_CONFIG)",
+    )
+
+
+def _with_parents(common: argparse.ArgumentParser) -> type[argparse.ArgumentParser]:
+    """Parsers of commands take the common options too, before or after the command."""
+
+    class CommandParser(argparse.ArgumentParser):
+        def __init__(self, **options: object) -> None:
+            options.setdefault("parents", [common])
+            super().__init__(**options)  # type: ignore[arg-type]  # argparse's own
+
+    return CommandParser
+
+
+def _open_console(context: object) -> int:
+    from console.cli.context import Context
+    from console.cli.showing import open_console
+
+    assert isinstance(context, Context)  # noqa: S101 - called by main alone
+    return open_console(context)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

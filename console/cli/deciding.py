@@ -1,0 +1,214 @@
+"""Commands that ask, decide and carry out: request to promote, and the gate."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from console.cli.context import Context
+from console.cli.output import plain, say, show, show_json, show_table
+from console.rendering import printable
+from console.services import promoting, signoff
+from console.services.judging import Judged
+from console.services.problems import Misuse
+from console.services.standing import DEFAULT_ENVIRONMENT, waiting_requests
+from policies.statements import Decision, OutcomeKind
+from policies.verdict import exit_code, tree_lines
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the deciding commands."""
+    parser = commands.add_parser("request", help="ask for a transition")
+    parser.add_argument("reference", metavar="REF")
+    _target(parser)
+    _reason(parser)
+    parser.set_defaults(handler=request, decides=True)
+    parser = commands.add_parser("requests", help="what waits, and for whom")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=requests)
+    parser = commands.add_parser("review", help="the exact text that will be signed")
+    parser.add_argument("request", metavar="REQUEST")
+    parser.add_argument("--out", metavar="FILE", help="write the exact bytes")
+    parser.set_defaults(handler=review)
+    for name, decision in (("approve", Decision.APPROVE), ("reject", Decision.REJECT)):
+        parser = commands.add_parser(name, help=f"sign a decision to {name}")
+        parser.add_argument("request", metavar="REQUEST")
+        parser.add_argument("--role", default="", metavar="ROLE")
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask again in a terminal"
+        )
+        _reason(parser)
+        parser.set_defaults(handler=answer, decision=decision, decides=True)
+    parser = commands.add_parser("withdraw", help="take back what you signed")
+    parser.add_argument("statement", metavar="STATEMENT")
+    _reason(parser)
+    parser.set_defaults(handler=withdraw, decides=True)
+    parser = commands.add_parser("promote", help="carry out an approved request")
+    parser.add_argument("request", metavar="REQUEST")
+    parser.add_argument("--key", metavar="KEY")
+    parser.set_defaults(handler=promote, decides=True)
+    parser = commands.add_parser(
+        "gate", help="may it be there now? exit 0 yes, 1 no, 3 could not tell"
+    )
+    parser.add_argument("reference", metavar="REF")
+    _target(parser)
+    parser.add_argument(
+        "--artifact",
+        default="",
+        metavar="DIR",
+        help="hash the bytes in DIR, not at their registered place",
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=gate, decides=True)
+
+
+def _target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", required=True, metavar="STAGE")
+    parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
+
+
+def _reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", required=True, metavar="TEXT")
+    parser.add_argument("--key", metavar="KEY")
+
+
+def request(context: Context) -> int:
+    """`request`"""
+    arguments, store = context.arguments, context.store
+    version = signoff.find_version(store, arguments.reference)
+    made = signoff.request_transition(
+        store,
+        context.person(),
+        version,
+        arguments.to,
+        arguments.env,
+        arguments.reason,
+    )
+    say("\n".join(tree_lines(made.facts)))
+    say(f"Entry {made.appended.index}, under policy {made.policy.id}.")
+    short = made.appended.statement_id[:12]
+    say(f"Approvers read it with: countersign review request:{short}")
+    show(f"request:{short}")
+    return 0
+
+
+def requests(context: Context) -> int:
+    """`requests`"""
+    store = context.store
+    found = waiting_requests(store, store.state())
+    if context.arguments.format == "json":
+        show_json("requests", requests=found)
+    else:
+        show_table(
+            ("REQUEST", "MODEL", "VERSION", "TRANSITION", "ASKED BY", "WAITS FOR"),
+            [
+                (
+                    f"request:{r.id[:12]}",
+                    r.model,
+                    r.version,
+                    r.transition,
+                    r.requester,
+                    ", ".join(r.waits_for),
+                )
+                for r in found
+            ],
+        )
+    return 0
+
+
+def review(context: Context) -> int:
+    """`review`"""
+    store = context.store
+    state = store.state()
+    record = signoff.find_request(store, context.arguments.request, state)
+    sheet = signoff.review_sheet(store, record, state)
+    if context.arguments.out:
+        try:
+            with open(Path(context.arguments.out), "xb") as stream:
+                stream.write(sheet.text.encode())
+        except OSError as cause:
+            raise Misuse(f"cannot write the review: {cause.strerror}") from cause
+    else:
+        show(sheet.text)
+    say(f"Short code of this text: {sheet.short_code} (digest {sheet.digest})")
+    for name, role, decision, at in signoff.signers_of(store, record, state):
+        say(f"{decision} by {name} as {role} at {at} (claimed)")
+    say(f"Still wanted: {', '.join(sheet.pending) or 'nothing'}")
+    return 0
+
+
+def answer(context: Context) -> int:
+    """`approve` and `reject`"""
+    arguments, store = context.arguments, context.store
+    acting = context.person()
+    state = store.state()
+    record = signoff.find_request(store, arguments.request, state)
+    sheet = signoff.review_sheet(store, record, state)
+    if context.is_interactive and not arguments.yes:
+        show(sheet.text)
+        say(f"Short code of this text: {sheet.short_code}")
+        typed = input(f"Type the short code to {arguments.decision.value} it: ")
+        if typed.strip() != sheet.short_code:
+            raise Misuse("that is not the short code; nothing was signed")
+    done = signoff.answer_request(
+        store, acting, sheet, arguments.decision, arguments.reason, role=arguments.role
+    )
+    say(f"Signed the text {sheet.short_code}; entry {done.index}.")
+    show(f"statement:{done.statement_id[:12]}")
+    return 0
+
+
+def withdraw(context: Context) -> int:
+    """`withdraw`"""
+    arguments = context.arguments
+    done = signoff.withdraw(
+        context.store, context.person(), arguments.statement, arguments.reason
+    )
+    say(f"Withdrawn; entry {done.index}.")
+    return 0
+
+
+def promote(context: Context) -> int:
+    """`promote`: 0 when it was done, 1 when the registry did not follow."""
+    store = context.store
+    state = store.state()
+    record = signoff.find_request(store, context.arguments.request, state)
+    done = promoting.promote(store, context.person(), record)
+    say(f"Intent: entry {done.intent.index}. Outcome: entry {done.outcome.index}.")
+    match done.kind:
+        case OutcomeKind.DONE:
+            say(f"The registry {done.registry} says: {done.read_back}")
+        case OutcomeKind.RECORDED_ONLY:
+            say(
+                "No registry is configured for this environment: the log alone says so."
+            )
+        case OutcomeKind.FAILED:
+            say(f"The registry {done.registry} did not follow: {done.read_back}")
+    show(done.kind.value)
+    return 1 if done.kind is OutcomeKind.FAILED else 0
+
+
+def gate(context: Context) -> int:
+    """`gate`"""
+    arguments = context.arguments
+    judged: Judged = promoting.gate(
+        context.store,
+        arguments.reference,
+        arguments.to,
+        arguments.env,
+        artifact_folder=arguments.artifact,
+    )
+    code = exit_code(judged.tree)
+    if arguments.format == "json":
+        show_json(
+            "gate",
+            verdict=judged.tree.verdict,
+            exit_code=code,
+            judged_at=plain(judged.judged_at),
+            log_position=judged.position,
+            policy=judged.policy.digest if judged.policy else "",
+            tree=judged.tree.to_json(),
+        )
+    else:
+        show("\n".join(printable(line) for line in tree_lines(judged.tree)))
+    return code

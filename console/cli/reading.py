@@ -1,0 +1,395 @@
+"""Commands that read: lists, one thing in detail, lineage, search, differences."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+
+from console.cli.context import Context
+from console.cli.output import moment, say, show, show_json, show_table
+from console.rendering import one_line
+from console.services import catalogue
+from console.services.opened import parse_time
+from console.services.problems import Misuse
+from store.queries.lineage import Closure, Direction
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the reading commands."""
+    for name, handler, text in (
+        ("models", models, "registered models"),
+        ("experiments", experiments, "experiments"),
+        ("runs", runs, "runs, newest first"),
+        ("datasets", datasets, "dataset versions"),
+        ("commits", commits, "commits of known repositories, newest first"),
+    ):
+        parser = commands.add_parser(name, help=f"list {text}")
+        _format(parser)
+        if name in ("runs", "commits"):
+            parser.add_argument(
+                "--limit", type=int, default=50, metavar="N", help="at most N (50)"
+            )
+        if name in ("models", "runs"):
+            _known_at(parser)
+        if name == "runs":
+            _as_of(parser)
+        parser.set_defaults(handler=handler)
+    parser = commands.add_parser("search", help="find anything by a part of its name")
+    parser.add_argument("text", metavar="TEXT")
+    _format(parser)
+    parser.set_defaults(handler=search)
+    parser = commands.add_parser("show", help="everything about one thing")
+    parser.add_argument("reference", metavar="REF", help="such as model:fraud@7")
+    _format(parser)
+    _known_at(parser)
+    parser.set_defaults(handler=show_one)
+    parser = commands.add_parser("lineage", help="what it came from, or came of it")
+    parser.add_argument("reference", metavar="REF")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--up", action="store_true", help="towards its sources (default)")
+    way.add_argument("--down", action="store_true", help="towards what came of it")
+    parser.add_argument("--depth", type=int, default=20, metavar="N")
+    parser.add_argument(
+        "--format", choices=("tree", "table", "json", "dot", "mermaid"), default="tree"
+    )
+    _as_of(parser)
+    _known_at(parser)
+    parser.set_defaults(handler=lineage)
+    parser = commands.add_parser("diff", help="what two model versions do not share")
+    parser.add_argument("before", metavar="A")
+    parser.add_argument("after", metavar="B")
+    _format(parser)
+    parser.set_defaults(handler=diff)
+    parser = commands.add_parser("history", help="where a model's aliases have been")
+    parser.add_argument("reference", metavar="MODEL")
+    _format(parser)
+    parser.set_defaults(handler=history)
+    parser = commands.add_parser("status", help="registries against the log")
+    _format(parser)
+    parser.set_defaults(handler=status)
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _known_at(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--known-at", type=int, metavar="INDEX", help="as the log knew at that entry"
+    )
+
+
+def _as_of(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of", metavar="TIME", help="as things were at that time (RFC 3339)"
+    )
+
+
+def time_argument(text: str | None) -> datetime | None:
+    """A time that was typed.
+
+    Raises:
+        Misuse: it is none.
+    """
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as cause:
+        raise Misuse(
+            f"{text!r} is no time", hint="Write 2026-01-31 or 2026-01-31T12:00:00Z."
+        ) from cause
+
+
+def models(context: Context) -> int:
+    """`models`"""
+    found = catalogue.models(context.store, context.arguments.known_at)
+    if context.arguments.format == "json":
+        show_json("models", models=found)
+        return 0
+    show_table(
+        ("MODEL", "VERSIONS", "NEWEST", "ALIASES"),
+        [
+            (
+                f"{m.source}/{m.name}",
+                str(m.version_count),
+                m.newest_version,
+                ", ".join(f"{a.name}={a.version}" for a in m.aliases),
+            )
+            for m in found
+        ],
+    )
+    return 0
+
+
+def experiments(context: Context) -> int:
+    """`experiments`"""
+    found = catalogue.experiments(context.store)
+    if context.arguments.format == "json":
+        show_json("experiments", experiments=found)
+        return 0
+    show_table(
+        ("EXPERIMENT", "RUNS"),
+        [(f"{e.source}/{e.name}", str(e.run_count)) for e in found],
+    )
+    return 0
+
+
+def runs(context: Context) -> int:
+    """`runs`"""
+    found = catalogue.runs(
+        context.store,
+        limit=max(context.arguments.limit, 1),
+        as_of=time_argument(context.arguments.as_of),
+        known_at=context.arguments.known_at,
+    )
+    if context.arguments.format == "json":
+        show_json("runs", runs=found)
+        return 0
+    show_table(
+        ("RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "USER"),
+        [
+            (
+                f"run:{r.native_id[:12]}",
+                r.name,
+                r.experiment,
+                r.status,
+                moment(r.started),
+                r.user,
+            )
+            for r in found
+        ],
+    )
+    return 0
+
+
+def datasets(context: Context) -> int:
+    """`datasets`"""
+    found = catalogue.datasets(context.store)
+    if context.arguments.format == "json":
+        show_json("datasets", datasets=found)
+        return 0
+    show_table(
+        ("DATASET", "DIGEST", "READ BY"),
+        [(d.name, d.digest[:31], f"{d.readers} runs") for d in found],
+    )
+    return 0
+
+
+def commits(context: Context) -> int:
+    """`commits`"""
+    found = catalogue.commits(context.store, limit=max(context.arguments.limit, 1))
+    if context.arguments.format == "json":
+        show_json("commits", commits=found)
+        return 0
+    show_table(
+        ("COMMIT", "REPOSITORY", "WHEN", "SUBJECT"),
+        [(c.sha[:12], c.repository, moment(c.committed), c.subject) for c in found],
+    )
+    return 0
+
+
+def search(context: Context) -> int:
+    """`search`"""
+    found = catalogue.search(context.store, context.arguments.text)
+    if context.arguments.format == "json":
+        show_json("search", hits=found)
+    else:
+        show_table(
+            ("KIND", "REFERENCE", "TEXT"),
+            [(h.kind, h.reference, h.text) for h in found],
+        )
+    return 0
+
+
+def show_one(context: Context) -> int:
+    """`show`"""
+    arguments = context.arguments
+    found = catalogue.details(context.store, arguments.reference, arguments.known_at)
+    if arguments.format == "json":
+        show_json("show", thing=found)
+        return 0
+    show(one_line(found.title))
+    sections = (
+        ("", found.fields),
+        ("parameters", found.params),
+        ("metrics", tuple((m.name, m.value) for m in found.metrics)),
+        ("tags", found.tags),
+        (
+            "links",
+            tuple(
+                (
+                    e.relation + (f" ({e.context})" if e.context else ""),
+                    f"{catalogue.readable_reference(e.subject)} -> "
+                    f"{catalogue.readable_reference(e.object)} [{e.strength}]",
+                )
+                for e in found.edges
+            ),
+        ),
+        ("what the record lacks", tuple((g.text, g.remedy) for g in found.gaps)),
+    )
+    for title, pairs in sections:
+        if pairs:
+            show(f"\n{title}" if title else "")
+        for name, value in pairs:
+            show(f"  {one_line(name)}: {one_line(value)}")
+    return 0
+
+
+def lineage(context: Context) -> int:
+    """`lineage`"""
+    arguments = context.arguments
+    direction = Direction.DOWN if arguments.down else Direction.UP
+    closure = catalogue.lineage(
+        context.store,
+        arguments.reference,
+        direction,
+        depth=arguments.depth,
+        as_of=time_argument(arguments.as_of),
+        known_at=arguments.known_at,
+    )
+    match arguments.format:
+        case "json":
+            show_json(
+                "lineage",
+                start=closure.start.key,
+                direction=direction,
+                nodes=list(closure.nodes.values()),
+                edges=closure.edges,
+                is_cut=closure.is_cut,
+            )
+        case "table":
+            show_table(
+                ("FROM", "RELATION", "TO", "STRENGTH"),
+                [
+                    (
+                        closure.nodes[e.subject].label,
+                        e.relation,
+                        closure.nodes[e.object].label,
+                        e.strength,
+                    )
+                    for e in closure.edges
+                ],
+            )
+        case "dot" | "mermaid":
+            show(_graph(closure, arguments.format))
+        case _:
+            show("\n".join(tree_lines(closure)))
+    if closure.is_cut:
+        say("There is more beyond this; raise --depth to see it.")
+    return 0
+
+
+def tree_lines(closure: Closure) -> list[str]:
+    """The closure as an indented tree; what was shown before is only named again."""
+    links: dict[str, list[tuple[str, str]]] = {}
+    for edge in closure.edges:
+        for key in (edge.subject, edge.object):
+            other = edge.neighbour(key)
+            if closure.depth.get(other, 0) > closure.depth.get(key, 0):
+                label = edge.relation + (f" {edge.context}" if edge.context else "")
+                links.setdefault(key, []).append((label, other))
+    lines = [f"{closure.start.kind} {one_line(closure.start.label)}"]
+    seen = {closure.start.key}
+    stack = [
+        (1, relation, key)
+        for relation, key in sorted(links.get(closure.start.key, ()), reverse=True)
+    ]
+    while stack:
+        depth, relation, key = stack.pop()
+        node = closure.nodes[key]
+        again = " (above)" if key in seen and key in links else ""
+        lines.append(
+            f"{'  ' * depth}{one_line(relation)}: {node.kind} "
+            f"{one_line(node.label)}{again}"
+        )
+        if key not in seen:
+            seen.add(key)
+            stack += [
+                (depth + 1, *pair)
+                for pair in sorted(set(links.get(key, ())), reverse=True)
+            ]
+    return lines
+
+
+def _graph(closure: Closure, form: str) -> str:
+    numbers = {key: f"n{position}" for position, key in enumerate(closure.nodes)}
+    lines = ["digraph lineage {" if form == "dot" else "graph LR"]
+    for key, node in closure.nodes.items():
+        label = "".join(
+            c if c.isalnum() or c in " -_.@:/()" else "_" for c in node.label
+        )
+        text = f"{node.kind} {label}"
+        lines.append(
+            f'  {numbers[key]} [label="{text}"];'
+            if form == "dot"
+            else f'  {numbers[key]}["{text}"]'
+        )
+    for edge in closure.edges:
+        start, end = numbers[edge.subject], numbers[edge.object]
+        lines.append(
+            f'  {start} -> {end} [label="{edge.relation}"];'
+            if form == "dot"
+            else f"  {start} -->|{edge.relation}| {end}"
+        )
+    return "\n".join([*lines, "}"] if form == "dot" else lines)
+
+
+def diff(context: Context) -> int:
+    """`diff`"""
+    arguments = context.arguments
+    found = catalogue.difference(context.store, arguments.before, arguments.after)
+    if arguments.format == "json":
+        show_json("diff", differences=found)
+    else:
+        show_table(
+            ("WHAT", "NAME", "BEFORE", "AFTER"),
+            [
+                (d.section, d.name, d.before[:23] or "-", d.after[:23] or "-")
+                for d in found
+            ],
+        )
+    return 0
+
+
+def history(context: Context) -> int:
+    """`history`"""
+    found = catalogue.history(context.store, context.arguments.reference)
+    if context.arguments.format == "json":
+        show_json("history", positions=found)
+    else:
+        show_table(
+            ("ALIAS", "VERSION", "LAST SEEN OTHERWISE", "FIRST SEEN SO"),
+            [
+                (a.name, a.version or "(gone)", moment(a.low), moment(a.high))
+                for a in found
+            ],
+        )
+    return 0
+
+
+def status(context: Context) -> int:
+    """`status`: 0 when every registry says what the log approves, else 1."""
+    from console.services.standing import unapproved_changes
+
+    found = unapproved_changes(context.store)
+    if context.arguments.format == "json":
+        show_json("status", unapproved_changes=found)
+    elif found:
+        show_table(
+            ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY HAS", "LOG APPROVES", "SEEN"),
+            [
+                (
+                    c.model,
+                    c.environment,
+                    c.stage,
+                    c.registry or "nothing",
+                    c.approved or "nothing",
+                    moment(c.since),
+                )
+                for c in found
+            ],
+        )
+    else:
+        say("Every registry says what the log approves, as of the last import.")
+    return 1 if found else 0

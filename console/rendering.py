@@ -1,0 +1,69 @@
+"""Text for terminals: what comes from outside is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_HOSTILE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029"
+    "\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+LONGEST_CELL = 60
+
+
+def printable(text: str) -> str:
+    """Show controls, bidi overrides and invisible characters by their number."""
+    return _HOSTILE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def one_line(text: str) -> str:
+    """Printable text without line breaks or tabs."""
+    return printable(text.replace("\n", " ").replace("\t", " "))
+
+
+def width_of(text: str) -> int:
+    """How many columns text takes in a terminal."""
+    return sum(
+        0
+        if unicodedata.combining(character)
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+def shorten(text: str, longest: int) -> str:
+    """Cut text to a number of columns, with an ellipsis where it was cut."""
+    if width_of(text) <= longest:
+        return text
+    kept = ""
+    for character in text:
+        if width_of(kept + character) > longest - 1:
+            break
+        kept += character
+    return kept + "…"
+
+
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    longest_cell: int = LONGEST_CELL,
+) -> str:
+    """Rows as aligned columns, every cell escaped and on one line."""
+    cells = [
+        [shorten(one_line(cell), longest_cell) for cell in row]
+        for row in (headings, *rows)
+    ]
+    widths = [max(width_of(row[i]) for row in cells) for i in range(len(headings))]
+    lines = [
+        "  ".join(
+            cell + " " * (width - width_of(cell))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What leaves the house: the auditor's file, made and verified."""

@@ -1,0 +1,202 @@
+"""The audit report as one HTML page: no script, no network, every value escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from console.rendering import printable
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;"
+    "padding:0 1em;color:#1a1a1a}table{border-collapse:collapse;width:100%;"
+    "margin:.5em 0 1.5em}td,th{border:1px solid #bbb;padding:.3em .5em;text-align:left;"
+    "vertical-align:top;overflow-wrap:anywhere}th{background:#eee}pre{background:#f5f5f5;"
+    "padding:1em;overflow:auto;font-size:13px}code{font-size:13px}.no{font-weight:bold}"
+    "h2{border-bottom:2px solid #444;margin-top:2em}"
+)
+
+
+def render_html(report: dict[str, Any]) -> bytes:
+    """The page; the same report gives the same bytes."""
+    log = report["log"]
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+        f"<title>Audit report of {_text(log['origin'])}</title>",
+        f"<style>{_STYLE}</style></head><body>",
+        "<h1>Audit report</h1>",
+        _demo(report),
+        _table(
+            ("", ""),
+            [
+                ("Log", log["origin"]),
+                ("Entries", log["size"]),
+                ("Merkle root", log["root"]),
+                ("First trust root (the anchor)", report["first_trust_root"]),
+                ("Made at (claimed)", report["created_at"]),
+                ("Model", report["scope"]["model"] or "all"),
+                ("From", report["scope"]["since"] or "the beginning"),
+                ("Until", report["scope"]["until"] or "the end"),
+            ],
+        ),
+        "<p>Verify this file offline, as README.txt beside it says.</p>",
+        "<h2>What this file does not claim</h2><ul>",
+        *(f"<li>{_text(claim)}</li>" for claim in report["non_claims"]),
+        "</ul><h2>Promotions</h2>",
+        *(_promotion(promotion) for promotion in report["promotions"]),
+        "" if report["promotions"] else "<p>None.</p>",
+        "<h2>Requests</h2>",
+        _requests(report["requests"]),
+        "<h2>People and keys</h2>",
+        _people(report["people"]),
+        "<h2>Policies</h2>",
+        *(_policy(policy) for policy in report["policies"]),
+        "<h2>Every entry of the log</h2>",
+        _entries(report["entries"]),
+        "</body></html>\n",
+    ]
+    return "\n".join(part for part in parts if part).encode()
+
+
+def _text(value: object) -> str:
+    return escape(printable(str(value)))
+
+
+def _demo(report: dict[str, Any]) -> str:
+    if not report["trust_root"]["demo"]:
+        return ""
+    return "<p class=no>DEMONSTRATION: the keys of this log are published.</p>"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    top = f"<tr>{head}</tr>" if any(headings) else ""
+    return f"<table>{top}{body}</table>"
+
+
+def _promotion(promotion: dict[str, Any]) -> str:
+    now = "now in" if promotion["is_current"] else "formerly in"
+    title = f"{promotion['model']} version {promotion['version']}, {now} "
+    title += f"{promotion['stage']} of {promotion['environment']}"
+    return "\n".join(
+        [
+            f"<h3>{_text(title)}</h3>",
+            _table(
+                ("", ""),
+                [
+                    ("Manifest", promotion["manifest"]),
+                    ("Promoted by", promotion["promoter"]),
+                    ("At (claimed)", promotion["at"]),
+                    (
+                        "Entries",
+                        f"{promotion['intent']['entry']}, "
+                        f"{promotion['outcome']['entry']}",
+                    ),
+                    ("Outcome", promotion["outcome"]["kind"]),
+                    ("Registry read back", promotion["outcome"]["read_back"] or "-"),
+                ],
+            ),
+            "<h4>Signatures</h4>",
+            _answers(promotion["answers"]),
+            "<h4>Verdict, judged again from the evidence in this file</h4>",
+            _table(
+                ("rule", "verdict", "observed", "wanted"),
+                _flat(promotion["verdict_judged_again"], 0),
+            ),
+            "<h4>What the approvers saw</h4>",
+            f"<pre>{_text(promotion['review_text'])}</pre>",
+        ]
+    )
+
+
+def _flat(node: dict[str, Any], depth: int) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        (
+            "\u00a0\u00a0" * depth + node["rule"],
+            node["verdict"],
+            node["observed"],
+            node["wanted"],
+        )
+    ]
+    for child in node["children"]:
+        rows += _flat(child, depth + 1)
+    return rows
+
+
+def _answers(answers: list[dict[str, Any]]) -> str:
+    return _table(
+        ("name", "meaning", "role", "at (claimed)", "reason", "entry"),
+        (
+            (a["name"], a["meaning"], a["role"], a["at"], a["reason"], a["entry"])
+            for a in answers
+        ),
+    )
+
+
+def _requests(requests: list[dict[str, Any]]) -> str:
+    return _table(
+        ("entry", "model", "version", "to", "state", "asked by", "reason", "answers"),
+        (
+            (
+                r["entry"],
+                r["model"],
+                r["version"],
+                f"{r['to']} in {r['environment']}",
+                r["state"],
+                r["requester"],
+                r["reason"],
+                "; ".join(f"{a['name']}: {a['decision']}" for a in r["answers"]),
+            )
+            for r in requests
+        ),
+    )
+
+
+def _people(people: list[dict[str, Any]]) -> str:
+    return _table(
+        ("id", "name", "roles", "identities (claimed)", "keys", "since entry"),
+        (
+            (
+                p["id"],
+                p["name"],
+                ", ".join(dict.fromkeys(g["role"] for g in p["grants"])),
+                ", ".join(p["identities"]),
+                ", ".join(k["id"] for k in p["keys"]),
+                p["enrolled_at_entry"],
+            )
+            for p in people
+        ),
+    )
+
+
+def _policy(policy: dict[str, Any]) -> str:
+    title = f"{policy['id']} version {policy['version']}, entry {policy['entry']}"
+    return (
+        f"<h3>{_text(title)}</h3><p><code>{_text(policy['digest'])}</code></p>"
+        f"<pre>{_text(policy['text'])}</pre>"
+    )
+
+
+def _entries(entries: list[dict[str, Any]]) -> str:
+    return _table(
+        ("index", "standing", "type", "signer", "statement", "reason"),
+        (
+            (
+                e["index"],
+                e["standing"],
+                e["type"].removeprefix("https://countersign.dev/attestation/"),
+                e["signer"],
+                e["statement"],
+                e["reason"],
+            )
+            for e in entries
+        ),
+    )

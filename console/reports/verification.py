@@ -1,0 +1,282 @@
+"""Verifying an auditor's file: no store, no network, nothing of its maker trusted.
+
+The log in it is judged from its first byte against the pinned anchor, every promotion
+is judged again, and the whole file is made again and compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.reports.audit_report import Scope
+from console.reports.bundle import (
+    CHECKPOINT,
+    PARAMETERS,
+    Parameters,
+    bundle_files,
+    write_zip,
+)
+from console.services.checkpoints import checked_checkpoint
+from console.services.configuration import Configuration
+from console.services.judging import judge_standing, model_record
+from console.services.opened import OpenStore, parse_time, read_origin
+from console.services.places import Places
+from console.services.problems import Refusal
+from policies.checkpoint import read_checkpoint
+from policies.errors import PolicyError
+from policies.strict_json import Fields, parse
+from policies.verdict import Verdict
+from store.errors import StoreError
+from store.objects import sha256_hex
+
+LARGEST_FILE_BYTES = 4 * 1024**3
+MOST_MEMBERS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What verification found."""
+
+    problems: tuple[str, ...]
+    origin: str
+    size: int
+    root: str
+    first_root: str
+    promotions: int
+    void_entries: int
+    is_head_pinned: bool
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+class MemberBackend:
+    """The log and objects of a file, as a store to read."""
+
+    def __init__(self, members: dict[str, bytes]) -> None:
+        self._members = members
+
+    @property
+    def address(self) -> str:
+        """See Backend."""
+        return "the file"
+
+    def read(self, path: str, *, at_most: int) -> bytes | None:
+        """See Backend.read."""
+        if path.startswith("object/"):
+            path = f"object/{path.rpartition('/')[2]}"
+        else:
+            path = f"log/{path}"
+        data = self._members.get(path)
+        return None if data is None or len(data) > at_most else data
+
+    def put_if_absent(self, path: str, data: bytes) -> bool:
+        """A file to verify is never written."""
+        raise StoreError(f"{path} cannot be written into a file to verify")
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """See Backend.names."""
+        return (name for name in self._members if name.startswith(prefix))
+
+
+def verify_file(path: Path, anchor: str, *, head: bytes | None = None) -> Verified:
+    """Verify an auditor's file against the fingerprint of the first trust root.
+
+    Raises:
+        Refusal: it cannot be read at all, so nothing can be said of its parts.
+    """
+    data = _read_file(path)
+    members = _members(data)
+    with tempfile.TemporaryDirectory() as folder:
+        backend = MemberBackend(members)
+        try:
+            origin = read_origin(backend)
+            places = Places(Path(folder), Path(folder))
+            store = OpenStore(backend, origin, places, Configuration())
+            store.catch_up()
+        except (StoreError, PolicyError) as cause:
+            raise Refusal(f"its log cannot be read: {cause}") from cause
+        try:
+            return _judge(store, members, data, anchor, head)
+        finally:
+            store.close()
+
+
+def _judge(
+    store: OpenStore,
+    members: dict[str, bytes],
+    data: bytes,
+    anchor: str,
+    head: bytes | None,
+) -> Verified:
+    problems: list[str] = []
+    if store.first_root != anchor.strip().lower():
+        problems.append(
+            f"anchor: the log begins with the trust root {store.first_root or 'none'}, "
+            f"not with {anchor}"
+        )
+    steps: tuple[Callable[[], list[str]], ...] = (
+        lambda: _check_manifest(members),
+        lambda: _check_checkpoint(store, members),
+        lambda: _check_head(store, head),
+        lambda: _check_promotions(store),
+        lambda: _check_bytes(store, members, data),
+    )
+    for step in steps:
+        try:
+            problems += step()
+        except (StoreError, PolicyError, Refusal, ValueError) as problem:
+            problems.append(str(problem))
+    judgements = [entry.judgement for entry in store.index.entries()]
+    promotions = sum(j.predicate_type.endswith("outcome/v1") for j in judgements)
+    found = store.log.head()
+    return Verified(
+        problems=tuple(dict.fromkeys(problems)),
+        origin=store.origin,
+        size=found.size,
+        root=found.root,
+        first_root=store.first_root,
+        promotions=promotions,
+        void_entries=sum(j.standing.value == "void" for j in judgements),
+        is_head_pinned=head is not None,
+    )
+
+
+def _check_manifest(members: dict[str, bytes]) -> list[str]:
+    """Name every member that is not as its own list says, before anything else."""
+    try:
+        listed = json.loads(members.get("MANIFEST.json", b"{}"))["files"]
+        recorded = {str(f["path"]): str(f["sha256"]) for f in listed}
+    except (ValueError, KeyError, TypeError):
+        return ["MANIFEST.json is missing or was changed"]
+    return [
+        f"{path} was changed"
+        for path, data in sorted(members.items())
+        if path != "MANIFEST.json" and recorded.get(path) != sha256_hex(data)
+    ]
+
+
+def _check_checkpoint(store: OpenStore, members: dict[str, bytes]) -> list[str]:
+    data = members.get(CHECKPOINT)
+    if data is None:
+        return [f"{CHECKPOINT} is missing"]
+    checked_checkpoint(store, data)
+    size = read_checkpoint(data).size
+    if size != store.index.size:
+        return [f"{CHECKPOINT} is over {size} entries; there are {store.index.size}"]
+    return []
+
+
+def _check_head(store: OpenStore, head: bytes | None) -> list[str]:
+    if head is not None:
+        checked_checkpoint(store, head)
+    return []
+
+
+def _check_promotions(store: OpenStore) -> list[str]:
+    problems = []
+    state = store.state()
+    for topic in store.index.topics_starting("decision:"):
+        record = model_record(store, topic.removeprefix("decision:"), state)
+        for slot, held in record.holders.items():
+            for holder in held:
+                at = parse_time(holder.promoted_by.judged_at)
+                judged = judge_standing(store, record, holder, at, reads_artifact=False)
+                if judged.tree.verdict is not Verdict.YES:
+                    wrong = next(
+                        leaf
+                        for leaf in judged.tree.leaves()
+                        if leaf.verdict is not Verdict.YES
+                    )
+                    problems.append(
+                        f"the promotion at entry {holder.intent.index} into {slot[1]} "
+                        f"was not allowed: {wrong.rule}: {wrong.observed}"
+                    )
+    return problems
+
+
+def _check_bytes(store: OpenStore, members: dict[str, bytes], data: bytes) -> list[str]:
+    """Make the file again from its log, objects and parameters, and compare."""
+    expected = bundle_files(store, _parameters(members), members.get(CHECKPOINT, b""))
+    problems = [
+        f"{path} is missing" for path in sorted(expected.keys() - members.keys())
+    ]
+    problems += [
+        f"{path} does not belong in the file"
+        for path in sorted(members.keys() - expected.keys())
+    ]
+    problems += [
+        f"{path} was changed"
+        for path in sorted(expected.keys() & members.keys())
+        if expected[path] != members[path]
+    ]
+    if not problems and write_zip(expected) != data:
+        problems.append("the zip container was changed around its members")
+    return problems
+
+
+def _parameters(members: dict[str, bytes]) -> Parameters:
+    fields = Fields(
+        parse(members.get(PARAMETERS, b""), what=PARAMETERS), what=PARAMETERS
+    )
+    fields.text("schema", 64)
+    parameters = Parameters(
+        generator=fields.text("generator", 64),
+        created_at=fields.filled_text("created_at", 64),
+        scope=Scope(
+            fields.text("model"), fields.text("since", 64), fields.text("until", 64)
+        ),
+    )
+    fields.end()
+    return parameters
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST_FILE_BYTES + 1)
+    except OSError as cause:
+        raise Refusal(f"cannot read {path}: {cause.strerror}") from cause
+    if len(data) > LARGEST_FILE_BYTES:
+        raise Refusal(f"{path} is larger than {LARGEST_FILE_BYTES} bytes")
+    return data
+
+
+def _members(data: bytes) -> dict[str, bytes]:
+    """The members in memory, none compressed, none twice, none with a way out."""
+    members: dict[str, bytes] = {}
+    folded: set[str] = set()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            if len(listed) > MOST_MEMBERS:
+                raise Refusal("the file has too many members")
+            for member in listed:
+                name = member.filename
+                parts = name.split("/")
+                if name.startswith("/") or ".." in parts or name.casefold() in folded:
+                    raise Refusal(f"the file has a forbidden or double member {name!r}")
+                if member.compress_type != zipfile.ZIP_STORED or (
+                    member.file_size > len(data)
+                ):
+                    raise Refusal(f"{name} is stored in a way we never write")
+                folded.add(name.casefold())
+                members[name] = archive.read(member)
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as cause:
+        raise Refusal(f"the file is no readable zip: {cause}") from cause
+    return members

@@ -1,0 +1,1 @@
+"""Use cases, one module an area; command line and screens call the same ones."""

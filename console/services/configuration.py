@@ -1,0 +1,173 @@
+"""countersign.toml: closed and typed; an unknown key is an error with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.services.places import Places
+from console.services.problems import Misuse
+
+FILE_NAME = "countersign.toml"
+_TOP = {"store", "anchor", "key", "sources", "environments"}
+_PERSONAL = {"store", "anchor", "key"}
+"""Never taken from a file that was merely found in a parent folder."""
+_SOURCE = {"address", "artifacts"}
+_ENVIRONMENT = {"registry", "source", "aliases"}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSetting:
+    """Where a named source is read."""
+
+    address: str
+    artifacts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSetting:
+    """A named target: which registry holds its stages, and under which aliases."""
+
+    registry: str = ""
+    source: str = ""
+    """Name of the source that shows this registry; by default any."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def alias_of(self, stage: str) -> str:
+        """The alias a stage is mapped to; its own name unless configured."""
+        return self.aliases.get(stage, stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything configured, and from which file."""
+
+    path: Path | None = None
+    store: str = ""
+    anchor: str = ""
+    key: str = ""
+    sources: Mapping[str, SourceSetting] = field(default_factory=dict)
+    environments: Mapping[str, EnvironmentSetting] = field(default_factory=dict)
+
+    def environment(self, name: str) -> EnvironmentSetting:
+        """The settings of an environment; an unnamed one has no registry."""
+        return self.environments.get(name, EnvironmentSetting())
+
+
+def load_configuration(
+    places: Places,
+    *,
+    explicit: str = "",
+    environment: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> Configuration:
+    """Read `--config`, `$COUNTERSIGN_CONFIG`, the nearest parent's file, or XDG's.
+
+    Raises:
+        Misuse: the file is missing, no TOML, or holds something unknown.
+    """
+    named = explicit or environment.get("COUNTERSIGN_CONFIG", "")
+    if named:
+        return _read(Path(named).expanduser(), is_trusted=True)
+    start = folder or Path.cwd()
+    for candidate in (start, *start.parents):
+        if (candidate / FILE_NAME).is_file():
+            return _read(candidate / FILE_NAME, is_trusted=False)
+    personal = places.config / FILE_NAME
+    return _read(personal, is_trusted=True) if personal.is_file() else Configuration()
+
+
+def _read(path: Path, *, is_trusted: bool) -> Configuration:
+    try:
+        text = path.read_text("utf-8")
+        raw = tomllib.loads(text)
+    except OSError as cause:
+        raise Misuse(f"cannot read {path}: {cause.strerror}") from cause
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
+        raise Misuse(f"{path}: it is not TOML: {cause}") from cause
+    _known(raw, _TOP, path, text)
+    found_personal = sorted(_PERSONAL & raw.keys())
+    if found_personal and not is_trusted:
+        raise Misuse(
+            f"{path}:{_line(text, found_personal[0])}: a file found in a parent folder "
+            f"may not set {found_personal[0]!r}",
+            hint="Name the file with --config, or give --store or --anchor.",
+        )
+    return Configuration(
+        path=path,
+        store=_text(raw, "store", path, text),
+        anchor=_text(raw, "anchor", path, text),
+        key=_text(raw, "key", path, text),
+        sources={
+            name: SourceSetting(
+                _text(table, "address", path, text),
+                _text(table, "artifacts", path, text),
+            )
+            for name, table in _tables(raw, "sources", _SOURCE, path, text)
+        },
+        environments={
+            name: EnvironmentSetting(
+                _text(table, "registry", path, text),
+                _text(table, "source", path, text),
+                _aliases(table, path, text),
+            )
+            for name, table in _tables(raw, "environments", _ENVIRONMENT, path, text)
+        },
+    )
+
+
+def _tables(
+    raw: Mapping[str, object], name: str, allowed: set[str], path: Path, text: str
+) -> list[tuple[str, Mapping[str, object]]]:
+    tables = raw.get(name, {})
+    if not isinstance(tables, dict):
+        raise Misuse(f"{path}:{_line(text, name)}: [{name}.NAME] must be a table")
+    found: list[tuple[str, Mapping[str, object]]] = []
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            raise Misuse(f"{path}:{_line(text, key)}: [{name}.{key}] must be a table")
+        _known(table, allowed, path, text)
+        found.append((str(key), table))
+    return found
+
+
+def _aliases(table: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:
+    aliases = table.get("aliases", {})
+    if not isinstance(aliases, dict) or not all(
+        isinstance(value, str) and value for value in aliases.values()
+    ):
+        raise Misuse(
+            f"{path}:{_line(text, 'aliases')}: aliases must map stages to aliases",
+            hint='aliases = { production = "champion" }',
+        )
+    return {str(stage): str(alias) for stage, alias in aliases.items()}
+
+
+def _text(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
+    value = table.get(name, "")
+    if not isinstance(value, str):
+        raise Misuse(f"{path}:{_line(text, name)}: {name} must be text")
+    return value
+
+
+def _known(
+    table: Mapping[str, object], allowed: set[str], path: Path, text: str
+) -> None:
+    for name in table:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, sorted(allowed), n=1)
+            near = f"; did you mean {close[0]!r}?" if close else ""
+            raise Misuse(f"{path}:{_line(text, name)}: unknown key {name!r}{near}")
+
+
+def _line(text: str, name: str) -> int:
+    pattern = re.compile(rf"\s*\[?\[?[\w.\"-]*{re.escape(name)}\b")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if pattern.match(line):
+            return number
+    return 1

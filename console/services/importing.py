@@ -1,0 +1,156 @@
+"""Importing: what sources tell becomes a batch in the log, once each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from connectors.opening import open_sources
+from connectors.protocols import FactSource, KnownState, RefusedInput
+from console.services.configuration import SourceSetting
+from console.services.opened import OpenStore, parse_time, rfc3339
+from console.services.signing import Acting, append
+from policies.statements import LineageBatch
+from policies.topics import LINEAGE
+from store.facts import Fact, FactKind, Relation
+from store.projection.apply import keep_new_facts
+from store.projection.batches import write_facts
+from store.queries.models import current_aliases
+
+COLLECTOR = "countersign/import"
+Watcher = Callable[[str, int], None]
+"""Told the source's name and how many facts were read so far."""
+_FACTS_PER_REPORT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What one source brought."""
+
+    source: str
+    accepted: int
+    """Inputs taken: runs and versions, commits, events."""
+    refused: tuple[RefusedInput, ...]
+    new: dict[str, int]
+    """New facts by kind; empty when everything was known."""
+    new_relations: dict[str, int]
+    """New edges by relation."""
+    index: int | None
+    """Entry that committed them, if anything was new."""
+
+    @property
+    def new_edges(self) -> int:
+        """New links of runs to dataset versions, each way."""
+        return sum(
+            self.new_relations.get(relation.value, 0)
+            for relation in (Relation.READ, Relation.WROTE)
+        )
+
+    @property
+    def new_parent_links(self) -> int:
+        """New links of parent runs to their children."""
+        return self.new_relations.get(Relation.CONTAINS.value, 0)
+
+    def count(self, *kinds: FactKind) -> int:
+        """New facts of some kinds."""
+        return sum(self.new.get(kind.value, 0) for kind in kinds)
+
+
+def import_address(
+    store: OpenStore,
+    acting: Acting,
+    address: str,
+    *,
+    name: str = "",
+    artifacts: str = "",
+    watch: Watcher | None = None,
+) -> list[ImportReport]:
+    """Import every source at an address, or a configured source by its name.
+
+    Raises:
+        ConnectorError: a source cannot be read; what came before it stays.
+    """
+    setting = store.configuration.sources.get(address)
+    if setting is not None:
+        name, address = name or address, setting.address
+        artifacts = artifacts or setting.artifacts
+    reports = []
+    for source in open_sources(address, name=name, artifacts=artifacts):
+        reports.append(import_source(store, acting, source, watch=watch))
+        remembered = SourceSetting(_absolute(address), _absolute(artifacts))
+        store.remember_source(source.name, remembered)
+    return reports
+
+
+def import_source(
+    store: OpenStore,
+    acting: Acting,
+    source: FactSource,
+    *,
+    watch: Watcher | None = None,
+) -> ImportReport:
+    """Read one source to its end and commit what is new as one batch.
+
+    Nothing is committed when the source fails half-way.
+    """
+    projection = store.projection
+    projection.catch_up()
+    now = store.clock()
+    with projection.reading() as connection:
+        aliases = {
+            (alias.model, alias.name): alias.version_key
+            for alias in current_aliases(connection)
+        }
+    known = KnownState(now, _last_seen(store, source.name), aliases)
+    with tempfile.TemporaryDirectory(dir=store.folder) as folder:
+        incoming, fresh = Path(folder) / "incoming", Path(folder) / "fresh"
+        write_facts(_watched(source, known, watch), incoming)
+        with projection.reading() as connection:
+            new, relations = keep_new_facts(connection, incoming, source.name, fresh)
+        index = None
+        if new:
+            digest = store.objects.put(fresh.read_bytes())
+            batch = LineageBatch(
+                source=source.name,
+                collector=COLLECTOR,
+                batch=digest,
+                rows=sum(new.values()),
+                observed_at=rfc3339(now),
+            )
+            index = append(store, acting, batch, (source.name, digest)).index
+            projection.catch_up()
+    tally = source.tally
+    return ImportReport(
+        source.name, tally.accepted, tuple(tally.refused), new, relations, index
+    )
+
+
+def _watched(
+    source: FactSource, known: KnownState, watch: Watcher | None
+) -> Iterator[Fact]:
+    count = 0
+    for count, fact in enumerate(source.facts(known), start=1):
+        if watch is not None and count % _FACTS_PER_REPORT == 0:
+            watch(source.name, count)
+        yield fact
+    if watch is not None:
+        watch(source.name, count)
+
+
+def _last_seen(store: OpenStore, source: str) -> datetime | None:
+    """When the log last heard of a source."""
+    for entry in reversed(store.index.on_topics(LINEAGE)):
+        _, statement = store.entry(entry.index)
+        predicate = statement.predicate
+        if isinstance(predicate, LineageBatch) and predicate.source == source:
+            return parse_time(predicate.observed_at)
+    return None
+
+
+def _absolute(address: str) -> str:
+    if not address or "://" in address:
+        return address
+    return str(Path(address).expanduser().resolve())

@@ -1,0 +1,310 @@
+"""Judging a request, or a standing promotion, at one position of the log.
+
+Everything is read as bytes by digest or by index and verified again; the projection
+has no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from console.services.founding import printed_name
+from console.services.gathering import check_artifact
+from console.services.opened import OpenStore, parse_time
+from policies.document import Policy, select_policy
+from policies.errors import MalformedPolicy
+from policies.evidence import Evidence, load_evidence, read_manifest
+from policies.rules import Context, Vote, evaluate
+from policies.statements import Approval, Transition
+from policies.topics import model_topic
+from policies.trust_state import TrustState
+from policies.verdict import Node, Verdict, all_of
+from policies.workflow import (
+    Entry,
+    Holder,
+    ModelRecord,
+    RequestRecord,
+    read_model_record,
+)
+from store.identifiers import split_key
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict with what it was reached on."""
+
+    tree: Node
+    policy: Policy | None
+    evidence: Evidence | None
+    position: int
+    judged_at: datetime
+
+
+def model_record(store: OpenStore, model_key: str, state: TrustState) -> ModelRecord:
+    """Everything decided about a model, signatures verified again."""
+    return read_model_record(store.verified_entries(model_topic(model_key), state))
+
+
+def evidence_of(store: OpenStore, record: RequestRecord) -> Evidence:
+    """The evidence frozen for a request."""
+    manifest = read_manifest(store.objects.get(record.request.evidence))
+    return load_evidence(manifest, store.objects.get)
+
+
+def judge_request(
+    store: OpenStore,
+    record: RequestRecord,
+    holder_key: str,
+    state: TrustState,
+    *,
+    now: datetime,
+    position: int,
+    artifact_folder: str = "",
+    reads_artifact: bool = True,
+) -> Judged:
+    """The verdict on a request: its policy, evidence, votes, and its bytes now.
+
+    `state`, `holder_key` and `position` belong together: the log before `position`.
+    Without `reads_artifact` the bytes count as they were when evidence was frozen.
+    """
+    request = record.request
+    evidence = evidence_of(store, record)
+    name = split_key(request.model)[1][-1]
+    try:
+        policy = select_policy(store.policies(state), name, request.transition)
+    except MalformedPolicy as problem:
+        tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
+        return Judged(tree, None, evidence, position, now)
+    if reads_artifact:
+        artifact = check_artifact(store, evidence.model, folder=artifact_folder)
+        evidence = replace(evidence, artifact=artifact)
+    stale = _staleness(record, evidence, policy, holder_key)
+    votes = _votes(store, record, state, position, stale, policy)
+    context = _context(record, evidence, state, now)
+    tree = all_of(
+        f"{name} {evidence.model.version}: {request.transition}",
+        [
+            _root_in_force(state, now),
+            *_frozen_checks(record, evidence, policy, holder_key),
+            *evaluate(policy, evidence, votes, context).children,
+        ],
+        wanted=f"policy {policy.id} version {policy.version}",
+    )
+    return Judged(tree, policy, evidence, position, now)
+
+
+def judge_standing(
+    store: OpenStore,
+    record: ModelRecord,
+    holder: Holder,
+    now: datetime,
+    *,
+    artifact_folder: str = "",
+    reads_artifact: bool = True,
+) -> Judged:
+    """Whether a promotion that was made still stands: judged as it was then, plus
+    the bytes as they are now."""
+    intent = holder.promoted_by
+    request = record.requests[holder.request]
+    position = holder.intent.index
+    before = read_model_record(
+        [
+            entry
+            for entry in store.verified_entries(
+                model_topic(intent.model), store.state()
+            )
+            if entry.index < position
+        ]
+    )
+    incumbent = before.holder(intent.transition.environment, intent.transition.to_stage)
+    judged = judge_request(
+        store,
+        replace(
+            before.requests[holder.request],
+            answers=tuple(a for a in request.answers if a[0].index < position),
+        )
+        if holder.request in before.requests
+        else request,
+        incumbent.version if incumbent else "",
+        store.state(before=position),
+        now=parse_time(intent.judged_at),
+        position=position,
+        artifact_folder=artifact_folder,
+        reads_artifact=reads_artifact,
+    )
+    tree = all_of(
+        judged.tree.rule,
+        [
+            Node(
+                "promoted, and not replaced since",
+                Verdict.YES,
+                f"entries {holder.intent.index} and {holder.outcome.index}, "
+                f"{holder.outcome_kind.value}",
+                "a promotion in the log",
+            ),
+            *judged.tree.children,
+        ],
+        wanted=judged.tree.wanted,
+    )
+    return replace(judged, tree=tree, judged_at=now)
+
+
+def _root_in_force(state: TrustState, now: datetime) -> Node:
+    root = state.root
+    expires = parse_time(root.expires) if root else now
+    return Node(
+        "the trust root has not expired",
+        Verdict.YES if now < expires else Verdict.NO,
+        f"expires {expires:%Y-%m-%d}",
+        "a trust root in force",
+        "Sign the next trust root.",
+    )
+
+
+def _frozen_checks(
+    record: RequestRecord, evidence: Evidence, policy: Policy, holder_key: str
+) -> list[Node]:
+    """What must not have changed since the request was made."""
+    request = record.request
+    current = evidence.incumbent.version_key
+    return [
+        Node(
+            "the evidence is about the version asked for",
+            Verdict.YES
+            if (evidence.model.version_key, evidence.model.manifest)
+            == (request.version, request.manifest)
+            else Verdict.NO,
+            evidence.model.manifest[:16],
+            request.manifest[:16],
+        ),
+        Node(
+            "the stage is held as it was when the evidence was frozen",
+            Verdict.YES if current == holder_key else Verdict.NO,
+            f"now {_short(holder_key)}",
+            f"then {_short(current)}",
+            "Withdraw this request and make a new one.",
+        ),
+    ]
+
+
+def _short(version_key: str) -> str:
+    return "@".join(split_key(version_key)[1][-2:]) if version_key else "empty"
+
+
+def _staleness(
+    record: RequestRecord, evidence: Evidence, policy: Policy, holder_key: str
+) -> str:
+    if policy.digest != record.request.policy:
+        return f"the policy is now {policy.id} version {policy.version}"
+    if evidence.incumbent.version_key != holder_key:
+        return "the stage is held by another version now"
+    return ""
+
+
+def _votes(
+    store: OpenStore,
+    record: RequestRecord,
+    state: TrustState,
+    position: int,
+    stale: str,
+    policy: Policy,
+) -> list[Vote]:
+    votes = []
+    for entry, approval in record.answers:
+        if entry.index >= position:
+            continue
+        votes.append(_vote(store, entry, approval, record, state, stale, policy))
+    return votes
+
+
+def _vote(
+    store: OpenStore,
+    entry: Entry,
+    approval: Approval,
+    record: RequestRecord,
+    state: TrustState,
+    stale: str,
+    policy: Policy,
+) -> Vote:
+    request, person = record.request, state.people.get(entry.statement.by)
+    bound = (approval.evidence, approval.review, approval.policy)
+    if bound != (request.evidence, request.review, request.policy):
+        stale = "it is bound to other evidence than the request"
+    name = split_key(request.model)[1][-1]
+    holds = person is not None and person.holds(
+        approval.role, name, request.transition.environment
+    )
+    return Vote(
+        person=entry.statement.by,
+        name=entry.statement.by
+        if person is None
+        else printed_name(store, person.profile, person.id),
+        role=approval.role,
+        holds_role=holds,
+        decision=approval.decision,
+        index=entry.index,
+        expires=_expiry(entry, approval, policy),
+        stale=stale,
+    )
+
+
+def _expiry(entry: Entry, approval: Approval, policy: Policy) -> datetime | None:
+    """The earlier of what the approver set and what the policy allows."""
+    limits = [
+        parse_time(entry.statement.at) + timedelta(days=quorum.expires_after_days)
+        for quorum in policy.quorums
+        if quorum.role == approval.role
+    ]
+    if approval.expires:
+        limits.append(parse_time(approval.expires))
+    return min(limits, default=None)
+
+
+def _context(
+    record: RequestRecord, evidence: Evidence, state: TrustState, now: datetime
+) -> Context:
+    trainers, unknown_trainers = _people(evidence.lineage.trainers, state)
+    authors, unknown_authors = _people(
+        tuple(a for c in evidence.lineage.commits for a in c.authors), state
+    )
+    return Context(
+        requester=record.entry.statement.by,
+        trainers=trainers,
+        authors=authors,
+        unknown_trainers=unknown_trainers,
+        unknown_authors=unknown_authors,
+        now=now,
+    )
+
+
+def _people(
+    identities: Sequence[str], state: TrustState
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    known: set[str] = set()
+    unknown: list[str] = []
+    for identity in identities:
+        person = state.person_of_identity(identity)
+        if person is None:
+            unknown.append(identity)
+        else:
+            known.add(person.id)
+    return frozenset(known), tuple(dict.fromkeys(unknown))
+
+
+def no_request(transition: Transition, reference: str) -> Node:
+    """The verdict where nobody asked for the transition."""
+    return all_of(
+        f"{reference}: {transition}",
+        [
+            Node(
+                "a request for this transition",
+                Verdict.NO,
+                "none is open",
+                "one",
+                f"Ask for it: countersign request {reference} --to "
+                f"{transition.to_stage} --reason TEXT",
+            )
+        ],
+    )

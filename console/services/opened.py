@@ -1,0 +1,330 @@
+"""One store, opened: its log caught up, its trust state, its projection when asked.
+
+Opening never imports DuckDB or a key library; what needs them asks for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from console.services.configuration import Configuration, SourceSetting
+from console.services.places import Places
+from console.services.problems import Misuse, Refusal, Undecided
+from policies.document import Policy, read_policy
+from policies.dsse import Envelope, read_envelope
+from policies.errors import PolicyError
+from policies.ledger import Ledger
+from policies.statements import (
+    LineageBatch,
+    Prefix,
+    Statement,
+    UnknownStatement,
+    read_statement,
+)
+from policies.trust_root import TrustRoot
+from policies.trust_state import TrustState
+from policies.workflow import Entry
+from store.backend import Backend, entry_path, open_backend
+from store.errors import NotAStore, StoreDamaged
+from store.heads import RememberedHeads
+from store.log import LARGEST_ENTRY_BYTES, Log, Progress
+from store.objects import Objects
+from store.statement_index import StatementIndex
+
+if TYPE_CHECKING:
+    from store.projection.apply import Projection
+
+Clock = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    """The time now, UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as statements spell it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time as statements spell it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def read_policy_header(data: bytes) -> tuple[str, int]:
+    """Id and version of a policy document, for the ledger."""
+    policy = read_policy(data)
+    return policy.id, policy.version
+
+
+def new_ledger() -> Ledger:
+    """An empty ledger that can read our policies."""
+    return Ledger(read_policy_header)
+
+
+class OpenStore:
+    """A store as this machine sees it now."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        origin: str,
+        places: Places,
+        configuration: Configuration,
+        *,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self.backend = backend
+        self.origin = origin
+        self.places = places
+        self.configuration = configuration
+        self.clock = clock
+        self.folder = places.of_store(origin)
+        self.index = StatementIndex(self.folder / "decisions.sqlite")
+        self.log = Log(
+            backend,
+            self.index,
+            RememberedHeads(self.folder / "heads"),
+            new_ledger,
+        )
+
+    @property
+    def address(self) -> str:
+        """How a person names the store."""
+        return self.backend.address
+
+    @property
+    def objects(self) -> Objects:
+        """The store's objects."""
+        return self.log.objects
+
+    def catch_up(self, progress: Progress | None = None) -> int:
+        """Read on to the end of the log; return its size."""
+        return self.log.catch_up(progress) if progress else self.log.catch_up()
+
+    def state(self, before: int | None = None) -> TrustState:
+        """The trust state at the end of the log, or before an entry."""
+        ledger = new_ledger()
+        entries = [
+            (entry.index, self.log.entry_bytes(entry.index))
+            for entry in self.index.on_topics(*ledger.state_topics)
+            if before is None or entry.index < before
+        ]
+        ledger.restore(entries, self.log.history)
+        return ledger.state
+
+    def root(self) -> TrustRoot:
+        """The trust root in force."""
+        root = self.state().root
+        if root is None:
+            raise Refusal(
+                f"{self.address} has no trust root in force",
+                hint="Its founders have not all signed it yet.",
+            )
+        return root
+
+    @cached_property
+    def first_root(self) -> str:
+        """Digest of the root that came first: what an anchor pins."""
+        for entry in self.index.on_topics("trust"):
+            before = self.state(before=entry.index + 1)
+            if before.root is not None:
+                return before.root.digest
+        return ""
+
+    def prefix(self) -> Prefix:
+        """What a statement made now testifies to."""
+        head = self.log.head()
+        return Prefix(self.origin, head.size, head.root)
+
+    def policies(self, state: TrustState) -> list[Policy]:
+        """The policies in force, read from their objects."""
+        return [
+            read_policy(self.objects.get(active.digest), path=active.id)
+            for active in sorted(state.policies.values(), key=lambda p: p.id)
+        ]
+
+    def entry(self, index: int) -> tuple[Envelope, Statement]:
+        """An accepted entry, parsed.
+
+        Raises:
+            StoreDamaged: it is not what this machine has judged.
+        """
+        envelope = read_envelope(self.log.entry_bytes(index))
+        statement = read_statement(envelope.payload)
+        if isinstance(statement, UnknownStatement):
+            raise StoreDamaged(f"entry {index} is of an unknown type")
+        return envelope, statement
+
+    def verified_entries(self, topic: str, state: TrustState) -> list[Entry]:
+        """Accepted entries on a topic, each signature checked again.
+
+        Raises:
+            StoreDamaged: a signature does not verify.
+        """
+        found = []
+        for indexed in self.index.on_topics(topic):
+            envelope, statement = self.entry(indexed.index)
+            signer = state.signer(statement.by)
+            keys = () if signer is None else signer.keys
+            if not any(
+                key.verifies(envelope.signature, envelope.signed_bytes) for key in keys
+            ):
+                raise StoreDamaged(
+                    f"the signature of entry {indexed.index} does not verify",
+                    hint="Run: countersign log verify",
+                )
+            found.append(Entry(indexed.index, envelope.statement_id, statement))
+        return found
+
+    def require_known_types(self) -> None:
+        """Refuse to decide beside statements this version cannot read.
+
+        Raises:
+            Undecided: there are such.
+        """
+        count = self.index.count_unknown()
+        if count:
+            raise Undecided(
+                f"{count} entries are of a type or version this program does not know, "
+                "or name a missing document",
+                hint="Upgrade countersign; see: countersign log show",
+            )
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The DuckDB projection; opening it imports DuckDB."""
+        from store.projection.apply import Projection
+
+        return Projection(
+            self.folder / "lineage.duckdb", self.index, self.objects, self._source_of
+        )
+
+    def _source_of(self, index: int) -> str:
+        _, statement = self.entry(index)
+        predicate = statement.predicate
+        return predicate.source if isinstance(predicate, LineageBatch) else ""
+
+    def sources(self) -> dict[str, SourceSetting]:
+        """Where this machine reads each source: configured, else last imported from."""
+        try:
+            raw = json.loads((self.folder / "sources.json").read_text())
+        except (OSError, ValueError):
+            raw = {}
+        remembered = {
+            name: SourceSetting(str(entry["address"]), str(entry["artifacts"]))
+            for name, entry in raw.items()
+        }
+        return remembered | dict(self.configuration.sources)
+
+    def remember_source(self, name: str, setting: SourceSetting) -> None:
+        """Note where a source was read, for reading its artifacts again."""
+        known = self.sources() | {name: setting}
+        target = self.folder / "sources.json"
+        aside = target.with_suffix(".new")
+        aside.write_text(
+            json.dumps(
+                {
+                    key: {"address": value.address, "artifacts": value.artifacts}
+                    for key, value in known.items()
+                }
+            )
+        )
+        aside.replace(target)
+
+    def close(self) -> None:
+        """Release what is open."""
+        self.index.close()
+
+
+def read_origin(backend: Backend) -> str:
+    """The origin that a store's first entry claims.
+
+    Raises:
+        NotAStore: there is no first entry that could found a log.
+    """
+    data = backend.read(entry_path(0), at_most=LARGEST_ENTRY_BYTES)
+    statement: object = None
+    if data is not None:
+        try:
+            statement = read_statement(read_envelope(data).payload)
+        except PolicyError as cause:
+            raise NotAStore(
+                f"the first entry at {backend.address} founds no log: {cause}",
+                hint="Restore it from a backup.",
+            ) from cause
+    if not isinstance(statement, Statement):
+        raise NotAStore(
+            f"there is no store at {backend.address}",
+            hint=f"Create one: countersign init --store {backend.address}",
+        )
+    return statement.prefix.origin
+
+
+def open_store(
+    address: str,
+    places: Places,
+    configuration: Configuration,
+    *,
+    anchor: str = "",
+    clock: Clock = wall_clock,
+    progress: Progress | None = None,
+) -> OpenStore:
+    """Open a store, read on to its end and hold it against the pinned anchor.
+
+    Raises:
+        Misuse: no address was given.
+        Refusal: the store does not begin with the pinned or remembered root.
+    """
+    if not address:
+        raise Misuse(
+            "no store was named",
+            hint="Give --store FOLDER or set COUNTERSIGN_STORE; "
+            "make one with: countersign init --store FOLDER",
+        )
+    backend = open_backend(address)
+    store = OpenStore(backend, read_origin(backend), places, configuration, clock=clock)
+    store.catch_up(progress)
+    check_anchor(store, anchor)
+    return store
+
+
+def check_anchor(store: OpenStore, anchor: str) -> None:
+    """Compare the first root with what is pinned, or was confirmed before.
+
+    Raises:
+        Refusal: it is another one.
+    """
+    expected = anchor.strip().lower() or confirmed_anchor(store)
+    if expected and expected != store.first_root:
+        raise Refusal(
+            f"{store.address} begins with the trust root {store.first_root[:16]}..., "
+            f"and {expected[:16]}... is pinned",
+            hint="This is another log than the one you trust. Do not use it.",
+        )
+    if anchor:
+        confirm_anchor(store)
+
+
+def confirmed_anchor(store: OpenStore) -> str:
+    """The first root that a person confirmed on this machine, or empty."""
+    try:
+        return (store.folder / "anchor").read_text().strip()
+    except OSError:
+        return ""
+
+
+def confirm_anchor(store: OpenStore) -> None:
+    """Remember the first root as the one this machine trusts."""
+    if confirmed_anchor(store) != store.first_root:
+        (store.folder / "anchor").write_text(store.first_root + "\n")

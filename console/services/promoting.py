@@ -1,0 +1,285 @@
+"""Gate and promotion: may it be there, and putting it there with two statements."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.errors import ConnectorError, ConnectorUnavailable
+from connectors.protocols import AliasWriter
+from console.services.judging import (
+    Judged,
+    judge_request,
+    judge_standing,
+    model_record,
+    no_request,
+)
+from console.services.opened import OpenStore, confirmed_anchor, rfc3339
+from console.services.problems import Refusal, Undecided
+from console.services.signing import Acting, Appended, append
+from console.services.signoff import find_version, reread
+from policies.statements import (
+    OutcomeKind,
+    PromotionIntent,
+    PromotionOutcome,
+    Transition,
+)
+from policies.verdict import Verdict
+from policies.workflow import RequestRecord, RequestState
+from store.identifiers import EntityKey, model_key, model_version_key, split_key
+from store.references import ReferenceKind, parse_reference
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """How a promotion ended."""
+
+    intent: Appended
+    outcome: Appended
+    kind: OutcomeKind
+    registry: str
+    read_back: str
+    judged: Judged
+
+
+def require_anchor(store: OpenStore) -> None:
+    """Refuse to decide on a log whose beginning no person confirmed.
+
+    Raises:
+        Undecided: neither pinned nor remembered here.
+    """
+    if not confirmed_anchor(store):
+        raise Undecided(
+            "this machine was never told which trust root to trust",
+            hint=f"Compare {store.first_root} with what its owner tells you, then give "
+            "it as --anchor or COUNTERSIGN_ANCHOR.",
+        )
+
+
+def decided_version(store: OpenStore, text: str) -> tuple[EntityKey, EntityKey]:
+    """Model and version keys of a reference, from the log if it can tell.
+
+    A version that was never decided about is looked up in the projection.
+    """
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    topics = store.index.topics_starting("decision:model:")
+    matching = []
+    for topic in topics:
+        key = topic.removeprefix("decision:")
+        source, name = split_key(key)[1]
+        if reference.name in (name, f"{source}/{name}"):
+            matching.append((source, name))
+    if len(matching) == 1 and reference.selector.isdigit():
+        source, name = matching[0]
+        key = model_key(source, name)
+        return key, model_version_key(source, name, reference.selector)
+    version = find_version(store, text)
+    return EntityKey(version.model_key), EntityKey(version.key)
+
+
+def gate(
+    store: OpenStore,
+    text: str,
+    to_stage: str,
+    environment: str,
+    *,
+    artifact_folder: str = "",
+) -> Judged:
+    """Whether a version may be in a stage now.
+
+    A version that was promoted is judged as it was then, with its bytes as they are
+    now; another by its open request.
+
+    Raises:
+        Undecided: this machine cannot decide on this log.
+        UnknownReference: there is no such version.
+    """
+    require_anchor(store)
+    store.require_known_types()
+    state, now = store.state(), store.clock()
+    model, version = decided_version(store, text)
+    record = model_record(store, model, state)
+    holder = record.holder(environment, to_stage)
+    if holder is not None and holder.version == version:
+        return judge_standing(
+            store, record, holder, now, artifact_folder=artifact_folder
+        )
+    transition = Transition("", to_stage, environment)
+    request = record.open_request(version, transition)
+    if request is None:
+        reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+        tree = no_request(transition, str(reference))
+        return Judged(tree, None, None, store.index.size, now)
+    return judge_request(
+        store,
+        request,
+        holder.version if holder else "",
+        state,
+        now=now,
+        position=store.index.size,
+        artifact_folder=artifact_folder,
+    )
+
+
+def promote(
+    store: OpenStore,
+    acting: Acting,
+    record: RequestRecord,
+    *,
+    environment: Mapping[str, str] = os.environ,
+) -> Promoted:
+    """Carry out an approved request: intent, registry, read back, outcome.
+
+    An own intent that was left open is taken up again, so trying twice is safe.
+
+    Raises:
+        Refusal: the verdict is not yes.
+        Undecided: it could not be told.
+    """
+    require_anchor(store)
+    store.require_known_types()
+    if record.state is RequestState.PROMOTED:
+        raise Refusal("the request was promoted already")
+    if record.state is RequestState.WITHDRAWN:
+        raise Refusal("the request was withdrawn")
+    judged = _judge_again(store, record)
+    if judged.tree.verdict is not Verdict.YES:
+        raise Refusal(
+            f"the verdict is {judged.tree.verdict.value}; nothing was changed",
+            hint="See why: countersign gate "
+            f"{_reference(record)} --to {record.request.transition.to_stage}",
+        )
+    reread(store, record, acting.id)
+    intent = _open_intent(store, acting, record) or _declare(
+        store, acting, record, judged
+    )
+    kind, registry, read_back = _apply(store, record, environment)
+    request = record.request
+    outcome = append(
+        store,
+        acting,
+        PromotionOutcome(
+            intent=intent.statement_id,
+            model=request.model,
+            version=request.version,
+            transition=request.transition,
+            outcome=kind,
+            registry=registry,
+            read_back=read_back,
+        ),
+        (request.version, request.manifest),
+    )
+    return Promoted(intent, outcome, kind, registry, read_back, judged)
+
+
+def _judge_again(store: OpenStore, record: RequestRecord) -> Judged:
+    state = store.state()
+    current = model_record(store, record.request.model, state)
+    transition = record.request.transition
+    holder = current.holder(transition.environment, transition.to_stage)
+    return judge_request(
+        store,
+        current.requests[record.id],
+        holder.version if holder else "",
+        state,
+        now=store.clock(),
+        position=store.index.size,
+    )
+
+
+def _open_intent(
+    store: OpenStore, acting: Acting, record: RequestRecord
+) -> Appended | None:
+    current = model_record(store, record.request.model, store.state())
+    for statement_id, entry in current.open_intents.items():
+        predicate = entry.statement.predicate
+        if (
+            isinstance(predicate, PromotionIntent)
+            and predicate.request == record.id
+            and entry.statement.by == acting.id
+        ):
+            return Appended(entry.index, statement_id)
+    return None
+
+
+def _declare(
+    store: OpenStore, acting: Acting, record: RequestRecord, judged: Judged
+) -> Appended:
+    request = record.request
+    abandoned = _abandoned(store, record)
+    intent = PromotionIntent(
+        request=record.id,
+        model=request.model,
+        version=request.version,
+        manifest=request.manifest,
+        transition=request.transition,
+        policy=request.policy,
+        root=store.state().root_digest,
+        verdict=store.objects.put(judged.tree.to_bytes()),
+        judged_at=rfc3339(judged.judged_at),
+        takes_over=abandoned,
+    )
+
+    def still_yes() -> None:
+        if _judge_again(store, record).tree.verdict is not Verdict.YES:
+            raise Refusal(
+                "something else was decided meanwhile, and the verdict is no longer "
+                "yes; nothing was changed"
+            )
+
+    return append(
+        store,
+        acting,
+        intent,
+        (request.version, request.manifest),
+        check_again=still_yes,
+    )
+
+
+def _abandoned(store: OpenStore, record: RequestRecord) -> str:
+    """Another person's intent for the same request that was never ended."""
+    current = model_record(store, record.request.model, store.state())
+    for statement_id, entry in current.open_intents.items():
+        predicate = entry.statement.predicate
+        if isinstance(predicate, PromotionIntent) and predicate.request == record.id:
+            return statement_id
+    return ""
+
+
+def _apply(
+    store: OpenStore, record: RequestRecord, environment: Mapping[str, str]
+) -> tuple[OutcomeKind, str, str]:
+    """Move the alias in the environment's registry and read it back."""
+    request = record.request
+    setting = store.configuration.environment(request.transition.environment)
+    if not setting.registry:
+        return OutcomeKind.RECORDED_ONLY, "", ""
+    writer = open_registry(setting.registry, environment)
+    model, version = split_key(request.version)[1][-2:]
+    alias = setting.alias_of(request.transition.to_stage)
+    try:
+        writer.set_alias(model, alias, version)
+        read_back = writer.read_alias(model, alias)
+    except ConnectorUnavailable as cause:
+        raise Undecided(
+            f"the promotion is begun and the registry does not answer: {cause}",
+            hint="The intent is in the log. Run the same command again to end it.",
+        ) from cause
+    except ConnectorError as cause:
+        return OutcomeKind.FAILED, writer.address, f"refused: {cause}"[:500]
+    kind = OutcomeKind.DONE if read_back == version else OutcomeKind.FAILED
+    return kind, writer.address, f"{alias} -> {model}@{read_back or 'nothing'}"
+
+
+def open_registry(address: str, environment: Mapping[str, str]) -> AliasWriter:
+    """The writer for a registry's address."""
+    from connectors.mlflow.client import MlflowClient, authorisation_from
+    from connectors.mlflow.rest import MlflowRest
+
+    client = MlflowClient(address, authorisation=authorisation_from(environment))
+    return MlflowRest(client)
+
+
+def _reference(record: RequestRecord) -> str:
+    return "model:" + "@".join(split_key(record.request.version)[1][-2:])

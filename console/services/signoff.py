@@ -1,0 +1,408 @@
+"""The sign-off of one transition: request, review, approve or reject, withdraw."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from console.services.founding import printed_name
+from console.services.gathering import gather
+from console.services.judging import evidence_of, model_record
+from console.services.opened import OpenStore, rfc3339
+from console.services.problems import Misuse, Refusal
+from console.services.signing import Acting, Appended, append
+from policies.document import Policy, read_policy, select_policy
+from policies.evidence import (
+    Evidence,
+    EvidenceManifest,
+    ItemReference,
+    item_bytes,
+    read_manifest,
+)
+from policies.review import ReviewSubject, render_review
+from policies.rules import evaluate_facts
+from policies.statements import (
+    Approval,
+    Decision,
+    EvidenceCheck,
+    Request,
+    Transition,
+    Withdrawal,
+)
+from policies.strict_json import encode
+from policies.trust_state import TrustState
+from policies.verdict import Node
+from policies.workflow import Holder, RequestRecord, RequestState
+from store.errors import UnknownReference
+from store.identifiers import split_key
+from store.objects import sha256_hex
+from store.queries.models import ModelVersion, list_versions
+from store.queries.resolve import resolve_version
+from store.references import Reference, ReferenceKind, parse_reference
+
+MEANINGS = {Decision.APPROVE: "approval", Decision.REJECT: "rejection"}
+APPROVAL_LIFETIME = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request that was made, and how its rules stand."""
+
+    appended: Appended
+    policy: Policy
+    facts: Node
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSheet:
+    """What an approver reads: the text to sign, and what stands outside it."""
+
+    record: RequestRecord
+    text: str
+    digest: str
+    short_code: str
+    """The beginning of the digest, to be read aloud between two machines."""
+    policy: Policy
+    pending: tuple[str, ...]
+    """Roles that still lack approvals, in words."""
+
+
+def find_version(store: OpenStore, text: str) -> ModelVersion:
+    """The model version that a person typed; `model:` may be left out."""
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    if reference.kind is not ReferenceKind.MODEL:
+        raise Misuse(f"{text} is no model version", hint="Write model:NAME@VERSION.")
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        return resolve_version(connection, reference)
+
+
+def request_transition(
+    store: OpenStore,
+    acting: Acting,
+    version: ModelVersion,
+    to_stage: str,
+    environment: str,
+    reason: str,
+) -> Requested:
+    """Freeze the evidence and ask for a transition.
+
+    Raises:
+        Refusal: the request is open already, or could never be granted.
+        MalformedPolicy: no policy covers it.
+    """
+    if not reason.strip():
+        raise Misuse("a request has a reason", hint="--reason TEXT")
+    store.require_known_types()
+    state = store.state()
+    record = model_record(store, version.model_key, state)
+    holder = record.holder(environment, to_stage)
+    if holder is not None and holder.version == version.key:
+        raise Refusal(f"{version.reference} holds {to_stage} in {environment} already")
+    transition = Transition(
+        _stage_of(record.holders, version.key, environment), to_stage, environment
+    )
+    standing = record.open_request(version.key, transition)
+    if standing is not None:
+        raise Refusal(
+            f"request:{standing.id[:12]} asks for this already",
+            hint="Approve it, or withdraw it first.",
+        )
+    policy = select_policy(store.policies(state), version.model, transition)
+    evidence = gather(store, version, holder.version if holder else "")
+    facts = evaluate_facts(policy, evidence)
+    manifest = _freeze(store, acting.id, evidence)
+    request_id = secrets.token_hex(16)
+    subject = ReviewSubject(
+        request_id, acting.id, reason, transition, state.root_digest
+    )
+    review = render_review(subject, evidence, policy, facts)
+    request = Request(
+        request_id=request_id,
+        model=version.model_key,
+        version=version.key,
+        manifest=evidence.model.manifest,
+        transition=transition,
+        policy=policy.digest,
+        root=state.root_digest,
+        evidence=store.objects.put(manifest.to_bytes()),
+        review=store.objects.put(review.encode()),
+        reason=store.objects.put(_salted(reason)),
+    )
+    appended = append(
+        store, acting, request, (version.reference, evidence.model.manifest)
+    )
+    return Requested(appended, policy, facts)
+
+
+def _stage_of(
+    holders: dict[tuple[str, str], list[Holder]], version: str, environment: str
+) -> str:
+    """The stage a version holds in an environment now, or none."""
+    for (where, stage), held in holders.items():
+        if where == environment and held and held[-1].version == version:
+            return stage
+    return ""
+
+
+def _freeze(store: OpenStore, reader: str, evidence: Evidence) -> EvidenceManifest:
+    now = rfc3339(store.clock())
+    return EvidenceManifest(
+        tuple(
+            ItemReference(
+                kind,
+                store.objects.put(item_bytes(item)),
+                evidence.model.source,
+                reader,
+                now,
+            )
+            for kind, item in evidence.items().items()
+        )
+    )
+
+
+def _salted(text: str) -> bytes:
+    return encode({"salt": secrets.token_hex(16), "text": text})
+
+
+def find_request(store: OpenStore, text: str, state: TrustState) -> RequestRecord:
+    """The request that a person typed by the beginning of its statement id.
+
+    Raises:
+        UnknownReference: none or several begin so.
+    """
+    reference = parse_reference(text, default_kind=ReferenceKind.REQUEST)
+    if reference.kind is not ReferenceKind.REQUEST:
+        raise Misuse(f"{text} is no request", hint="Write request:ID.")
+    records = all_requests(store, state)
+    matching = [r for r in records if r.id.startswith(reference.name.lower())]
+    if len(matching) == 1:
+        return matching[0]
+    near = [f"request:{r.id[:12]}" for r in (matching or records)][-8:]
+    raise UnknownReference(
+        f"{reference} names {'several requests' if matching else 'no request'}",
+        candidates=tuple(near),
+        hint=f"Known: {', '.join(near)}" if near else "There are no requests yet.",
+    )
+
+
+def all_requests(store: OpenStore, state: TrustState) -> list[RequestRecord]:
+    """Every request in the log, oldest first."""
+    found: list[RequestRecord] = []
+    for topic in store.index.topics_starting("decision:"):
+        record = model_record(store, topic.removeprefix("decision:"), state)
+        found += record.requests.values()
+    return sorted(found, key=lambda record: record.entry.index)
+
+
+def review_sheet(
+    store: OpenStore, record: RequestRecord, state: TrustState
+) -> ReviewSheet:
+    """Render the review anew and hold it against the digest that was frozen.
+
+    Raises:
+        Refusal: what this machine renders is not what was frozen.
+    """
+    request = record.request
+    evidence = evidence_of(store, record)
+    policy = read_policy(store.objects.get(request.policy))
+    subject = ReviewSubject(
+        request.request_id,
+        record.entry.statement.by,
+        reason_text(store, request.reason),
+        request.transition,
+        request.root,
+    )
+    text = render_review(subject, evidence, policy, evaluate_facts(policy, evidence))
+    digest = sha256_hex(text.encode())
+    if digest != request.review:
+        raise Refusal(
+            "the review text rendered here is not the one the request froze",
+            hint="Do not sign. The request was made with other evidence or by another "
+            "program; ask for a new one.",
+        )
+    return ReviewSheet(
+        record, text, digest, digest[:10], policy, _pending(record, policy)
+    )
+
+
+def reason_text(store: OpenStore, digest: str) -> str:
+    """A reason by digest, or what there is when it was erased."""
+    import json
+
+    data = store.objects.find(digest)
+    if data is None:
+        return "(erased)"
+    try:
+        return str(json.loads(data)["text"])
+    except (ValueError, KeyError, TypeError):
+        return "(unreadable)"
+
+
+def _pending(record: RequestRecord, policy: Policy) -> tuple[str, ...]:
+    waiting = []
+    for quorum in policy.quorums:
+        people = {
+            entry.statement.by
+            for entry, approval in record.answers
+            if approval.role == quorum.role and approval.decision is Decision.APPROVE
+        }
+        if len(people) < quorum.count:
+            waiting.append(f"{quorum.count - len(people)} x {quorum.role}")
+    return tuple(waiting)
+
+
+def roles_to_answer(
+    sheet: ReviewSheet, state: TrustState, person_id: str
+) -> tuple[str, ...]:
+    """Roles in which a person could answer a request."""
+    person, request = state.people.get(person_id), sheet.record.request
+    if person is None:
+        return ()
+    name = split_key(request.model)[1][-1]
+    return tuple(
+        quorum.role
+        for quorum in sheet.policy.quorums
+        if person.holds(quorum.role, name, request.transition.environment)
+    )
+
+
+def answer_request(
+    store: OpenStore,
+    acting: Acting,
+    sheet: ReviewSheet,
+    decision: Decision,
+    reason: str,
+    *,
+    role: str = "",
+) -> Appended:
+    """Approve or reject, bound to the review text and the evidence as re-read here.
+
+    Raises:
+        Refusal: the evidence changed, or the signer may not answer.
+    """
+    if not reason.strip():
+        raise Misuse("a decision has a reason", hint="--reason TEXT")
+    store.require_known_types()
+    state, request = store.state(), sheet.record.request
+    if sheet.record.state is not RequestState.OPEN:
+        raise Refusal(f"the request is {sheet.record.state.value}, not open")
+    roles = roles_to_answer(sheet, state, acting.id)
+    chosen = role or (roles[0] if roles else "")
+    if not chosen or chosen not in roles:
+        wanted = ", ".join(quorum.role for quorum in sheet.policy.quorums)
+        raise Refusal(
+            f"you hold none of the roles this policy asks for here ({wanted})"
+            if not role
+            else f"you do not hold the role {role!r} here, or it is not asked for",
+            hint="Ask an enroller for the role.",
+        )
+    if decision is Decision.APPROVE and acting.id == sheet.record.entry.statement.by:
+        raise Refusal(
+            "who asks for a transition cannot approve it",
+            hint="Somebody else with the role must decide.",
+        )
+    checks = reread(store, sheet.record, acting.id)
+    approval = Approval(
+        request=sheet.record.id,
+        model=request.model,
+        version=request.version,
+        manifest=request.manifest,
+        transition=request.transition,
+        policy=request.policy,
+        root=request.root,
+        evidence=request.evidence,
+        review=sheet.digest,
+        decision=decision,
+        role=chosen,
+        meaning=MEANINGS[decision],
+        reason=store.objects.put(_salted(reason)),
+        expires=rfc3339(store.clock() + APPROVAL_LIFETIME),
+        checks=checks,
+    )
+    return append(store, acting, approval, (request.version, request.manifest))
+
+
+def reread(
+    store: OpenStore, record: RequestRecord, reader: str
+) -> tuple[EvidenceCheck, ...]:
+    """Read the evidence again on this machine and compare item by item.
+
+    Raises:
+        Refusal: an item is not what the request froze.
+    """
+    request = record.request
+    frozen = evidence_of(store, record)
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        versions = list_versions(connection, key=request.version)
+    again = (
+        gather(store, versions[0], frozen.incumbent.version_key) if versions else None
+    )
+    checks, changed = [], []
+    for item in read_manifest(store.objects.get(request.evidence)).items:
+        result = "no-access"
+        if again is not None and not (
+            item.kind == "artifact" and not again.artifact.is_readable
+        ):
+            digest = sha256_hex(item_bytes(again.items()[item.kind]))
+            result = "same" if digest == item.digest else "changed"
+        if result == "changed":
+            changed.append(item.kind)
+        checks.append(EvidenceCheck(item.kind, item.digest, result))
+    if changed:
+        raise Refusal(
+            f"evidence changed since the request: {', '.join(changed)}"
+            + _changed_files(again),
+            hint="Do not sign. Ask for a new request on the evidence as it is.",
+        )
+    return tuple(checks)
+
+
+def _changed_files(evidence: Evidence | None) -> str:
+    paths = [c.path for c in evidence.artifact.changes] if evidence else []
+    return f" ({', '.join(paths[:5])})" if paths else ""
+
+
+def withdraw(store: OpenStore, acting: Acting, text: str, reason: str) -> Appended:
+    """Take back a request or an answer of one's own.
+
+    Raises:
+        StoreRefused: it is somebody else's.
+    """
+    if not reason.strip():
+        raise Misuse("a withdrawal has a reason", hint="--reason TEXT")
+    state = store.state()
+    reference: Reference = parse_reference(text, default_kind=ReferenceKind.REQUEST)
+    if reference.kind is ReferenceKind.REQUEST:
+        record = find_request(store, text, state)
+        statement, model = record.id, record.request.model
+    else:
+        found = [
+            entry for entry in store.index.statements_starting(reference.name.lower())
+        ]
+        if len(found) != 1:
+            raise UnknownReference(f"{text} names {len(found)} statements, not one")
+        _, said = store.entry(found[0].index)
+        if not isinstance(said.predicate, (Request, Approval)):
+            raise Misuse("only requests and decisions can be withdrawn")
+        statement, model = found[0].judgement.statement_id, said.predicate.model
+    withdrawal = Withdrawal(statement, model, store.objects.put(_salted(reason)))
+    return append(store, acting, withdrawal, ("statement", statement))
+
+
+def signers_of(
+    store: OpenStore, record: RequestRecord, state: TrustState
+) -> list[tuple[str, str, str, str]]:
+    """Who answered a request: name, role, decision, time claimed."""
+    found: list[tuple[str, str, str, str]] = []
+    for entry, approval in record.answers:
+        person = state.people.get(entry.statement.by)
+        name = (
+            printed_name(store, person.profile, person.id)
+            if person
+            else entry.statement.by
+        )
+        found.append((name, approval.role, approval.decision.value, entry.statement.at))
+    return found

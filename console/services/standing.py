@@ -1,0 +1,209 @@
+"""What stands: registries against the log, what waits for whom, what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.services.catalogue import Scanned, scan
+from console.services.founding import printed_name
+from console.services.judging import model_record
+from console.services.opened import OpenStore
+from console.services.signoff import all_requests, review_sheet
+from policies.trust_state import TrustState
+from policies.workflow import Holder, RequestRecord, RequestState
+from store.identifiers import split_key
+from store.queries.models import Alias, current_aliases
+
+DEFAULT_ENVIRONMENT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class UnapprovedChange:
+    """A registry says something that the log does not."""
+
+    model: str
+    environment: str
+    stage: str
+    registry: str
+    """Version that the registry points at; empty when at none."""
+    approved: str
+    """Version that the log says; empty when none was ever approved."""
+    since: datetime | None
+    """When it was first seen so."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStage:
+    """A version that the log says is in a stage."""
+
+    model: str
+    environment: str
+    stage: str
+    version: str
+    entry: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """A request that is open, and what it waits for."""
+
+    id: str
+    model: str
+    version: str
+    transition: str
+    requester: str
+    waits_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first screen: three questions and their answers."""
+
+    held: tuple[HeldStage, ...]
+    waiting: tuple[WaitingRequest, ...]
+    unapproved: tuple[UnapprovedChange, ...]
+    scanned: tuple[Scanned, ...]
+    entries: int
+    void_entries: int
+
+
+def overview(store: OpenStore) -> Overview:
+    """Everything the first screen shows."""
+    state = store.state()
+    judgements = [entry.judgement for entry in store.index.entries()]
+    return Overview(
+        held=tuple(_held(store, state)),
+        waiting=tuple(waiting_requests(store, state)),
+        unapproved=tuple(unapproved_changes(store)),
+        scanned=tuple(scan(store)),
+        entries=len(judgements),
+        void_entries=sum(j.standing.value == "void" for j in judgements),
+    )
+
+
+def _held(store: OpenStore, state: TrustState) -> list[HeldStage]:
+    return [
+        HeldStage(
+            model="/".join(split_key(model)[1]),
+            environment=environment,
+            stage=stage,
+            version=split_key(holder.version)[1][-1],
+            entry=holder.intent.index,
+            at=holder.outcome.statement.at,
+        )
+        for model, (environment, stage), holder in _holders(store, state)
+    ]
+
+
+def _holders(
+    store: OpenStore, state: TrustState
+) -> list[tuple[str, tuple[str, str], Holder]]:
+    found = []
+    for topic in store.index.topics_starting("decision:"):
+        model = topic.removeprefix("decision:")
+        record = model_record(store, model, state)
+        found += [(model, slot, held[-1]) for slot, held in record.holders.items()]
+    return found
+
+
+def waiting_requests(store: OpenStore, state: TrustState) -> list[WaitingRequest]:
+    """Open requests with the roles that still lack approvals."""
+    return [
+        _waiting(store, record, state)
+        for record in all_requests(store, state)
+        if record.state in (RequestState.OPEN, RequestState.PROMOTING)
+    ]
+
+
+def _waiting(
+    store: OpenStore, record: RequestRecord, state: TrustState
+) -> WaitingRequest:
+    sheet = review_sheet(store, record, state)
+    requester = state.people.get(record.entry.statement.by)
+    source, model, version = split_key(record.request.version)[1]
+    return WaitingRequest(
+        id=record.id,
+        model=f"{source}/{model}",
+        version=version,
+        transition=str(record.request.transition),
+        requester=printed_name(store, requester.profile, requester.id)
+        if requester
+        else record.entry.statement.by,
+        waits_for=sheet.pending or ("promotion",),
+    )
+
+
+def unapproved_changes(store: OpenStore) -> list[UnapprovedChange]:
+    """Aliases of governed stages that differ from what the log approves.
+
+    Governed are the stages that a policy in force names, in every environment that is
+    configured, or in the one without a name.
+    """
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        aliases = current_aliases(connection)
+    state = store.state()
+    holders = {(model, slot): holder for model, slot, holder in _holders(store, state)}
+    changes = []
+    for environment, stage, alias, source in _governed(store, state):
+        changes += _compare(environment, stage, alias, source, aliases, holders)
+    return changes
+
+
+def _governed(store: OpenStore, state: TrustState) -> list[tuple[str, str, str, str]]:
+    """(environment, stage, alias, source) to compare."""
+    stages = sorted(
+        {
+            stage
+            for policy in store.policies(state)
+            for stage in policy.applies.to
+            if "*" not in stage
+        }
+    )
+    configured = list(store.configuration.environments) or [DEFAULT_ENVIRONMENT]
+    found = []
+    for name in configured:
+        setting = store.configuration.environment(name)
+        found += [(name, s, setting.alias_of(s), setting.source) for s in stages]
+    return found
+
+
+def _compare(
+    environment: str,
+    stage: str,
+    alias_name: str,
+    source: str,
+    aliases: list[Alias],
+    holders: dict[tuple[str, tuple[str, str]], Holder],
+) -> list[UnapprovedChange]:
+    seen = {
+        alias.model: alias
+        for alias in aliases
+        if alias.name == alias_name
+        and (not source or split_key(alias.model)[1][0] == source)
+    }
+    approved = {
+        model: holder
+        for (model, slot), holder in holders.items()
+        if slot == (environment, stage)
+        and (not source or split_key(model)[1][0] == source)
+    }
+    changes = []
+    for model in sorted(seen.keys() | approved.keys()):
+        alias, holder = seen.get(model), approved.get(model)
+        found = alias.version_key if alias else ""
+        wanted = holder.version if holder else ""
+        if found != wanted:
+            changes.append(
+                UnapprovedChange(
+                    model="/".join(split_key(model)[1]),
+                    environment=environment,
+                    stage=stage,
+                    registry=alias.version if alias else "",
+                    approved=split_key(wanted)[1][-1] if wanted else "",
+                    since=alias.high if alias else None,
+                )
+            )
+    return changes

@@ -1,0 +1,1 @@
+"""Pure decisions: statements and their verification, trust, rules, sign-off states."""

@@ -1,0 +1,189 @@
+"""The review text, renderer `review/v1`: exactly what an approver reads and signs.
+
+A pure function of frozen evidence, the request and the policy: UTC, LF, no locale, no
+wrapping, fixed escapes. Released renderers never change, since signatures bind their
+output. Who else must sign is shown outside this text.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from policies.document import Policy
+from policies.evidence import (
+    DatasetUse,
+    Evidence,
+    FileDigest,
+    IncumbentItem,
+    MetricsItem,
+)
+from policies.rules.numbers import label, number_of, shown, tidy
+from policies.statements import Transition
+from policies.verdict import Node, tree_lines
+
+RENDERER = "review/v1"
+_RULE = "=" * 72
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSubject:
+    """What is asked, by whom and why."""
+
+    request_id: str
+    requester: str
+    """Person id."""
+    reason: str
+    transition: Transition
+    root: str
+    """Digest of the trust root in force."""
+
+
+def render_review(
+    subject: ReviewSubject, evidence: Evidence, policy: Policy, facts: Node
+) -> str:
+    """The text for one request. `facts` is evaluate_facts over the same evidence."""
+    model = evidence.model
+    lines = [
+        f"REVIEW OF {model.model} VERSION {model.version}",
+        f"{subject.transition}",
+        _RULE,
+        f"Renderer:     {RENDERER}",
+        f"Request:      {subject.request_id}",
+        f"Asked by:     {subject.requester}",
+        f"Reason:       {subject.reason}",
+        f"Registered:   {model.source}, at {model.location}",
+        f"Manifest:     {model.manifest}",
+        f"Policy:       {policy.id} version {policy.version}",
+        f"              {policy.digest}",
+        f"Trust root:   {subject.root}",
+        "",
+        *_section("What changes", _changes(evidence)),
+        *_section("Metrics", _metrics(evidence.measured, evidence.incumbent)),
+        *_section("Where it comes from", _origin(evidence)),
+        *_section("What the record lacks", _gaps(evidence)),
+        *_section("Rules", tree_lines(facts)),
+        *_section("Files", _files(model.files)),
+    ]
+    return "\n".join(escape(line).rstrip() for line in lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Show every control, format, separator and unassigned character by its number."""
+    return "".join(
+        character
+        if character == " " or unicodedata.category(character)[0] not in "CZ"
+        else f"<U+{ord(character):04X}>"
+        for character in text
+    )
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    return [title, "-" * len(title), *lines, ""]
+
+
+def _changes(evidence: Evidence) -> list[str]:
+    incumbent, model = evidence.incumbent, evidence.model
+    if not incumbent.exists:
+        return ["The stage is empty. This would be the first version in it."]
+    lines = [f"Replaces version {incumbent.version}, manifest {incumbent.manifest}"]
+    lines += _difference(
+        "data", _uses(incumbent.datasets), _uses(evidence.lineage.datasets)
+    )
+    lines += _difference(
+        "code",
+        {c.sha: "" for c in incumbent.commits},
+        {c.sha: "" for c in evidence.lineage.commits},
+    )
+    lines += _difference(
+        "parameter", dict(incumbent.measured.params), dict(evidence.measured.params)
+    )
+    lines += _difference(
+        "file",
+        {f.path: f.sha256[:16] for f in incumbent.files},
+        {f.path: f.sha256[:16] for f in model.files},
+    )
+    return lines
+
+
+def _uses(datasets: tuple[DatasetUse, ...]) -> dict[str, str]:
+    return {f"{u.name} ({u.context or 'use unknown'})": u.digest for u in datasets}
+
+
+def _difference(what: str, before: dict[str, str], after: dict[str, str]) -> list[str]:
+    lines = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if old is None:
+            lines.append(f"{what} added:    {name} {new}".rstrip())
+        elif new is None:
+            lines.append(f"{what} removed:  {name} {old}".rstrip())
+        else:
+            lines.append(f"{what} changed:  {name}: {old} -> {new}")
+    return lines or [f"{what}: no difference"]
+
+
+def _metrics(measured: MetricsItem, incumbent: IncumbentItem) -> list[str]:
+    rows = [("metric", "this version", "now in stage", "difference", "rows")]
+    for metric in sorted(measured.metrics, key=lambda m: (m.name, m.slice)):
+        other = incumbent.measured.find(metric.name, metric.slice)
+        mine, theirs = number_of(metric), number_of(other)
+        rows.append(
+            (
+                label(metric.name, metric.slice),
+                shown(metric),
+                "-" if other is None else shown(other),
+                "-" if mine is None or theirs is None else f"{_signed(mine, theirs)}",
+                "-" if metric.samples is None else str(metric.samples),
+            )
+        )
+    if len(rows) == 1:
+        return ["No metric is recorded."]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+
+
+def _signed(mine: object, theirs: object) -> str:
+    from decimal import Decimal
+
+    difference = Decimal(str(mine)) - Decimal(str(theirs))
+    text = tidy(difference)
+    return text if text.startswith("-") or text == "0" else f"+{text}"
+
+
+def _origin(evidence: Evidence) -> list[str]:
+    lineage = evidence.lineage
+    tree = {True: "dirty", False: "clean", None: "not recorded"}[lineage.is_dirty]
+    lines = [
+        f"run:          {lineage.run_key or 'none recorded'} {lineage.run_status}",
+        f"working tree: {tree}",
+        f"measured on:  {lineage.evaluation_dataset or 'not recorded'}",
+        f"trained by:   {', '.join(lineage.trainers) or 'not recorded'} (claimed)",
+    ]
+    for use in lineage.datasets:
+        lines.append(
+            f"dataset:      {use.name} for {use.context or 'unknown use'}: "
+            f"{use.digest} ({use.strength})"
+        )
+    for commit in lineage.commits:
+        known = "known" if commit.is_known else "in no repository that was imported"
+        authors = ", ".join(commit.authors) or "author unknown"
+        lines.append(f"commit:       {commit.sha} ({known}; {authors})")
+    return lines
+
+
+def _gaps(evidence: Evidence) -> list[str]:
+    lines = []
+    for gap in evidence.lineage.gaps:
+        lines += [f"{gap.text}", f"    to close it: {gap.remedy}"]
+    return lines or ["Nothing of what is looked for."]
+
+
+def _files(files: tuple[FileDigest, ...]) -> list[str]:
+    return [f"{f.sha256}  {f.path} ({f.size} bytes)" for f in files] or ["None."]

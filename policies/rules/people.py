@@ -1,0 +1,133 @@
+"""Rules about people: quorums by role, and who may not count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.document import Quorum
+from policies.statements import Decision
+from policies.verdict import Node, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A decision on the request, with its signer's standing at this log position."""
+
+    person: str
+    name: str
+    """What a person calls them, for display."""
+    role: str
+    """The role they signed in."""
+    holds_role: bool
+    """Whether they hold it now, for this model and environment."""
+    decision: Decision
+    index: int
+    expires: datetime | None
+    stale: str = ""
+    """Why the approval no longer stands, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a verdict depends on besides evidence and policy."""
+
+    requester: str
+    """Person id."""
+    trainers: frozenset[str]
+    """Person ids of who ran the training."""
+    authors: frozenset[str]
+    """Person ids of who wrote the commits."""
+    unknown_trainers: tuple[str, ...]
+    """Outside identities that map to nobody."""
+    unknown_authors: tuple[str, ...]
+    now: datetime
+
+
+def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Node:
+    """Enough distinct people approved in the role, and nobody's rejection stands."""
+    wanted = f"{quorum.count} of the role {quorum.role}, not the requester"
+    wanted += "".join(f", not the {name}" for name in quorum.exclude)
+    counted: list[str] = []
+    remarks: list[str] = []
+    barred: list[str] = []
+    for vote in _latest(votes):
+        if vote.role != quorum.role or vote.decision is Decision.REJECT:
+            continue
+        reason = _disqualified(vote, quorum, context)
+        if reason:
+            remarks.append(f"{vote.name}: {reason}")
+            barred.append(vote.person)
+        else:
+            counted.append(vote.name)
+    observed = ", ".join([*counted, *remarks]) or "nobody"
+    rule = f"approval by {quorum.count} x {quorum.role}"
+    if len(counted) < quorum.count:
+        missing = quorum.count - len(counted)
+        return Node(
+            rule,
+            Verdict.NO,
+            observed,
+            wanted,
+            f"{missing} more must sign: countersign approve",
+        )
+    strangers = _strangers(quorum, context)
+    if strangers:
+        return Node(
+            rule,
+            Verdict.UNKNOWN,
+            f"{observed}; {', '.join(strangers)} maps to nobody in the trust root",
+            wanted,
+            "Enrol the person with that identity, so that separation can be judged.",
+        )
+    return Node(rule, Verdict.YES, observed, wanted)
+
+
+def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:
+    """A rejection that stands blocks, whoever else approved."""
+    rejecting = [
+        vote.name
+        for vote in _latest(votes)
+        if vote.decision is Decision.REJECT and vote.holds_role
+    ]
+    return Node(
+        "no rejection stands",
+        Verdict.NO if rejecting else Verdict.YES,
+        f"rejected by {', '.join(rejecting)}" if rejecting else "none",
+        "none",
+        "A rejection stands until its signer withdraws it or decides anew.",
+    )
+
+
+def _latest(votes: Sequence[Vote]) -> list[Vote]:
+    """The last vote of each person in each role, in log order."""
+    last: dict[tuple[str, str], Vote] = {}
+    for vote in sorted(votes, key=lambda v: v.index):
+        last[vote.person, vote.role] = vote
+    return sorted(last.values(), key=lambda v: v.index)
+
+
+def _disqualified(vote: Vote, quorum: Quorum, context: Context) -> str:
+    if vote.person == context.requester:
+        return "is the requester"
+    if "trainer" in quorum.exclude and vote.person in context.trainers:
+        return "ran the training"
+    if "author" in quorum.exclude and vote.person in context.authors:
+        return "wrote the code"
+    if not vote.holds_role:
+        return f"does not hold the role {vote.role} now"
+    if vote.stale:
+        return f"STALE, {vote.stale}"
+    if vote.expires is not None and context.now >= vote.expires:
+        return f"expired {vote.expires:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def _strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
+    strangers: tuple[str, ...] = ()
+    if "trainer" in quorum.exclude:
+        strangers += context.unknown_trainers
+    if "author" in quorum.exclude:
+        strangers += context.unknown_authors
+    return strangers

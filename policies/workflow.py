@@ -1,0 +1,185 @@
+"""Sign-off states: what the accepted statements about one model add up to.
+
+A pure reading of statements in log order: which requests are open, who answered them,
+what holds each stage, and which promotions were begun and not ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from policies.statements import (
+    Approval,
+    OutcomeKind,
+    PromotionIntent,
+    PromotionOutcome,
+    Request,
+    Statement,
+    Transition,
+    Withdrawal,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An accepted statement with its place in the log."""
+
+    index: int
+    id: str
+    statement: Statement
+
+
+class RequestState(StrEnum):
+    """What became of a request."""
+
+    OPEN = "open"
+    WITHDRAWN = "withdrawn"
+    PROMOTING = "promoting"
+    PROMOTED = "promoted"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request and everything that answers it."""
+
+    entry: Entry
+    request: Request
+    state: RequestState
+    answers: tuple[tuple[Entry, Approval], ...] = ()
+    """Approvals and rejections that were not withdrawn."""
+    intents: tuple[tuple[Entry, PromotionIntent], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The request's statement id."""
+        return self.entry.id
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The version that a stage of an environment has, and the promotion that put it."""
+
+    version: str
+    manifest: str
+    transition: Transition
+    intent: Entry
+    outcome: Entry
+    outcome_kind: OutcomeKind
+    request: str
+
+    @property
+    def promoted_by(self) -> PromotionIntent:
+        """The intent's own words."""
+        predicate = self.intent.statement.predicate
+        assert isinstance(predicate, PromotionIntent)  # noqa: S101 - by construction
+        return predicate
+
+
+@dataclass(slots=True)
+class ModelRecord:
+    """Everything decided about one registered model."""
+
+    requests: dict[str, RequestRecord] = field(default_factory=dict)
+    holders: dict[tuple[str, str], list[Holder]] = field(default_factory=dict)
+    """(environment, stage) -> who held it, oldest first."""
+    open_intents: dict[str, Entry] = field(default_factory=dict)
+
+    def holder(self, environment: str, stage: str) -> Holder | None:
+        """The version in a stage now."""
+        held = self.holders.get((environment, stage), [])
+        return held[-1] if held else None
+
+    def open_request(
+        self, version: str, transition: Transition
+    ) -> RequestRecord | None:
+        """The newest open request for a version and a target stage."""
+        found = [
+            record
+            for record in self.requests.values()
+            if record.state in (RequestState.OPEN, RequestState.PROMOTING)
+            and record.request.version == version
+            and record.request.transition.to_stage == transition.to_stage
+            and record.request.transition.environment == transition.environment
+        ]
+        return found[-1] if found else None
+
+
+def read_model_record(entries: Sequence[Entry]) -> ModelRecord:
+    """Fold the accepted statements on a model's topic, in log order."""
+    record = ModelRecord()
+    for entry in sorted(entries, key=lambda e: e.index):
+        match entry.statement.predicate:
+            case Request() as request:
+                record.requests[entry.id] = RequestRecord(
+                    entry, request, RequestState.OPEN
+                )
+            case Approval() as approval:
+                _answer(record, entry, approval)
+            case Withdrawal() as withdrawal:
+                _withdraw(record, withdrawal)
+            case PromotionIntent() as intent:
+                _begin(record, entry, intent)
+            case PromotionOutcome() as outcome:
+                _end(record, entry, outcome)
+    return record
+
+
+def _answer(record: ModelRecord, entry: Entry, approval: Approval) -> None:
+    request = record.requests.get(approval.request)
+    if request is not None:
+        record.requests[approval.request] = replace(
+            request, answers=(*request.answers, (entry, approval))
+        )
+
+
+def _withdraw(record: ModelRecord, withdrawal: Withdrawal) -> None:
+    request = record.requests.get(withdrawal.statement)
+    if request is not None:
+        if request.state is RequestState.OPEN:
+            record.requests[withdrawal.statement] = replace(
+                request, state=RequestState.WITHDRAWN
+            )
+        return
+    for key, candidate in record.requests.items():
+        kept = tuple(a for a in candidate.answers if a[0].id != withdrawal.statement)
+        record.requests[key] = replace(candidate, answers=kept)
+
+
+def _begin(record: ModelRecord, entry: Entry, intent: PromotionIntent) -> None:
+    record.open_intents.pop(intent.takes_over, None)
+    record.open_intents[entry.id] = entry
+    request = record.requests.get(intent.request)
+    if request is not None:
+        record.requests[intent.request] = replace(
+            request,
+            state=RequestState.PROMOTING,
+            intents=(*request.intents, (entry, intent)),
+        )
+
+
+def _end(record: ModelRecord, entry: Entry, outcome: PromotionOutcome) -> None:
+    begun = record.open_intents.pop(outcome.intent, None)
+    if begun is None or not isinstance(begun.statement.predicate, PromotionIntent):
+        return
+    intent = begun.statement.predicate
+    request = record.requests.get(intent.request)
+    has_failed = outcome.outcome is OutcomeKind.FAILED
+    if request is not None:
+        state = RequestState.OPEN if has_failed else RequestState.PROMOTED
+        record.requests[intent.request] = replace(request, state=state)
+    if has_failed:
+        return
+    slot = (intent.transition.environment, intent.transition.to_stage)
+    record.holders.setdefault(slot, []).append(
+        Holder(
+            version=intent.version,
+            manifest=intent.manifest,
+            transition=intent.transition,
+            intent=begun,
+            outcome=entry,
+            outcome_kind=outcome.outcome,
+            request=intent.request,
+        )
+    )

@@ -1,0 +1,51 @@
+"""What can go wrong in the store, each with the next step for a person.
+
+StoreError
+├── StoreUnavailable      transient: a lock held, a folder that does not answer
+├── StoreRefused          terminal: the request can never succeed as it stands
+│   ├── NotAStore         nothing recognisable at that address
+│   ├── UnknownReference  no object, or several, answer to that name
+│   └── MalformedReference
+└── StoreDamaged          what is stored contradicts itself or a remembered head
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The root of every error of this package; `hint` says what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class StoreUnavailable(StoreError):
+    """The store could not be reached now; the same call may succeed later."""
+
+
+class StoreRefused(StoreError):
+    """The store will not do this, now or later."""
+
+
+class NotAStore(StoreRefused):
+    """The address holds no store."""
+
+
+class MalformedReference(StoreRefused):
+    """The text is not in the reference syntax."""
+
+
+class UnknownReference(StoreRefused):
+    """Nothing, or more than one thing, answers to the reference."""
+
+    def __init__(
+        self, message: str, *, candidates: tuple[str, ...] = (), hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = candidates
+        """The nearest references that do exist, best first."""
+
+
+class StoreDamaged(StoreError):
+    """Stored bytes contradict their digest, their index or a remembered head."""

@@ -1,0 +1,161 @@
+"""Facts: the rows that lineage is made of, and the columns every batch has.
+
+A fact says one thing about one subject, as one source told it. Its id is the SHA-256
+of what it says, so the same fact told twice is one fact. This module knows nothing of
+files, logs or databases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class FactKind(StrEnum):
+    """What a fact says; the line under each names the columns it uses.
+
+    `number` repeats as a double what `text` or `digest` already fixes.
+    """
+
+    EXPERIMENT = "experiment"
+    """subject=experiment, name."""
+    RUN = "run"
+    """subject=run, object=experiment or job, name, status, started, ended, actor."""
+    PARAM = "param"
+    """subject=run, name=key, text=value."""
+    METRIC = "metric"
+    """subject=run or model version, name=metric, text=shortest decimal, number, step,
+    started=when logged."""
+    TAG = "tag"
+    """subject=anything, name=key, text=value."""
+    JOB = "job"
+    """subject=job, name, text=namespace."""
+    DATASET = "dataset"
+    """subject=dataset, name, text=namespace."""
+    DATASET_VERSION = "dataset_version"
+    """subject=dataset version, object=dataset, name, digest, location, number=rows,
+    text=schema as JSON."""
+    COMMIT = "commit"
+    """subject=commit, object=repository, name=first line of the message, digest=full
+    hash, started=commit time, actor=author, text=JSON list of parents."""
+    MODEL = "model"
+    """subject=model, name, text=description."""
+    MODEL_VERSION = "model_version"
+    """subject=model version, object=model, name=version, started=created, status,
+    location=artifact location, digest=manifest digest when the bytes were read."""
+    FILE = "file"
+    """subject=model version, name=path, digest, number=size in bytes."""
+    SIGNATURE = "signature"
+    """subject=model version, text=MLmodel signature as JSON (inputs and outputs)."""
+    ALIAS = "alias"
+    """subject=model, name=alias, object=model version, empty when taken away."""
+    STAGE = "stage"
+    """subject=model version, name=registry stage such as Production."""
+    EDGE = "edge"
+    """subject -> object, name=relation (see Relation), strength, text=context."""
+    DELETION = "deletion"
+    """subject, text=how the source says it is gone."""
+    VIOLATION = "violation"
+    """subject, name=rule broken, text=what was found."""
+
+
+class Relation(StrEnum):
+    """How a run or deployment relates to what it touched (the edge points as read)."""
+
+    READ = "read"
+    """run -> dataset version"""
+    USED = "used"
+    """run -> commit"""
+    WROTE = "wrote"
+    """run -> dataset version"""
+    PRODUCED = "produced"
+    """run -> model version"""
+    CONTAINS = "contains"
+    """parent run or pipeline run -> run"""
+    SERVES = "serves"
+    """deployment -> model version"""
+
+
+class Strength(StrEnum):
+    """How an edge came to be known; an inferred one never proves provenance."""
+
+    OBSERVED = "observed"
+    DECLARED = "declared"
+    INFERRED = "inferred"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One row of a batch. Times are UTC; `low`/`high` bound when it became true.
+
+    Where the source records a time, both bounds are that time. Where it keeps no
+    history, `low` is when it was last seen otherwise (None: never seen before) and
+    `high` when it was first seen so.
+    """
+
+    kind: FactKind
+    subject: str
+    object: str = ""
+    name: str = ""
+    text: str | None = None
+    number: float | None = None
+    step: int | None = None
+    status: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    actor: str = ""
+    digest: str = ""
+    location: str = ""
+    strength: str = ""
+    low: datetime | None = None
+    high: datetime | None = None
+    replaces: str = ""
+    """Id of the fact this one corrects, if any."""
+
+
+TEXT_COLUMNS = (
+    "kind",
+    "subject",
+    "object",
+    "name",
+    "text",
+    "status",
+    "actor",
+    "digest",
+    "location",
+    "strength",
+    "replaces",
+)
+TIME_COLUMNS = ("started", "ended", "low", "high")
+COLUMNS = tuple(field.name for field in fields(Fact))
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970 UTC, computed without floating point."""
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _netstring(value: str | None) -> str:
+    if value is None:
+        return "-"
+    return f"{len(value.encode())}:{value}"
+
+
+def fact_id(source: str, fact: Fact) -> str:
+    """Return the SHA-256 (hex) of what a fact says and who said it.
+
+    The bytes are the source and the identity columns as netstrings (`length:value` in
+    UTF-8, `-` for an absent value), times as microseconds since 1970 UTC.
+    """
+    parts = [_netstring(source)]
+    for column in TEXT_COLUMNS:
+        value = getattr(fact, column)
+        parts.append(_netstring(None if value is None else str(value)))
+    for column in TIME_COLUMNS:
+        moment = getattr(fact, column)
+        parts.append(_netstring(None if moment is None else str(microseconds(moment))))
+    parts.append(_netstring(None if fact.step is None else str(fact.step)))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -1,0 +1,241 @@
+"""The append-only log of signed statements: reading on, appending, proving.
+
+Reading here and catching up with someone else's appends are the same code: take the
+next entry. The log never interprets an entry; a judge does (store.judgement).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from store import merkle
+from store.backend import Backend, entry_path
+from store.errors import StoreDamaged, StoreError, StoreRefused
+from store.heads import Head, RememberedHeads
+from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
+from store.objects import Objects
+from store.statement_index import StatementIndex
+
+LARGEST_ENTRY_BYTES = 65_535
+"""What fits an entry bundle of C2SP tlog-tiles."""
+_LARGEST_GARBAGE_BYTES = 64 * 1024**2
+_ENTRIES_PER_TRANSACTION = 500
+
+Progress = Callable[[int], None]
+"""Called with the number of entries read so far."""
+
+
+def _no_progress(_: int) -> None:
+    """Report to nobody."""
+
+
+def _always_fine() -> None:
+    """Have nothing to check again."""
+
+
+class _LogHistory(History):
+    """What a judge sees: the index, the entries before and the objects."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    @property
+    def size(self) -> int:
+        return self._log.index.size
+
+    def root_at(self, size: int) -> bytes:
+        return self._log.index.root_at(size)
+
+    def find_statement(self, statement_id: str) -> IndexedEntry | None:
+        return self._log.index.find_statement(statement_id)
+
+    def on_topic(self, topic: str) -> list[IndexedEntry]:
+        return self._log.index.on_topics(topic)
+
+    def entry_bytes(self, index: int) -> bytes:
+        return self._log.entry_bytes(index)
+
+    def object(self, digest: str) -> bytes | None:
+        return self._log.objects.find(digest)
+
+
+class Log:
+    """One log as this machine sees it."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        index: StatementIndex,
+        heads: RememberedHeads,
+        judge_factory: Callable[[], Judge],
+    ) -> None:
+        self._backend = backend
+        self._judge_factory = judge_factory
+        self._heads = heads
+        self.index = index
+        self.objects = Objects(backend)
+        self.history: History = _LogHistory(self)
+
+    def catch_up(self, progress: Progress = _no_progress) -> int:
+        """Read and judge every entry there is; return how many there are.
+
+        Raises:
+            StoreDamaged: an entry is missing, or the history is not the one that this
+                machine remembers.
+            StoreUnavailable: the store does not answer.
+        """
+        size = self.index.size
+        if self._read(size) is not None:
+            judge = self._restored_judge()
+            while True:
+                with self.index.extending():
+                    if self.index.size != size:
+                        judge = self._restored_judge()
+                        size = self.index.size
+                    taken = self._take_entries(judge, size)
+                size += taken
+                progress(size)
+                if taken < _ENTRIES_PER_TRANSACTION:
+                    break
+        self._compare_with_memory(size)
+        return size
+
+    def _take_entries(self, judge: Judge, size: int) -> int:
+        taken = 0
+        while taken < _ENTRIES_PER_TRANSACTION:
+            data = self._read(size + taken)
+            if data is None:
+                break
+            judgement = self._judge(judge, size + taken, data)
+            self.index.add(size + taken, merkle.leaf_hash(data), judgement)
+            taken += 1
+        return taken
+
+    def _judge(self, judge: Judge, index: int, data: bytes) -> Judgement:
+        if len(data) > LARGEST_ENTRY_BYTES:
+            return Judgement(
+                standing=Standing.VOID,
+                reason=f"larger than {LARGEST_ENTRY_BYTES} bytes",
+            )
+        return judge.judge(index, data, self.history)
+
+    def _restored_judge(self) -> Judge:
+        judge = self._judge_factory()
+        entries = [
+            (entry.index, self.entry_bytes(entry.index))
+            for entry in self.index.on_topics(*judge.state_topics)
+            if entry.judgement.standing is Standing.ACCEPTED
+        ]
+        judge.restore(entries, self.history)
+        return judge
+
+    def judge_now(self) -> Judge:
+        """A judge that has taken up the state of everything indexed so far."""
+        return self._restored_judge()
+
+    def _compare_with_memory(self, size: int) -> None:
+        remembered = self._heads.newest()
+        if remembered is None and size == 0:
+            return
+        if remembered is not None:
+            if remembered.size > size:
+                raise StoreDamaged(
+                    f"this machine has seen {remembered.size} entries of the log at "
+                    f"{self._backend.address}, and now there are {size}",
+                    hint="Entries were removed or an old backup was restored. "
+                    "Do not decide anything on it; ask who changed the store.",
+                )
+            if self.index.root_at(remembered.size).hex() != remembered.root:
+                raise StoreDamaged(
+                    f"the first {remembered.size} entries at {self._backend.address} "
+                    "are not the ones this machine has seen",
+                    hint="History was rewritten. Do not decide anything on it; "
+                    "compare with a witness or another machine.",
+                )
+            if remembered.size == size:
+                return
+        if self._read(size + 1) is not None:
+            raise StoreDamaged(
+                f"entry {size} is missing at {self._backend.address}, and entry "
+                f"{size + 1} is there",
+                hint="Restore the missing entry from a backup.",
+            )
+        self._heads.remember(Head(size, self.index.root_at(size).hex()))
+
+    def append(
+        self, data: bytes, *, check_again: Callable[[], None] = _always_fine
+    ) -> int:
+        """Store an entry at the next free index and return that index.
+
+        A judge must accept it there; a lost race is repeated after `check_again`,
+        which raises if what was decided no longer holds.
+
+        Raises:
+            StoreRefused: the entry would be void.
+        """
+        if len(data) > LARGEST_ENTRY_BYTES:
+            raise StoreRefused(
+                f"the statement has {len(data)} bytes; an entry holds at most "
+                f"{LARGEST_ENTRY_BYTES}",
+                hint="Shorten it; long texts belong in objects.",
+            )
+        while True:
+            index = self.catch_up()
+            judgement = self._judge(self._restored_judge(), index, data)
+            repeated = self._earlier_position(judgement)
+            if repeated is not None:
+                return repeated
+            if judgement.standing is not Standing.ACCEPTED:
+                raise StoreRefused(
+                    f"the log would not accept this statement: {judgement.reason}",
+                    hint="Nothing was written.",
+                )
+            check_again()
+            is_stored = self._backend.put_if_absent(entry_path(index), data)
+            if is_stored or self._read(index) == data:
+                self.catch_up()
+                return index
+
+    def _earlier_position(self, judgement: Judgement) -> int | None:
+        earlier = self.index.find_statement(judgement.statement_id)
+        return None if earlier is None else earlier.index
+
+    def entry_bytes(self, index: int) -> bytes:
+        """The exact bytes of an indexed entry, checked against its leaf.
+
+        Raises:
+            StoreDamaged: they are missing or were changed.
+        """
+        data = self._read(index)
+        indexed = self.index.entry(index)
+        if data is None or indexed is None:
+            raise StoreDamaged(
+                f"entry {index} is missing at {self._backend.address}",
+                hint="Restore it from a backup.",
+            )
+        if merkle.leaf_hash(data) != indexed.leaf:
+            raise StoreDamaged(
+                f"entry {index} at {self._backend.address} was changed after this "
+                "machine read it",
+                hint="Restore it from a backup and ask who can write there.",
+            )
+        return data
+
+    def head(self) -> Head:
+        """Size and root of everything indexed."""
+        size = self.index.size
+        return Head(size, self.index.root_at(size).hex())
+
+    def verify(self, progress: Progress = _no_progress) -> list[StoreError]:
+        """Read every indexed entry again and return what does not match its leaf."""
+        problems: list[StoreError] = []
+        for entry in self.index.entries():
+            try:
+                self.entry_bytes(entry.index)
+            except StoreDamaged as problem:
+                problems.append(problem)
+            progress(entry.index + 1)
+        return problems
+
+    def _read(self, index: int) -> bytes | None:
+        return self._backend.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)

@@ -1,0 +1,218 @@
+"""Taking entries into the projection, a bounded number of rows a transaction.
+
+Rows of a batch become visible together, when the state row says its entry is applied.
+Whoever finds a batch half taken in goes on where it stands: the position is in the
+same transaction as the rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.facts import COLUMNS, FactKind
+from store.objects import Objects
+from store.projection.batches import read_batch
+from store.projection.connection import (
+    ProjectionDamaged,
+    create_projection,
+    open_projection,
+)
+from store.projection.schema import fact_id_expression, table_name
+from store.statement_index import StatementIndex
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+ROWS_PER_TRANSACTION = 100_000
+SourceOf = Callable[[int], str]
+"""Tells which source a lineage batch entry attributes its facts to."""
+
+
+class Projection:
+    """The projection of one log on this machine."""
+
+    def __init__(
+        self, path: Path, index: StatementIndex, objects: Objects, source_of: SourceOf
+    ) -> None:
+        self.path = path
+        self._index = index
+        self._objects = objects
+        self._source_of = source_of
+
+    def catch_up(self) -> None:
+        """Apply every indexed entry that is not applied yet.
+
+        Raises:
+            StoreUnavailable: the file stayed locked or cannot be written.
+            StoreDamaged: a batch is missing or no batch.
+        """
+        with contextlib.suppress(ProjectionDamaged):
+            if self._is_current():
+                return
+        try:
+            self._apply_all()
+        except ProjectionDamaged:
+            self._start_anew()
+            self._apply_all()
+
+    @contextlib.contextmanager
+    def reading(
+        self, known_at: int | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for one question; `known_at` hides what later entries brought.
+
+        Raises:
+            StoreUnavailable: the file stayed locked.
+        """
+        try:
+            opened = open_projection(self.path, read_only=True)
+            connection = opened.__enter__()
+        except ProjectionDamaged:
+            self.catch_up()
+            opened = open_projection(self.path, read_only=True)
+            connection = opened.__enter__()
+        with contextlib.ExitStack() as stack:
+            stack.push(opened)
+            applied, _ = _state(connection)
+            horizon = applied if known_at is None else min(applied, known_at + 1)
+            connection.execute(f"SET VARIABLE horizon = {horizon:d}::BIGINT")
+            yield connection
+
+    def made_anew(self, path: Path) -> Projection:
+        """Another projection of the same log, applied from its beginning."""
+        again = Projection(path, self._index, self._objects, self._source_of)
+        again.catch_up()
+        return again
+
+    def _is_current(self) -> bool:
+        with open_projection(self.path, read_only=True) as connection:
+            applied, partial = _state(connection)
+        return partial == 0 and applied >= self._index.size
+
+    def _start_anew(self) -> None:
+        """Put an empty projection in place of what is there."""
+        aside = self.path.with_suffix(".new")
+        aside.unlink(missing_ok=True)
+        create_projection(aside)
+        Path(str(self.path) + ".wal").unlink(missing_ok=True)
+        aside.replace(self.path)
+
+    def _apply_all(self) -> None:
+        with open_projection(self.path, read_only=True) as connection:
+            applied, _ = _state(connection)
+        end = self._index.size
+        for entry in self._index.batches(applied):
+            digest = entry.judgement.batch
+            table = read_batch(self._objects.get(digest), digest=digest)
+            source = self._source_of(entry.index)
+            while self._apply_part(entry.index, table, source):
+                """The file is released between two parts."""
+        with open_projection(self.path, read_only=False) as connection:
+            connection.execute(
+                "UPDATE state SET applied = ? WHERE applied < ?", (end, end)
+            )
+
+    def _apply_part(self, index: int, table: pa.Table, source: str) -> bool:
+        """Apply the next part of one batch; whether more of it is left."""
+        with open_projection(self.path, read_only=False) as connection:
+            connection.begin()
+            applied, start = _state(connection)
+            if applied > index:
+                connection.rollback()
+                return False
+            part = table.slice(start, ROWS_PER_TRANSACTION)
+            insert_facts(connection, part, index, source)
+            done = start + part.num_rows
+            is_whole = done >= table.num_rows
+            connection.execute(
+                "UPDATE state SET applied = ?, partial_rows = ?",
+                (index + 1, 0) if is_whole else (index, done),
+            )
+            connection.commit()
+        return not is_whole
+
+
+def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    row = connection.execute("SELECT applied, partial_rows FROM state").fetchone()
+    if row is None:
+        raise ProjectionDamaged("the state row is missing")
+    return int(row[0]), int(row[1])
+
+
+def insert_facts(
+    connection: duckdb.DuckDBPyConnection, part: pa.Table, index: int, source: str
+) -> None:
+    """Insert the facts of `part` that the store does not have; the first one wins."""
+    columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
+    connection.register("incoming", part)
+    try:
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
+            f"SELECT {fact_id_expression('$source')} AS fact_id, * FROM incoming "
+            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
+            {"source": source},
+        )
+    finally:
+        connection.unregister("incoming")
+    kinds = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
+    known = {kind.value for kind in FactKind}
+    for kind in sorted(str(row[0]) for row in kinds if row[0] in known):
+        table = table_name(FactKind(kind))
+        connection.execute(
+            f"INSERT INTO {table} SELECT $index, fact_id, $source, {columns} "
+            "FROM incoming_facts WHERE kind = $kind AND fact_id NOT IN "
+            f"(SELECT fact_id FROM {table})",
+            {"index": index, "source": source, "kind": kind},
+        )
+    connection.execute("DROP TABLE incoming_facts")
+
+
+def keep_new_facts(
+    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, target: Path
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Copy the facts of a Parquet file that the projection lacks to another.
+
+    Returns how many new facts of each kind were written to `target`, and how many of
+    the new edges there are by relation.
+    """
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    known = " UNION ALL ".join(
+        f"SELECT fact_id FROM {table_name(kind)}" for kind in FactKind
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS "
+        f"SELECT {columns} FROM (SELECT *, {fact_id_expression('$source')} AS fact_id, "
+        "row_number() OVER () AS position FROM read_parquet($path)) "
+        f"WHERE fact_id NOT IN ({known}) "
+        "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
+        "ORDER BY kind, position",
+        {"source": source, "path": str(incoming)},
+    )
+    counts = connection.execute("SELECT kind, count(*) FROM fresh GROUP BY kind")
+    new = {str(kind): int(count) for kind, count in counts.fetchall()}
+    edges = connection.execute(
+        "SELECT name, count(*) FROM fresh WHERE kind = 'edge' GROUP BY name"
+    )
+    relations = {str(name): int(count) for name, count in edges.fetchall()}
+    if new:
+        _write_parquet(connection, target)
+    connection.execute("DROP TABLE fresh")
+    return new, relations
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from store.projection.batches import ROWS_PER_GROUP, batch_schema
+
+    schema = batch_schema()
+    reader = connection.execute("SELECT * FROM fresh").fetch_record_batch(
+        ROWS_PER_GROUP
+    )
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch.cast(schema))

@@ -1,0 +1,90 @@
+"""Batches of facts as Parquet: written once from an iterator, read back as tables.
+
+A batch is a plain table with the columns of store.facts.Fact, so any engine can read
+it. Which source told it stands in the statement that commits it, not in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.errors import StoreDamaged
+from store.facts import COLUMNS, TIME_COLUMNS, Fact
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_PER_GROUP = 100_000
+
+
+def batch_schema() -> pa.Schema:
+    """The Arrow schema of a batch."""
+    import pyarrow as pa
+
+    types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
+    types |= dict.fromkeys(TIME_COLUMNS, pa.timestamp("us"))
+    types |= {"number": pa.float64(), "step": pa.int64()}
+    return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
+
+
+def write_facts(facts: Iterable[Fact], path: Path) -> int:
+    """Write facts to a Parquet file, a bounded number in memory; return how many."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema, written = batch_schema(), 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        pending: list[Fact] = []
+        for fact in facts:
+            pending.append(fact)
+            if len(pending) == ROWS_PER_GROUP:
+                writer.write_table(pa.Table.from_pydict(_columns(pending), schema))
+                written += len(pending)
+                pending.clear()
+        if pending:
+            writer.write_table(pa.Table.from_pydict(_columns(pending), schema))
+            written += len(pending)
+    return written
+
+
+def _columns(facts: list[Fact]) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {
+        name: [getattr(fact, name) for fact in facts] for name in COLUMNS
+    }
+    for name in TIME_COLUMNS:
+        columns[name] = [
+            moment and moment.astimezone(UTC).replace(tzinfo=None)
+            for moment in (getattr(fact, name) for fact in facts)
+        ]
+    columns["kind"] = [fact.kind.value for fact in facts]
+    return columns
+
+
+def read_batch(data: bytes, *, digest: str) -> pa.Table:
+    """Validate and return the table of a batch object.
+
+    Raises:
+        StoreDamaged: the bytes are no batch.
+    """
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as cause:
+        raise _no_batch(digest, "it is no Parquet file") from cause
+    if table.schema.remove_metadata() != batch_schema():
+        raise _no_batch(digest, "its columns are not those of a batch")
+    return table
+
+
+def _no_batch(digest: str, why: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"object {digest} is not a batch of facts: {why}",
+        hint="A newer countersign may have written it; upgrade, or ask its importer.",
+    )

@@ -1,0 +1,134 @@
+"""Short-lived connections to the projection: DuckDB lets nobody read beside a writer.
+
+Every connection is opened for one question or one transaction and closed again. A
+lock held elsewhere is waited for briefly and then named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.errors import StoreUnavailable
+from store.projection.schema import SCHEMA_VERSION, create_statements
+
+if TYPE_CHECKING:
+    import duckdb
+
+LOCK_WAIT_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.1
+_in_process = threading.RLock()
+"""DuckDB refuses one file in two modes within a process: one connection at a time."""
+
+
+class ProjectionDamaged(Exception):
+    """The file is no projection of this version; it is to be rebuilt."""
+
+
+@contextlib.contextmanager
+def open_projection(
+    path: Path, *, read_only: bool, wait_seconds: float = LOCK_WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file, waiting for whoever holds it.
+
+    Raises:
+        StoreUnavailable: it stayed locked; the message names the process.
+        ProjectionDamaged: it is missing, damaged, or of another schema version.
+    """
+    import duckdb
+
+    with _in_process:
+        connection = _connect(path, read_only, time.monotonic() + wait_seconds)
+        try:
+            yield connection
+        except duckdb.IOException as cause:
+            raise _unavailable(path, str(cause)) from cause
+        except (duckdb.FatalException, duckdb.InternalException) as cause:
+            raise ProjectionDamaged(str(cause)) from cause
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+
+def create_projection(path: Path) -> None:
+    """Make an empty projection in a new file.
+
+    Raises:
+        StoreUnavailable: the file cannot be written.
+    """
+    import duckdb
+
+    try:
+        with _in_process, duckdb.connect(str(path)) as connection:
+            connection.begin()
+            for statement in create_statements():
+                connection.execute(statement)
+            connection.commit()
+    except duckdb.IOException as cause:
+        raise _unavailable(path, str(cause)) from cause
+
+
+def _connect(path: Path, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        if not path.exists():
+            raise ProjectionDamaged(f"{path} is missing")
+        try:
+            connection = duckdb.connect(
+                str(path),
+                read_only=read_only,
+                config={
+                    "autoload_known_extensions": "false",
+                    "autoinstall_known_extensions": "false",
+                    "preserve_insertion_order": "true",
+                },
+            )
+        except duckdb.IOException as cause:
+            if "lock" not in str(cause).lower():
+                raise ProjectionDamaged(str(cause)) from cause
+            if time.monotonic() > deadline:
+                raise _locked(path, str(cause)) from cause
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            continue
+        except duckdb.Error as cause:
+            raise ProjectionDamaged(str(cause)) from cause
+        _check_version(connection, path)
+        return connection
+
+
+def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    import duckdb
+
+    try:
+        row = connection.execute("SELECT schema_version FROM state").fetchone()
+    except duckdb.Error as cause:
+        connection.close()
+        raise ProjectionDamaged(f"{path} is no projection: {cause}") from cause
+    if row is None or row[0] != SCHEMA_VERSION:
+        connection.close()
+        raise ProjectionDamaged(f"{path} has another schema version")
+
+
+def _locked(path: Path, message: str) -> StoreUnavailable:
+    holder = re.search(r"held in (.+?) \(PID (\d+)\)", message)
+    who = f"{holder[1]} (process {holder[2]})" if holder else "another process"
+    return StoreUnavailable(
+        f"{path} is in use by {who}",
+        hint="Wait for it to finish, or end that process, then try again.",
+    )
+
+
+def _unavailable(path: Path, message: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"cannot use {path}: {message.splitlines()[0]}",
+        hint="Check the disk's space and rights; the log itself is untouched.",
+    )

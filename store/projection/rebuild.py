@@ -1,0 +1,58 @@
+"""A second projection from the same log, and whether it says the same."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.facts import FactKind
+from store.projection.apply import Projection
+from store.projection.connection import open_projection
+from store.projection.schema import fact_id_expression, table_name
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def compare_with_rebuilt(projection: Projection) -> list[str]:
+    """What differs between the projection and one made anew from the log."""
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory(dir=projection.path.parent) as folder:
+        again = projection.made_anew(Path(folder) / "again.duckdb")
+        with open_projection(projection.path, read_only=True) as connection:
+            path = str(again.path).replace("'", "''")
+            connection.execute(f"ATTACH '{path}' AS again (READ_ONLY)")
+            for kind in FactKind:
+                problems += _compare(connection, table_name(kind), kind)
+            connection.execute("DETACH again")
+    return problems
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection, table: str, kind: FactKind
+) -> list[str]:
+    sides = (
+        (table, f"again.{table}", "has what the log does not say"),
+        (f"again.{table}", table, "lacks what the log says"),
+    )
+    problems = []
+    for left, right, what in sides:
+        row = connection.execute(
+            f"SELECT count(*), min(subject) FROM (SELECT * FROM {left} "
+            f"EXCEPT ALL SELECT * FROM {right})"
+        ).fetchone()
+        if row and row[0]:
+            problems.append(
+                f"{row[0]} rows of kind {kind.value}: the projection {what}, such as "
+                f"{row[1]}"
+            )
+    wrong = connection.execute(
+        f"SELECT count(*), min(subject) FROM {table} WHERE fact_id <> "
+        + fact_id_expression("source").replace('"kind"', f"'{kind.value}'")
+    ).fetchone()
+    if wrong and wrong[0]:
+        problems.append(
+            f"{wrong[0]} rows of kind {kind.value} were edited, such as {wrong[1]}"
+        )
+    return problems

@@ -1,0 +1,67 @@
+"""Tables and views of the projection, and the SQL form of a fact id.
+
+One table a fact kind, all with the columns of a fact, each row with the index of the
+entry that brought it. The views show rows below the horizon that a connection set, so
+`known at` and `not yet applied` are the same filter.
+"""
+
+from __future__ import annotations
+
+from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
+
+SCHEMA_VERSION = 1
+"""Raised with any change of this file; another version on disk is rebuilt."""
+
+_SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
+
+
+def sql_type(column: str) -> str:
+    """DuckDB type of a fact column. Times are UTC without a zone."""
+    if column in TIME_COLUMNS:
+        return "TIMESTAMP"
+    return _SQL_TYPES.get(column, "VARCHAR")
+
+
+def table_name(kind: FactKind) -> str:
+    """Table that holds the facts of a kind; the view has the kind's own name."""
+    return f"{kind.value}_rows"
+
+
+def create_statements() -> list[str]:
+    """SQL that makes an empty projection."""
+    columns = ", ".join(
+        f'"{name}" {sql_type(name)}' for name in COLUMNS if name != "kind"
+    )
+    statements = [
+        "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
+        "partial_rows BIGINT)",
+        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0)",
+    ]
+    for kind in FactKind:
+        table = table_name(kind)
+        statements += [
+            f"CREATE TABLE {table} (entry_index BIGINT, fact_id VARCHAR, "
+            f"source VARCHAR, {columns})",
+            f'CREATE VIEW "{kind.value}" AS SELECT * FROM {table} '
+            "WHERE entry_index < getvariable('horizon')",
+        ]
+    return statements
+
+
+def _netstring(expression: str) -> str:
+    return (
+        f"CASE WHEN {expression} IS NULL THEN '-' "
+        f"ELSE strlen({expression}) || ':' || {expression} END"
+    )
+
+
+def fact_id_expression(source: str) -> str:
+    """SQL that computes store.facts.fact_id over the columns of a batch.
+
+    `source` is a SQL expression for the source's name.
+    """
+    parts = [_netstring(source)]
+    parts += [_netstring(f'"{name}"') for name in TEXT_COLUMNS]
+    parts += [_netstring(f'epoch_us("{name}")::VARCHAR') for name in TIME_COLUMNS]
+    parts.append(_netstring('"step"::VARCHAR'))
+    return "sha256(" + " || ".join(f"({part})" for part in parts) + ")"
