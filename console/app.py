@@ -1,1 +1,117 @@
-"""placeholder"""
+"""The terminal console over one open store. It arranges screens and decides nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from textual.app import App, SystemCommand
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from console.actions import GO
+from console.rendering import one_line
+from console.screens.asking import AskingScreen
+from console.screens.lists import LogScreen, ModelsScreen, RequestsScreen, RunsScreen
+from console.screens.overview import OverviewScreen
+from console.screens.review import ReviewScreen
+from console.screens.version import VersionScreen
+from console.services.opened import OpenStore
+
+VIEWS: dict[str, type[AskingScreen]] = {
+    "overview": OverviewScreen,
+    "models": ModelsScreen,
+    "requests": RequestsScreen,
+    "runs": RunsScreen,
+    "log": LogScreen,
+}
+
+
+class CountersignApp(App[int]):
+    """The console."""
+
+    TITLE = "countersign"
+    CSS_PATH = "console.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own class variable
+
+    entries: reactive[int] = reactive(0)
+    note: reactive[str] = reactive("")
+
+    def __init__(
+        self, store: OpenStore, *, reference: str = "", is_read_only: bool = False
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.turn = threading.Lock()
+        """One question at a time: DuckDB and SQLite connections are not shared."""
+        self.is_read_only = is_read_only
+        self.is_demo = bool(store.root().is_demo)
+        self.store_name = one_line(store.address)
+        self._reference = reference
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        """Open the overview, or the object that was asked for."""
+        self.entries = self.store.index.size
+        self.push_screen(OverviewScreen())
+        if self._reference.startswith("request:"):
+            self.open_request(self._reference.removeprefix("request:"))
+        elif self._reference:
+            self.open_version(self._reference)
+
+    def action_go(self, view: str) -> None:
+        """Show one of the main views."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        self.switch_screen(VIEWS[view]())
+
+    def open_version(self, reference: str) -> None:
+        """Show a model version."""
+        self.push_screen(VersionScreen(reference))
+
+    def open_request(self, request_id: str) -> None:
+        """Show a request's review."""
+        self.push_screen(ReviewScreen(request_id))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette knows every view beside Textual's own commands."""
+        yield from super().get_system_commands(screen)
+        for action in GO:
+            view = action.id.partition(".")[2]
+            yield SystemCommand(
+                f"go: {action.label.lower()}",
+                action.tooltip,
+                lambda view=view: self.action_go(view),
+            )
+
+    def tell_problem(self, problem: Exception) -> None:
+        """Say what went wrong and what to do; the screen stays as it is."""
+        hint = getattr(problem, "hint", "")
+        text = f"{problem}\n{hint}" if hint else str(problem)
+        self.notify(
+            "\n".join(one_line(line) for line in text.splitlines()),
+            severity="error",
+            markup=False,
+            timeout=10,
+        )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A defect in a question is told, never swallowed."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            error = event.worker.error
+            self.notify(
+                one_line(f"defect: {type(error).__name__}: {error}"),
+                severity="error",
+                markup=False,
+                timeout=30,
+            )
+
+
+def run_app(
+    store: OpenStore, reference: str = "", *, is_read_only: bool = False
+) -> int:
+    """Run the console until it is left."""
+    app = CountersignApp(store, reference=reference, is_read_only=is_read_only)
+    app.run()
+    return app.return_code or 0

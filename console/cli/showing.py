@@ -22,6 +22,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=demo)
     parser = commands.add_parser("console", help="the console, at an object")
     parser.add_argument("reference", nargs="?", default="", metavar="REF")
+    parser.add_argument("--read-only", action="store_true", help="refuse every change")
     parser.set_defaults(handler=open_console)
 
 
@@ -54,7 +55,9 @@ def open_console(context: Context) -> int:
     store = context.store
     from console.app import run_app
 
-    return run_app(store, context.arguments.reference)
+    arguments = context.arguments
+    is_read_only = bool(getattr(arguments, "read_only", False))
+    return run_app(store, arguments.reference, is_read_only=is_read_only)
 
 
 def _has_screen() -> bool:

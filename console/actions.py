@@ -1,0 +1,117 @@
+"""Every action of the console once: id, key, label and what it does.
+
+Footer, help, palette and the table in docs/console.md come from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can do, and the key that does it."""
+
+    id: str
+    """`area.verb`"""
+    key: str
+    method: str
+    """The Textual action."""
+    label: str
+    tooltip: str
+    is_shown: bool = True
+
+    def binding(self) -> Binding:
+        """As Textual wants it."""
+        return Binding(
+            self.key,
+            self.method,
+            self.label,
+            id=self.id,
+            tooltip=self.tooltip,
+            show=self.is_shown,
+        )
+
+
+GO = (
+    Action(
+        "go.overview",
+        "1",
+        "app.go('overview')",
+        "Overview",
+        "What is in production, what waits, what is wrong",
+    ),
+    Action(
+        "go.models", "2", "app.go('models')", "Models", "Every version of every model"
+    ),
+    Action(
+        "go.requests",
+        "3",
+        "app.go('requests')",
+        "Requests",
+        "Open requests and what they wait for",
+    ),
+    Action("go.runs", "4", "app.go('runs')", "Runs", "Runs, newest first"),
+    Action("go.log", "5", "app.go('log')", "Log", "Every signed statement"),
+)
+EVERYWHERE = (
+    Action("view.refresh", "r", "refresh", "Refresh", "Read the store again"),
+    Action(
+        "view.help",
+        "question_mark",
+        "app.show_help_panel",
+        "Help",
+        "The keys that work here",
+    ),
+    Action("app.quit", "q", "app.quit", "Quit", "Leave the console"),
+)
+BACK = (
+    Action("view.back", "escape", "app.pop_screen", "Back", "To where you came from"),
+)
+REVIEW = (
+    Action(
+        "request.approve",
+        "a",
+        "decide('approve')",
+        "Approve",
+        "Sign an approval of this text",
+    ),
+    Action(
+        "request.reject",
+        "x",
+        "decide('reject')",
+        "Reject",
+        "Sign a rejection of this text",
+    ),
+    Action(
+        "request.promote", "p", "promote", "Promote", "Carry the approved request out"
+    ),
+)
+MOVES = (
+    Action("move.down", "j", "app.simulate_key('down')", "Down", "One row down", False),
+    Action("move.up", "k", "app.simulate_key('up')", "Up", "One row up", False),
+    Action(
+        "move.first",
+        "g",
+        "app.simulate_key('ctrl+home')",
+        "First",
+        "To the first row",
+        False,
+    ),
+    Action(
+        "move.last",
+        "G",
+        "app.simulate_key('ctrl+end')",
+        "Last",
+        "To the last row",
+        False,
+    ),
+)
+ALL = (*GO, *EVERYWHERE, *BACK, *REVIEW, *MOVES)
+
+
+def bindings(*groups: tuple[Action, ...]) -> list[BindingType]:
+    """The bindings of some groups of actions."""
+    return [action.binding() for group in groups for action in group]

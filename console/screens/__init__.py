@@ -1,0 +1,1 @@
+"""Screens: they arrange what services answer, and decide nothing."""

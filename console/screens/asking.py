@@ -1,0 +1,82 @@
+"""What every screen shares: asking the store in a thread, and showing the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from textual import on, work
+from textual.message import Message
+from textual.screen import Screen
+
+from console.actions import EVERYWHERE, GO, MOVES, bindings
+from console.services.opened import OpenStore
+from console.services.problems import KNOWN_ERRORS
+
+if TYPE_CHECKING:
+    from console.app import CountersignApp
+
+
+Answer = TypeVar("Answer")
+
+
+class Answered(Message):
+    """A question to the store was answered."""
+
+    def __init__(self, show: Callable[[Any], None], answer: object) -> None:
+        super().__init__()
+        self.show = show
+        self.answer = answer
+
+
+class Failed(Message):
+    """A question could not be answered."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+class AskingScreen(Screen[None]):
+    """A screen over one store. Rows stay when a question fails."""
+
+    BINDINGS = bindings(GO, EVERYWHERE, MOVES)
+
+    @property
+    def console(self) -> CountersignApp:
+        """The app, by its own type."""
+        return cast("CountersignApp", self.app)
+
+    def on_screen_resume(self) -> None:
+        """Whenever it comes to the front it shows what is."""
+        self.action_refresh()
+
+    def action_refresh(self) -> None:
+        """Ask everything again."""
+
+    def ask(
+        self, question: Callable[[OpenStore], Answer], show: Callable[[Answer], None]
+    ) -> None:
+        """Answer a question in a thread, then show the answer here."""
+        self._ask(question, show)
+
+    @work(thread=True, exit_on_error=False, group="questions")
+    def _ask(
+        self, question: Callable[[OpenStore], object], show: Callable[[Any], None]
+    ) -> None:
+        try:
+            with self.console.turn:
+                self.console.store.catch_up()
+                answer = question(self.console.store)
+        except KNOWN_ERRORS as problem:
+            self.post_message(Failed(problem))
+        else:
+            self.post_message(Answered(show, answer))
+
+    @on(Answered)
+    def _show_answer(self, event: Answered) -> None:
+        event.show(event.answer)
+
+    @on(Failed)
+    def _show_failure(self, event: Failed) -> None:
+        self.console.tell_problem(event.problem)

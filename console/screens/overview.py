@@ -1,0 +1,106 @@
+"""The first screen: what is in production, what waits for whom, what is wrong."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Footer, Static
+
+from console.screens.asking import AskingScreen
+from console.services.standing import Overview, overview
+from console.widgets.rows import Rows
+from console.widgets.title import TitleBar
+
+
+class OverviewScreen(AskingScreen):
+    """Three questions, and rows that open what they name."""
+
+    def compose(self) -> ComposeResult:
+        """Title, three tables, keys."""
+        yield TitleBar("Overview")
+        with VerticalScroll():
+            yield Static("In a stage, by the log", classes="heading", markup=False)
+            yield Rows("MODEL", "VERSION", "STAGE", "ENVIRONMENT", "SINCE", id="held")
+            yield Static("Waiting", classes="heading", markup=False)
+            yield Rows("REQUEST", "MODEL", "TRANSITION", "WAITS FOR", id="waiting")
+            yield Static("Wrong", classes="heading", markup=False)
+            yield Rows("WHAT", "WHERE", "NEXT STEP", id="wrong", longest_cell=60)
+        yield Footer()
+
+    def action_refresh(self) -> None:
+        """Ask for the whole overview."""
+        self.ask(overview, self._show)
+
+    def _show(self, found: Overview) -> None:
+        self.query_one("#held", Rows).show(
+            [
+                (
+                    f"model:{h.model}@{h.version}#{h.stage}#{h.environment}",
+                    (h.model, h.version, h.stage, h.environment, h.at),
+                )
+                for h in found.held
+            ]
+        )
+        self.query_one("#waiting", Rows).show(
+            [
+                (
+                    w.id,
+                    (
+                        w.id[:12],
+                        f"{w.model}@{w.version}",
+                        w.transition,
+                        ", ".join(w.waits_for),
+                    ),
+                )
+                for w in found.waiting
+            ]
+        )
+        self.query_one("#wrong", Rows).show(_wrong(found))
+        self.console.entries = found.entries
+
+    @on(Rows.RowSelected, "#held")
+    def _open_version(self, event: Rows.RowSelected) -> None:
+        self.console.open_version(str(event.row_key.value).partition("#")[0])
+
+    @on(Rows.RowSelected, "#waiting")
+    def _open_request(self, event: Rows.RowSelected) -> None:
+        self.console.open_request(str(event.row_key.value))
+
+    @on(Rows.RowSelected, "#wrong")
+    def _open_wrong(self, event: Rows.RowSelected) -> None:
+        reference = str(event.row_key.value).partition("#")[0]
+        if reference.startswith("model:"):
+            self.console.open_version(reference)
+
+
+def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
+    rows = [
+        (
+            f"model:{c.model}@{c.registry or c.approved}#unapproved#{c.environment}",
+            (
+                f"unapproved change: {c.stage} is {c.registry or 'empty'}, the log "
+                f"approves {c.approved or 'none'}",
+                c.model,
+                "move the alias back, or request it",
+            ),
+        )
+        for c in found.unapproved
+    ]
+    for scanned in found.scanned:
+        version = scanned.version
+        rows += [
+            (
+                f"{version.reference}#{gap.code}#{position}",
+                (gap.text, f"{version.model}@{version.version}", gap.remedy),
+            )
+            for position, gap in enumerate(scanned.gaps)
+        ]
+    if found.void_entries:
+        rows.append(
+            (
+                "void",
+                (f"{found.void_entries} void entries", "the log", "see the log (5)"),
+            )
+        )
+    return rows

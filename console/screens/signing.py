@@ -1,0 +1,106 @@
+"""The dialog before a signature: who, what, under which policy; starts on Cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from console.actions import bindings
+from console.rendering import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class SigningQuestion:
+    """What somebody is about to sign."""
+
+    verb: str
+    name: str
+    """The model's name, to be typed."""
+    facts: tuple[str, ...]
+    needs_reason: bool
+
+
+class Passphrase:
+    """A passphrase that no traceback prints."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes | None:
+        """The bytes, or None when nothing was typed."""
+        return self._value.encode() or None
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningAnswer:
+    """What they typed."""
+
+    key: str
+    passphrase: Passphrase
+    reason: str
+
+
+class SigningDialog(ModalScreen[SigningAnswer | None]):
+    """Facts, four fields and two buttons."""
+
+    BINDINGS = bindings()
+    AUTO_FOCUS = "#cancel"
+
+    def __init__(self, question: SigningQuestion) -> None:
+        super().__init__()
+        self._asked = question
+
+    def compose(self) -> ComposeResult:
+        """Facts first, then fields, then the buttons."""
+        facts = "\n".join(one_line(fact) for fact in self._asked.facts)
+        with VerticalScroll(id="dialog"):
+            yield Static(facts, markup=False)
+            yield Input(placeholder="key (name or path; empty: the only one)", id="key")
+            yield Input(placeholder="passphrase of the key", password=True, id="secret")
+            if self._asked.needs_reason:
+                yield Input(placeholder="reason", id="reason")
+            yield Input(placeholder="type the model's name to go on", id="name")
+            yield Static("", id="complaint", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel")
+                yield Button(
+                    self._asked.verb.capitalize(), id="sign", variant="warning"
+                )
+
+    def key_escape(self) -> None:
+        """Escape is Cancel."""
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#sign")
+    def _sign(self) -> None:
+        reason = self._field("reason") if self._asked.needs_reason else "-"
+        if self._field("name") != self._asked.name:
+            self._complain(
+                "The model's name is not what you typed. Nothing was signed."
+            )
+        elif not reason.strip():
+            self._complain("A decision has a reason. Nothing was signed.")
+        else:
+            self.dismiss(
+                SigningAnswer(
+                    self._field("key"), Passphrase(self._field("secret")), reason
+                )
+            )
+
+    def _field(self, name: str) -> str:
+        return self.query_one(f"#{name}", Input).value
+
+    def _complain(self, text: str) -> None:
+        self.query_one("#complaint", Static).update(text)

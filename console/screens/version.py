@@ -1,0 +1,74 @@
+"""One model version: what it is, where it came from, what came of it."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Footer, Static
+
+from console.actions import BACK, bindings
+from console.rendering import one_line
+from console.screens.asking import AskingScreen
+from console.services import catalogue
+from console.services.catalogue import Details
+from console.services.opened import OpenStore
+from console.widgets.lineage_tree import LineageTree
+from console.widgets.title import TitleBar
+from store.queries.lineage import Closure, Direction
+
+DEPTH = 12
+
+
+class VersionScreen(AskingScreen):
+    """Facts on the left, the lineage both ways on the right."""
+
+    BINDINGS = bindings(BACK)
+
+    def __init__(self, reference: str) -> None:
+        super().__init__()
+        self._reference = reference
+
+    def compose(self) -> ComposeResult:
+        """Title, facts and trees side by side where there is room, keys."""
+        yield TitleBar(one_line(self._reference))
+        with Horizontal(id="sides"):
+            with VerticalScroll(id="facts"):
+                yield Static("reading…", id="details", markup=False)
+            with Vertical(id="trees"):
+                yield LineageTree("Came from", id="up")
+                yield LineageTree("Came of it", id="down")
+        yield Footer()
+
+    def action_refresh(self) -> None:
+        """Ask for the facts and both closures."""
+        self.ask(self._question, self._show)
+
+    def _question(self, store: OpenStore) -> tuple[Details, Closure, Closure]:
+        up, down = (
+            catalogue.lineage(store, self._reference, direction, depth=DEPTH)
+            for direction in (Direction.UP, Direction.DOWN)
+        )
+        return catalogue.details(store, self._reference), up, down
+
+    def _show(self, found: tuple[Details, Closure, Closure]) -> None:
+        details, up, down = found
+        self.query_one("#details", Static).update(facts_text(details))
+        self.query_one("#up", LineageTree).show(up)
+        self.query_one("#down", LineageTree).show(down)
+
+
+def facts_text(details: Details) -> str:
+    """Everything about a thing as plain lines."""
+    lines = [one_line(details.title)]
+    sections = (
+        ("", details.fields),
+        ("Lacks", tuple((gap.text, gap.remedy) for gap in details.gaps)),
+        ("Metrics", tuple((m.name, m.value) for m in details.metrics)),
+        ("Parameters", details.params),
+        ("Tags", details.tags),
+    )
+    for title, pairs in sections:
+        if pairs:
+            lines += ["", title] if title else [""]
+        lines += [f"{one_line(name)}: {one_line(value)}" for name, value in pairs]
+    return "\n".join(lines)

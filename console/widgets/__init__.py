@@ -1,0 +1,1 @@
+"""Widgets that know how to show hostile text and nothing of the store."""

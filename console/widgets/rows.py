@@ -1,0 +1,39 @@
+"""A table of rows that come from outside: every cell escaped, one line, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from console.rendering import one_line, shorten
+
+MOST_ROWS = 500
+"""What a DataTable holds without making its reader wait."""
+
+
+class Rows(DataTable[Text]):
+    """Rows under fixed headings, each with a key that opening it gives."""
+
+    def __init__(
+        self, *headings: str, id: str | None = None, longest_cell: int = 40
+    ) -> None:
+        super().__init__(id=id, cursor_type="row", zebra_stripes=True)
+        self._headings = headings
+        self._longest_cell = longest_cell
+
+    def on_mount(self) -> None:
+        """Headings stand before any row comes."""
+        for heading in self._headings:
+            self.add_column(heading)
+
+    def show(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Put rows in place of those there were; the cursor stays where it was."""
+        before = self.cursor_row
+        self.clear()
+        for key, cells in rows[:MOST_ROWS]:
+            texts = [Text(shorten(one_line(c), self._longest_cell)) for c in cells]
+            self.add_row(*texts, key=key)
+        if self.row_count:
+            self.move_cursor(row=min(before, self.row_count - 1))

@@ -1,0 +1,35 @@
+"""The line on top: which store, which view, and whether anything can be changed."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widgets import Static
+
+from console.rendering import one_line
+
+
+class TitleBar(Static):
+    """One line, drawn from the app's state."""
+
+    def __init__(self, view: str) -> None:
+        super().__init__(markup=False)
+        self._view = view
+
+    def on_mount(self) -> None:
+        """Follow what the app knows."""
+        self.watch(self.app, "entries", self._draw)
+        self.watch(self.app, "note", self._draw)
+
+    def _draw(self) -> None:
+        mode = "READ-ONLY" if getattr(self.app, "is_read_only", True) else ""
+        demo = "DEMO KEYS" if getattr(self.app, "is_demo", False) else ""
+        parts = [
+            "countersign",
+            self._view,
+            getattr(self.app, "store_name", ""),
+            f"{getattr(self.app, 'entries', 0)} entries",
+            mode,
+            demo,
+            getattr(self.app, "note", ""),
+        ]
+        self.update(Text(one_line(" | ".join(part for part in parts if part))))
