@@ -122,7 +122,7 @@ def new_secret(context: Context, *, is_open: bool) -> bytes | None:
     if ask is None:
         raise Misuse(
             "a new key needs a passphrase and there is no terminal to ask in",
-            hint="Set COUNTERSIGN_PASSPHRASE, or add --no-passphrase to try things out.",
+            hint="Set COUNTERSIGN_PASSPHRASE, or add --no-passphrase to try it out.",
         )
     first = ask("Passphrase for the new key: ")
     if not first or first != ask("The same again: "):

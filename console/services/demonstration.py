@@ -183,9 +183,9 @@ def _sign_off(
     after = gate(store, reference, "production", DEFAULT_ENVIRONMENT)
     step = "5" if number == FIRST else "6"
     tell(
-        f"{step}. {reference} to production: gate said {before.tree.verdict.value} when "
-        f"asked for, {after.tree.verdict.value} after Vera and Rik signed and Rik "
-        "promoted it."
+        f"{step}. {reference} to production: the gate said {before.tree.verdict.value} "
+        f"when it was asked for, {after.tree.verdict.value} after Vera and Rik signed "
+        "and Rik promoted it."
     )
 
 

@@ -210,7 +210,7 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     from store.projection.batches import ROWS_PER_GROUP, batch_schema
 
     schema = batch_schema()
-    reader = connection.execute("SELECT * FROM fresh").fetch_record_batch(
+    reader = connection.execute("SELECT * FROM fresh").to_arrow_reader(
         ROWS_PER_GROUP
     )
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:

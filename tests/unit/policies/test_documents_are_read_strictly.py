@@ -1,0 +1,136 @@
+"""The strict JSON reader, envelopes and keys: what is refused, and that it is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from policies.dsse import Envelope, canonical_base64, read_envelope
+from policies.errors import MalformedStatement
+from policies.keys import ed25519_public_key, public_key
+from policies.strict_json import encode, parse
+
+CORPORA = os.environ.get("COUNTERSIGN_TEST_CORPORA", "")
+ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"[]", "not an object"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'{"a":"\xff"}', "not UTF-8"),
+        (b'{"a":1,"a":2}', "stands twice"),
+        (b'{"decision":"approve","DECISION":"reject"}', "stands twice"),
+        (b'{"a":NaN}', "no number"),
+        (b'{"a":-Infinity}', "no number"),
+        (b'{"a":1.5}', "decimal string"),
+        (b'{"a":1e999}', "decimal string"),
+        (b'{"a":99999999999999999999}', "too large"),
+        (b'{"a":"\\ud800"}', "surrogate"),
+        (b'{"a":' + b"[" * 40_000, "nested deeper"),
+        (b'{"a":"' + b"x" * 70_000 + b'"}', "larger than"),
+        (b'{"a":1}x', "not JSON"),
+        (b"", "not JSON"),
+    ],
+)
+def test_what_other_readers_let_pass_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(MalformedStatement, match=why):
+        parse(data, what="test")
+
+
+def test_brackets_inside_text_are_no_nesting() -> None:
+    assert parse(b'{"a":"' + b"[" * 100 + b'"}', what="test") == {"a": "[" * 100}
+
+
+def test_what_is_written_is_the_same_for_the_same_value() -> None:
+    assert encode({"b": [1, "é"], "a": None}) == '{"a":null,"b":[1,"é"]}'.encode()
+    with pytest.raises(MalformedStatement):
+        encode({"a": 0.5})
+
+
+@pytest.mark.parametrize("text", ["YWI=", "YQ=="])
+def test_base64_with_one_spelling_is_read(text: str) -> None:
+    assert base64.b64encode(canonical_base64(text)).decode() == text
+
+
+@pytest.mark.parametrize("text", ["YWJ=", "YQ", "YW I=", "YWI=\n", "-_8="])
+def test_base64_in_a_second_spelling_is_refused(text: str) -> None:
+    with pytest.raises(MalformedStatement):
+        canonical_base64(text)
+
+
+def test_an_envelope_has_one_signature_and_our_payload_type() -> None:
+    good = json.loads(Envelope(b"{}", b"s" * 64, "k").to_bytes())
+    assert read_envelope(json.dumps(good).encode()).payload == b"{}"
+    for change in (
+        {"payloadType": "text/plain"},
+        {"signatures": []},
+        {"signatures": good["signatures"] * 2},
+        {"extra": 1},
+    ):
+        with pytest.raises(MalformedStatement):
+            read_envelope(json.dumps(good | change).encode())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ],
+)
+def test_keys_that_accept_forgeries_are_refused(raw: str) -> None:
+    with pytest.raises(MalformedStatement, match="low order or not canonical"):
+        ed25519_public_key(bytes.fromhex(raw))
+
+
+def test_other_kinds_of_keys_are_refused_with_what_to_do() -> None:
+    with pytest.raises(MalformedStatement) as caught:
+        public_key(b"\x30\x00")
+    assert "countersign key new" in caught.value.hint
+
+
+def _vectors(name: str) -> list[tuple[bytes, bytes, bytes, bool]]:
+    path = Path(CORPORA) / "wycheproof" / name
+    if not CORPORA or not path.is_file():
+        return []
+    return [
+        (
+            bytes.fromhex(group["publicKeyDer"]),
+            bytes.fromhex(test["msg"]),
+            bytes.fromhex(test["sig"]),
+            test["result"] != "invalid",
+        )
+        for group in json.loads(path.read_text())["testGroups"]
+        for test in group["tests"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["ed25519_test.json", "ecdsa_secp256r1_sha256_test.json"]
+)
+def test_the_verifier_agrees_with_wycheproof(name: str) -> None:
+    vectors = _vectors(name)
+    if not vectors:
+        pytest.skip("peer: COUNTERSIGN_TEST_CORPORA names no Wycheproof vectors")
+    assert len(vectors) > 100
+    for spki, message, signature, is_valid in vectors:
+        try:
+            key = public_key(spki)
+        except MalformedStatement:
+            assert not is_valid
+            continue
+        assert key.verifies(signature, message) == is_valid
