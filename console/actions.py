@@ -89,6 +89,9 @@ REVIEW = (
         "request.promote", "p", "promote", "Promote", "Carry the approved request out"
     ),
 )
+CANCEL = (
+    Action("dialog.cancel", "escape", "cancel", "Cancel", "Leave without signing"),
+)
 MOVES = (
     Action("move.down", "j", "app.simulate_key('down')", "Down", "One row down", False),
     Action("move.up", "k", "app.simulate_key('up')", "Up", "One row up", False),
@@ -109,7 +112,7 @@ MOVES = (
         False,
     ),
 )
-ALL = (*GO, *EVERYWHERE, *BACK, *REVIEW, *MOVES)
+ALL = (*GO, *EVERYWHERE, *BACK, *REVIEW, *MOVES, *CANCEL)
 
 
 def bindings(*groups: tuple[Action, ...]) -> list[BindingType]:

@@ -372,7 +372,8 @@ def _require_role(
     )
     if not signer.holds(role, name, environment):
         raise Refused(
-            f"{signer.id!r} does not hold the role {role!r} for {name} in {environment}"
+            f"{signer.id!r} does not hold the role {str(role)!r} for {name} in "
+            f"{environment}"
         )
 
 

@@ -25,7 +25,7 @@ class OverviewScreen(AskingScreen):
             yield Static("Waiting", classes="heading", markup=False)
             yield Rows("REQUEST", "MODEL", "TRANSITION", "WAITS FOR", id="waiting")
             yield Static("Wrong", classes="heading", markup=False)
-            yield Rows("WHAT", "WHERE", "NEXT STEP", id="wrong", longest_cell=60)
+            yield Rows("WHERE", "WHAT", "NEXT STEP", id="wrong", longest_cell=62)
         yield Footer()
 
     def action_refresh(self) -> None:
@@ -79,9 +79,9 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
         (
             f"model:{c.model}@{c.registry or c.approved}#unapproved#{c.environment}",
             (
+                c.model.rpartition("/")[2],
                 f"unapproved change: {c.stage} is {c.registry or 'empty'}, the log "
                 f"approves {c.approved or 'none'}",
-                c.model,
                 "move the alias back, or request it",
             ),
         )
@@ -92,7 +92,7 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
         rows += [
             (
                 f"{version.reference}#{gap.code}#{position}",
-                (gap.text, f"{version.model}@{version.version}", gap.remedy),
+                (f"{version.model}@{version.version}", gap.text, gap.remedy),
             )
             for position, gap in enumerate(scanned.gaps)
         ]
@@ -100,7 +100,7 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
         rows.append(
             (
                 "void",
-                (f"{found.void_entries} void entries", "the log", "see the log (5)"),
+                ("the log", f"{found.void_entries} void entries", "see the log (5)"),
             )
         )
     return rows

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from console.actions import bindings
+from console.actions import CANCEL, bindings
 from console.rendering import one_line
 
 
@@ -51,7 +51,7 @@ class SigningAnswer:
 class SigningDialog(ModalScreen[SigningAnswer | None]):
     """Facts, four fields and two buttons."""
 
-    BINDINGS = bindings()
+    BINDINGS = bindings(CANCEL)
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, question: SigningQuestion) -> None:
@@ -75,8 +75,8 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
                     self._asked.verb.capitalize(), id="sign", variant="warning"
                 )
 
-    def key_escape(self) -> None:
-        """Escape is Cancel."""
+    def action_cancel(self) -> None:
+        """Leave without signing."""
         self.dismiss(None)
 
     @on(Button.Pressed, "#cancel")

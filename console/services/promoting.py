@@ -108,6 +108,7 @@ def gate(
     transition = Transition("", to_stage, environment)
     request = record.open_request(version, transition)
     if request is None:
+        find_version(store, text)
         reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
         tree = no_request(transition, str(reference))
         return Judged(tree, None, None, store.index.size, now)

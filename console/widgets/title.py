@@ -25,11 +25,11 @@ class TitleBar(Static):
         demo = "DEMO KEYS" if getattr(self.app, "is_demo", False) else ""
         parts = [
             "countersign",
-            self._view,
-            getattr(self.app, "store_name", ""),
-            f"{getattr(self.app, 'entries', 0)} entries",
             mode,
             demo,
+            self._view,
+            f"{getattr(self.app, 'entries', 0)} entries",
+            getattr(self.app, "store_name", ""),
             getattr(self.app, "note", ""),
         ]
         self.update(Text(one_line(" | ".join(part for part in parts if part))))

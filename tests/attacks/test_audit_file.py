@@ -169,9 +169,22 @@ def test_openssl_verifies_every_statement_without_us(
         key = files[f"{stem}.key"].decode().strip()
         try:
             finished = subprocess.run(
-                ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey",
-                 f"keys/{key}.pem", "-rawin", "-in", f"{stem}.pae", "-sigfile", name],
-                cwd=tmp_path / "out", capture_output=True, check=False,
+                [
+                    "openssl",
+                    "pkeyutl",
+                    "-verify",
+                    "-pubin",
+                    "-inkey",
+                    f"keys/{key}.pem",
+                    "-rawin",
+                    "-in",
+                    f"{stem}.pae",
+                    "-sigfile",
+                    name,
+                ],
+                cwd=tmp_path / "out",
+                capture_output=True,
+                check=False,
             )
         except FileNotFoundError:
             pytest.skip("peer: openssl is not installed")

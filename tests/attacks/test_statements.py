@@ -46,8 +46,9 @@ def enrolment(world: World, name: str, *grants: Grant, **changes: object) -> Enr
     from connectors.signers.files import create_key_file
 
     signer = create_key_file(world.places.keys / f"{name}.pem", None)
-    offer = read_offer(make_offer(world.store.origin, signer, name=name),
-                       world.store.origin)
+    offer = read_offer(
+        make_offer(world.store.origin, signer, name=name), world.store.origin
+    )
     made = Enrolment(
         person=offer.person,
         profile=world.store.objects.put(offer.profile),
@@ -115,7 +116,9 @@ def test_an_offer_for_another_store_is_refused(world: World) -> None:
         read_offer(offer, world.store.origin)
 
 
-@pytest.mark.parametrize("role", [BuiltInRole.ROOT, BuiltInRole.POLICY, BuiltInRole.ENROLLER])
+@pytest.mark.parametrize(
+    "role", [BuiltInRole.ROOT, BuiltInRole.POLICY, BuiltInRole.ENROLLER]
+)
 def test_an_enroller_cannot_hand_out_power_over_trust(world: World, role: str) -> None:
     wide = enrolment(world, "vera", Grant(role))
     refused(world, world.people["dana"], wide, "may not grant")
@@ -148,7 +151,9 @@ def test_policy_versions_go_up_by_one_and_never_back(world: World) -> None:
             text += "# changed\n"
         with pytest.raises(StoreRefused, match="continues with version 2"):
             activate_policy(world.store, dana, text.encode())
-    activate_policy(world.store, dana, GOOD.replace("version = 1", "version = 2").encode())
+    activate_policy(
+        world.store, dana, GOOD.replace("version = 1", "version = 2").encode()
+    )
     assert world.store.state().policies["production"].version == 2
 
 
@@ -170,7 +175,9 @@ def test_the_next_root_signed_by_its_own_new_people_alone_has_no_effect(
 ) -> None:
     eve = world.hire("eve", "validator")
     usurped = replace(
-        world.store.root().people[0], id=eve.id, keys=(eve.key,),
+        world.store.root().people[0],
+        id=eve.id,
+        keys=(eve.key,),
         profile=world.store.root().people[0].profile,
     )
     endorsement = _next_root(world, version=2, people=(usurped,))
@@ -250,8 +257,11 @@ def test_a_prefix_larger_than_the_log_or_of_another_root_is_refused(
 def test_possession_is_bound_to_person_and_log() -> None:
     from policies.keys import ed25519_public_key
 
-    key = ed25519_public_key(bytes.fromhex("d75a980182b10ab7d54bfed3c964073a"
-                                           "0ee172f3daa62325af021a68f707511a"))
+    key = ed25519_public_key(
+        bytes.fromhex(
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        )
+    )
     texts = {
         possession_bytes(origin, person, "p" * 64, key)
         for origin in ("a", "b")

@@ -32,6 +32,8 @@ from store.facts import Fact, FactKind
 
 As = Callable[[str], Acting]
 CURRENT = f"model:{MODEL}@6"
+OTHER = f"model:{MODEL}@2"
+"""Asked for in `eu`, where no version holds the stage yet."""
 
 
 @pytest.fixture
@@ -47,44 +49,48 @@ def acting(demo_store: OpenStore) -> As:
 
 def ask(store: OpenStore, who: Acting, number: str = "2") -> str:
     version = find_version(store, f"model:{MODEL}@{number}")
-    made = request_transition(store, who, version, "production", "default", "because")
+    where = "default" if number == "6" else "eu"
+    made = request_transition(store, who, version, "production", where, "because")
     return made.appended.statement_id
 
 
 def answer(
     store: OpenStore, who: Acting, request: str, decision: Decision = Decision.APPROVE
 ) -> None:
-    sheet = review_sheet(store, find_request(store, request, store.state()), store.state())
+    sheet = review_sheet(
+        store, find_request(store, request, store.state()), store.state()
+    )
     answer_request(store, who, sheet, decision, "read it")
 
 
 def code(store: OpenStore, reference: str, **options: str) -> int:
-    return exit_code(gate(store, reference, "production", "default", **options).tree)
+    where = "default" if reference == CURRENT else "eu"
+    return exit_code(gate(store, reference, "production", where, **options).tree)
 
 
 def test_the_gate_says_no_then_yes_and_still_yes_beside_other_entries(
     demo_store: OpenStore, acting: As
 ) -> None:
     request = ask(demo_store, acting("ana"))
-    assert code(demo_store, f"model:{MODEL}@2") == 1
+    assert code(demo_store, OTHER) == 1
     answer(demo_store, acting("vera"), request)
-    assert code(demo_store, f"model:{MODEL}@2") == 1
+    assert code(demo_store, OTHER) == 1
     answer(demo_store, acting("rik"), request)
-    assert code(demo_store, f"model:{MODEL}@2") == 0
-    policy = (demo_store.objects.get(demo_store.policies(demo_store.state())[0].digest))
+    assert code(demo_store, OTHER) == 0
+    policy = demo_store.objects.get(demo_store.policies(demo_store.state())[0].digest)
     other = policy.replace(b'"diabetes-production"', b'"unrelated"').replace(
         b"diabetes-*", b"nothing-like-it"
     )
     activate_policy(demo_store, acting("dana"), other)
-    assert code(demo_store, f"model:{MODEL}@2") == 0
+    assert code(demo_store, OTHER) == 0
     promote(
         demo_store,
         acting("rik"),
         find_request(demo_store, request, demo_store.state()),
         environment={},
     )
-    assert code(demo_store, f"model:{MODEL}@2") == 0
-    assert code(demo_store, CURRENT) == 1
+    assert code(demo_store, OTHER) == 0
+    assert code(demo_store, CURRENT) == 0
     assert verify_log(demo_store, deep=True).problems == ()
 
 
@@ -129,16 +135,16 @@ def test_a_rejection_blocks_until_it_is_withdrawn(
     request = ask(demo_store, acting("ana"))
     answer(demo_store, acting("vera"), request)
     answer(demo_store, acting("rik"), request, Decision.REJECT)
-    assert code(demo_store, f"model:{MODEL}@2") == 1
+    assert code(demo_store, OTHER) == 1
     state = demo_store.state()
     record = find_request(demo_store, request, state)
     rejection = record.answers[-1][0].id
     with pytest.raises(StoreRefused, match="only who signed"):
         withdraw(demo_store, acting("vera"), f"statement:{rejection}", "mine now")
     withdraw(demo_store, acting("rik"), f"statement:{rejection}", "I misread")
-    assert code(demo_store, f"model:{MODEL}@2") == 1
+    assert code(demo_store, OTHER) == 1
     answer(demo_store, acting("rik"), request)
-    assert code(demo_store, f"model:{MODEL}@2") == 0
+    assert code(demo_store, OTHER) == 0
 
 
 def test_a_new_policy_makes_approvals_stale_and_the_gate_says_so(
@@ -148,32 +154,44 @@ def test_a_new_policy_makes_approvals_stale_and_the_gate_says_so(
     for name in ("vera", "rik"):
         answer(demo_store, acting(name), request)
     current = next(
-        p for p in demo_store.policies(demo_store.state()) if p.id.startswith("diabetes")
+        p
+        for p in demo_store.policies(demo_store.state())
+        if p.id.startswith("diabetes")
     )
-    changed = demo_store.objects.get(current.digest).replace(b"version = 1", b"version = 2")
+    changed = demo_store.objects.get(current.digest).replace(
+        b"version = 1", b"version = 2"
+    )
     activate_policy(demo_store, acting("dana"), changed)
-    judged = gate(demo_store, f"model:{MODEL}@2", "production", "default")
+    judged = gate(demo_store, OTHER, "production", "eu")
     assert exit_code(judged.tree) == 1
     stale = [n.observed for n in judged.tree.leaves() if "STALE" in n.observed]
     assert len(stale) == 2
     assert "version 2" in stale[0]
     assert code(demo_store, CURRENT) == 0
     with pytest.raises(Refusal, match="verdict is no"):
-        promote(demo_store, acting("rik"),
-                find_request(demo_store, request, demo_store.state()), environment={})
+        promote(
+            demo_store,
+            acting("rik"),
+            find_request(demo_store, request, demo_store.state()),
+            environment={},
+        )
 
 
 def test_evidence_that_changed_since_the_request_is_not_signed(
     demo_store: OpenStore, acting: As
 ) -> None:
     request = ask(demo_store, acting("ana"))
-    version = find_version(demo_store, f"model:{MODEL}@2")
+    version = find_version(demo_store, OTHER)
     from console.services.importing import import_source
     from tests.worlds import ToldSource
 
     relogged = Fact(
-        kind=FactKind.METRIC, subject=version.run_key, name="rmse", text="1.0",
-        number=1.0, step=99,
+        kind=FactKind.METRIC,
+        subject=version.run_key,
+        name="rmse",
+        text="1.0",
+        number=1.0,
+        step=99,
     )
     service = act_as_service(demo_store, demo_store.state(), ServiceKind.IMPORT)
     import_source(demo_store, service, ToldSource("mlflow", [relogged]))
@@ -232,7 +250,11 @@ def test_importing_the_sample_again_adds_nothing(demo_store: OpenStore) -> None:
     sample = demo_store.folder.parents[2] / "sample"
     service = act_as_service(demo_store, demo_store.state(), ServiceKind.IMPORT)
     reports = import_address(demo_store, service, str(sample))
-    assert {report.source for report in reports} >= {"mlflow", "openlineage", "training"}
+    assert {report.source for report in reports} >= {
+        "mlflow",
+        "openlineage",
+        "training",
+    }
     assert [report.new for report in reports] == [{}] * len(reports)
 
 

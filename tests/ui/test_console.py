@@ -1,0 +1,256 @@
+"""The console as its user meets it: real keys, what stands on the screen, any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, Static
+
+from console.actions import ALL, CANCEL
+from console.app import CountersignApp
+from console.rendering import printable
+from console.screens.review import ReviewScreen
+from console.screens.signing import SigningDialog
+from console.screens.version import VersionScreen
+from console.services.opened import OpenStore
+from store.facts import Fact, FactKind
+from store.identifiers import model_key, model_version_key, run_key
+from tests.cli.test_command_line import HOSTILE
+from tests.worlds import World
+
+SIZES = [(40, 12), (80, 24), (200, 60)]
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Wait for questions and what they draw, instead of sleeping."""
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def on_screen(app: App[int]) -> str:
+    """Every character a person sees."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(s.text for s in strip) for strip in lines[:height])[
+        : (width + 1) * height
+    ]
+
+
+@pytest.fixture
+def app(demo_store: OpenStore) -> Iterator[CountersignApp]:
+    yield CountersignApp(demo_store)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+async def test_every_view_opens_by_its_key_at_any_size(
+    app: CountersignApp, size: tuple[int, int]
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for key, word in (
+            ("1", "Overview"),
+            ("2", "Models"),
+            ("3", "Requests"),
+            ("4", "Runs"),
+            ("5", "Log"),
+        ):
+            await pilot.press(key)
+            await settle(pilot)
+            assert word in on_screen(app)
+            assert app.screen.query(DataTable).first().row_count > 0
+
+
+async def test_the_overview_shows_production_what_waits_and_what_is_wrong(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        seen = on_screen(app)
+    assert "diabetes-progression" in seen
+    assert "DEMO KEYS" in seen
+    assert "production is 5, the log approves 6" in seen
+    assert "uncommitted changes" in seen
+
+
+async def test_a_version_opens_with_its_lineage_both_ways(app: CountersignApp) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("2")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, VersionScreen)
+        seen = on_screen(app)
+        assert "Came from: diabetes-progression@6" in seen
+        assert "read training: dataset-version" in seen
+        assert "Came of it" in seen
+        await pilot.press("escape")
+        assert not isinstance(app.screen, VersionScreen)
+
+
+async def open_request(pilot: Pilot[int], row: int) -> None:
+    await settle(pilot)
+    await pilot.press("3")
+    await settle(pilot)
+    await pilot.press(*["down"] * row, "enter")
+    await settle(pilot)
+    assert isinstance(pilot.app.screen, ReviewScreen)
+
+
+async def test_signing_starts_on_cancel_and_wants_the_name_typed(
+    app: CountersignApp,
+) -> None:
+    before = app.store.index.size
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_request(pilot, 1)
+        await pilot.press("x")
+        await pilot.pause()
+        dialog = app.screen
+        assert isinstance(dialog, SigningDialog)
+        assert dialog.focused is not None
+        assert dialog.focused.id == "cancel"
+        seen = on_screen(app)
+        assert "Policy: diabetes-production version 1" in seen
+        assert "Short code" in seen
+        dialog.query_one("#key", Input).value = "rik"
+        dialog.query_one("#reason", Input).value = "no"
+        dialog.query_one("#name", Input).value = "something else"
+        dialog.query_one("#sign").focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        complaint = dialog.query_one("#complaint", Static)
+        assert "Nothing was signed" in str(complaint.render())
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, ReviewScreen)
+    assert app.store.catch_up() == before
+
+
+async def test_a_rejection_signed_on_screen_is_in_the_log(app: CountersignApp) -> None:
+    before = app.store.index.size
+    async with app.run_test(size=(100, 30)) as pilot:
+        await open_request(pilot, 1)
+        await pilot.press("x")
+        await pilot.pause()
+        for field, text in (
+            ("#key", "rik"),
+            ("#reason", "one sex pays"),
+            ("#name", "diabetes-progression"),
+        ):
+            app.screen.query_one(field, Input).value = text
+        app.screen.query_one("#sign").focus()
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "reject by Rik Jansen as risk" in on_screen(app)
+    assert app.store.catch_up() == before + 1
+
+
+async def test_a_problem_is_told_with_its_next_step_and_the_screen_stays(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await open_request(pilot, 1)
+        await pilot.press("a")
+        await pilot.pause()
+        for field, text in (
+            ("#key", "ana"),
+            ("#reason", "mine"),
+            ("#name", "diabetes-progression"),
+        ):
+            app.screen.query_one(field, Input).value = text
+        app.screen.query_one("#sign").focus()
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, ReviewScreen)
+        told = list(app._notifications)
+        assert any("none of the roles" in notice.message for notice in told)
+        assert any("Ask an enroller" in notice.message for notice in told)
+
+
+async def test_read_only_dims_every_change_and_says_so(demo_store: OpenStore) -> None:
+    app = CountersignApp(demo_store, is_read_only=True)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await open_request(pilot, 1)
+        assert "READ-ONLY" in on_screen(app)
+        for key in ("a", "x", "p"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert isinstance(app.screen, ReviewScreen)
+
+
+async def test_help_and_palette_open(app: CountersignApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert app.screen.query("HelpPanel")
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        assert "CommandPalette" in type(app.screen).__name__
+
+
+async def test_without_colour_every_state_is_still_a_word(
+    demo_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = CountersignApp(demo_store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("5")
+        await settle(pilot)
+        assert "accepted" in on_screen(app)
+
+
+async def test_an_object_can_be_opened_at_start(demo_store: OpenStore) -> None:
+    app = CountersignApp(demo_store, reference="model:diabetes-progression@2")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert "Came from: diabetes-progression@2" in on_screen(app)
+
+
+async def test_hostile_names_are_drawn_escaped_in_every_view(world: World) -> None:
+    facts = []
+    for text in HOSTILE:
+        version, model = (
+            model_version_key("mlflow", text, "1"),
+            model_key("mlflow", text),
+        )
+        run = run_key("mlflow", text)
+        facts += [
+            Fact(kind=FactKind.RUN, subject=run, name=text, actor=text, status=text),
+            Fact(kind=FactKind.TAG, subject=run, name=text, text=text),
+            Fact(kind=FactKind.MODEL, subject=model, name=text),
+            Fact(kind=FactKind.MODEL_VERSION, subject=version, name="1", object=model),
+            Fact(kind=FactKind.EDGE, subject=run, name="produced", object=version),
+        ]
+    world.tell(*facts)
+    app = CountersignApp(world.store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        for view in ("1", "2", "3", "4", "5"):
+            await pilot.press(view)
+            await settle(pilot)
+            drawn = on_screen(app)
+            assert printable(drawn.replace("\n", "")) == drawn.replace("\n", "")
+        await pilot.press("2")
+        await settle(pilot)
+        for _ in HOSTILE:
+            await pilot.press("enter")
+            await settle(pilot)
+            assert isinstance(app.screen, VersionScreen)
+            drawn = on_screen(app).replace("\n", "")
+            assert printable(drawn) == drawn
+            await pilot.press("escape", "down")
+            await settle(pilot)
+
+
+def test_action_ids_are_unique_and_no_view_has_two_on_one_key() -> None:
+    ids = [action.id for action in ALL]
+    keys = [action.key for action in ALL if action not in CANCEL]
+    assert len(set(ids)) == len(ids)
+    assert len(set(keys)) == len(keys)
