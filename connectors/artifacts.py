@@ -75,18 +75,19 @@ def _inside(path: str) -> tuple[str, ...]:
 
 def _walk(folder: Path, top: Path, depth: int = 0) -> Iterator[str]:
     if depth > _DEEPEST:
-        raise ConnectorRefused(f"{top} is nested deeper than {_DEEPEST} folders")
+        raise ConnectorRefused(f"folders are nested deeper than {_DEEPEST}")
     try:
         with os.scandir(folder) as entries:
             listed = list(entries)
-    except FileNotFoundError as cause:
-        raise ConnectorUnavailable(f"{top} is not there", hint=_HINT) from cause
     except OSError as cause:
-        raise ConnectorUnavailable(f"cannot list {folder}: {cause.strerror}") from cause
+        if depth == 0 and isinstance(cause, FileNotFoundError):
+            return
+        name = folder.relative_to(top).as_posix()
+        raise ConnectorUnavailable(f"cannot list {name!r}: {cause.strerror}") from cause
     for entry in listed:
         if entry.is_symlink():
             raise ConnectorRefused(
-                f"{entry.path!r} is a symbolic link",
+                f"{entry.name!r} is a symbolic link",
                 hint="An artifact's bytes must lie in its own folder.",
             )
         if not _is_unicode(entry.name):

@@ -1,34 +1,55 @@
 """Git repositories and bundles: every reachable commit, read by git itself.
 
-Nothing of a repository is trusted: no hooks, no configuration of the system or user,
-no transport but local files, and names never stand where an option could.
+Nothing of a repository is trusted: no hooks, no program that its configuration names,
+no configuration of the system or user, no transport but local files, and names never
+stand where an option could.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import selectors
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from connectors.parsing import without_userinfo
 from connectors.protocols import KnownState, Tally
 from store.facts import Fact, FactKind
 from store.identifiers import commit_key, repository_key
 
-TIMEOUT_SECONDS = 300
-_FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f%ct%x1f%s%x1e"
+TIMEOUT_SECONDS = 300.0
+MOST_COMMITS = 5_000_000
+LONGEST_SUBJECT = 2_000
+_FORMAT = "%H%x00%P%x00%ae%x00%ce%x00%ct%x00%s"
+_FIELDS = 6
+_PIECE_BYTES = 1024**2
+_LONGEST_RECORD_BYTES = 16 * 1024**2
+_SAFE = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.pager=cat"),
+    *("-c", "log.showSignature=false"),
+    *("-c", "gpg.program=false"),
+    *("-c", "gpg.ssh.program=false"),
+    *("-c", "gpg.x509.program=false"),
+    *("-c", "safe.directory=*"),
+)
 
 
 class GitSource:
     """A repository folder (bare or not) or a bundle file."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, *, repository: str = "") -> None:
         self._name = name
         self._path = path
+        self._repository = repository
         self._tally = Tally()
 
     @property
@@ -43,48 +64,74 @@ class GitSource:
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
-        with self._repository() as folder:
-            text = _git(folder, "log", "--all", f"--format={_FORMAT}")
-            for record in text.split("\x1e"):
-                if record.strip():
+        with self._folder() as folder:
+            address = self._repository or self._remote(folder) or self._name
+            repository = repository_key(address)
+            fields: list[str] = []
+            for field in _fields(folder, self._path):
+                fields.append(field)
+                if len(fields) == _FIELDS:
                     self._tally.accepted += 1
-                    yield self._commit(record.lstrip("\n"))
+                    if self._tally.accepted > MOST_COMMITS:
+                        raise ConnectorRefused(
+                            f"{self._path} has more than {MOST_COMMITS} commits"
+                        )
+                    yield _commit(fields, repository)
+                    fields = []
+            if fields and fields != [""]:
+                raise MalformedInput(f"{self._path}: git listed half a commit")
+        if not self._tally.accepted and self._path.is_file():
+            raise MalformedInput(
+                f"git cannot read a single commit from {self._path}",
+                hint="Make the bundle again: git bundle create FILE --all",
+            )
 
-    def _commit(self, record: str) -> Fact:
-        fields = record.split("\x1f")
-        if len(fields) < 8:
-            raise MalformedInput(f"{self._path}: git listed a commit in an odd form")
-        sha, parents, _, email, _, committer, moment, *subject = fields
-        return Fact(
-            kind=FactKind.COMMIT,
-            subject=commit_key(sha),
-            object=repository_key(self._name),
-            name="\x1f".join(subject),
-            text=parents,
-            digest=sha,
-            actor=" ".join(dict.fromkeys((f"git:{email}", f"git:{committer}"))),
-            started=_moment(moment),
-        )
+    def _remote(self, folder: Path) -> str:
+        """Where a clone came from, without credentials; empty for a bundle."""
+        if self._path.is_file():
+            return ""
+        told = _run(folder, "config", "--get", "remote.origin.url", accept=(0, 1))
+        return without_userinfo(told.decode("utf-8", "replace").strip())
 
     @contextlib.contextmanager
-    def _repository(self) -> Iterator[Path]:
+    def _folder(self) -> Iterator[Path]:
         if not self._path.is_file():
             yield self._path
             return
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix="countersign-git-") as folder:
             target = Path(folder) / "bundle.git"
-            _git(
+            _run(
                 Path(folder),
                 "clone",
-                "--bare",
+                "--mirror",
                 "--quiet",
-                "--no-tags",
                 "--template=",
                 "--",
                 str(self._path.resolve()),
                 str(target),
             )
             yield target
+
+
+def _commit(fields: list[str], repository: str) -> Fact:
+    sha, parents, author, committer, moment, subject = fields
+    return Fact(
+        kind=FactKind.COMMIT,
+        subject=commit_key(sha),
+        object=repository,
+        name=subject[:LONGEST_SUBJECT],
+        text=json.dumps(parents.split()),
+        digest=sha,
+        actor=" ".join(
+            dict.fromkeys(f"git:{_one_word(who)}" for who in (author, committer))
+        ),
+        started=_moment(moment),
+    )
+
+
+def _one_word(address: str) -> str:
+    """An e-mail address that cannot pass for two names."""
+    return "".join(address.split())
 
 
 def _moment(seconds: str) -> datetime | None:
@@ -94,7 +141,37 @@ def _moment(seconds: str) -> datetime | None:
         return None
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _fields(folder: Path, path: Path) -> Iterator[str]:
+    """The NUL-separated fields of all commits, as git writes them."""
+    command = ("log", "--all", "-z", f"--format={_FORMAT}", "--encoding=UTF-8")
+    rest = b""
+    for piece in _output(
+        folder,
+        *command,
+        "--no-show-signature",
+        "--no-mailmap",
+        "--no-notes",
+        "--no-color",
+        "--no-patch",
+        "--",
+    ):
+        *whole, rest = (rest + piece).split(b"\x00")
+        if len(rest) > _LONGEST_RECORD_BYTES:
+            raise MalformedInput(f"{path}: a commit is larger than can be read")
+        for field in whole:
+            yield field.decode("utf-8", "replace")
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _run(folder: Path, *arguments: str, accept: tuple[int, ...] = (0,)) -> bytes:
+    return b"".join(_output(folder, *arguments, accept=accept))
+
+
+def _output(
+    folder: Path, *arguments: str, accept: tuple[int, ...] = (0,)
+) -> Iterator[bytes]:
+    """What git writes, piece by piece; no silence may last longer than is allowed."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,
@@ -102,29 +179,54 @@ def _git(folder: Path, *arguments: str) -> str:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "file",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "LC_ALL": "C.UTF-8",
     }
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*"]
-    command += ["-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
-    try:
-        finished = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            command,
-            capture_output=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as cause:
-        raise ConnectorRefused(
-            "git is not installed", hint="Install git and try again."
-        ) from cause
-    except subprocess.TimeoutExpired as cause:
-        raise ConnectorUnavailable("git took too long") from cause
-    if finished.returncode:
-        said = finished.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise MalformedInput(
-            f"git cannot read {folder}: {said[-1][:200] if said else 'no reason given'}",
-            hint="Give a repository, or a bundle: git bundle create F --all",
-        )
-    return finished.stdout.decode("utf-8", "replace")
+    command = ["git", "--no-pager", *_SAFE, "-C", str(folder), *arguments]
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - a fixed program, no shell
+                command,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
+        except FileNotFoundError as cause:
+            raise ConnectorRefused(
+                "git is not installed", hint="Install git and try again."
+            ) from cause
+        with process:
+            try:
+                yield from _pieces(process.stdout)
+                code = process.wait(TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired as cause:
+                raise ConnectorUnavailable("git took too long") from cause
+            finally:
+                process.kill()
+        if code not in accept:
+            complaints.seek(0)
+            said = complaints.read(10_000).decode("utf-8", "replace").split("\n")
+            reason = next(
+                (line for line in reversed(said) if line.strip()), "no reason"
+            )
+            raise MalformedInput(
+                f"git cannot read {folder}: {reason[:200]}",
+                hint="Give a repository, or a bundle: git bundle create F --all",
+            )
+
+
+def _pieces(stream: IO[bytes] | None) -> Iterator[bytes]:
+    if stream is None:
+        return
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            if not selector.select(TIMEOUT_SECONDS):
+                raise ConnectorUnavailable("git took too long")
+            piece = os.read(stream.fileno(), _PIECE_BYTES)
+            if not piece:
+                return
+            yield piece

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from connectors.errors import MalformedInput
+from connectors.data import SUFFIX as PARQUET_SUFFIX
+from connectors.data import parquet_files
+from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors.openlineage_files import SUFFIXES as EVENT_SUFFIXES
+from connectors.openlineage_files import is_events_file
 from connectors.protocols import ArtifactReader, FactSource
 
 ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
-    "repository or .bundle, OpenLineage events (.json, .ndjson, .gz), or a folder of "
-    "these"
+    "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
+    "Parquet data, or a folder of these"
 )
 _SQLITE_HEADER = b"SQLite format 3\x00"
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+_MOST_LOOKED_AT = 10_000
+_ARTIFACT_FOLDERS = ("mlartifacts", "artifacts")
 
 
 def open_sources(
@@ -32,10 +39,13 @@ def open_sources(
     """
     if address.startswith(("http://", "https://")):
         return [_server(address, name, artifacts, environment)]
-    path = Path(address.removeprefix("sqlite:///")).expanduser()
-    if not path.exists():
+    try:
+        path = _path(address)
+        found = _at(path, name, artifacts) if path.exists() else None
+    except (OSError, ValueError) as cause:
+        raise ConnectorUnavailable(f"cannot look at {address!r}: {cause}") from cause
+    if found is None:
         raise MalformedInput(f"{address} is not there", hint=f"Give {ACCEPTED}.")
-    found = list(_at(path, name, artifacts))
     if not found:
         raise MalformedInput(
             f"{address} holds nothing that can be imported", hint=f"Give {ACCEPTED}."
@@ -43,55 +53,127 @@ def open_sources(
     return found
 
 
-def _at(path: Path, name: str, artifacts: str) -> Iterator[FactSource]:
-    source = _single(path, name, artifacts)
+def _path(address: str) -> Path:
+    if address.startswith("file://"):
+        return Path(unquote(urlsplit(address).path))
+    return Path(os.path.expanduser(address.removeprefix("sqlite:///")))
+
+
+def _at(path: Path, name: str, artifacts: str) -> list[FactSource]:
+    if path.is_file():
+        source = _file(path, name, artifacts)
+    else:
+        source = _folder(path, name, artifacts)
     if source is not None:
-        yield source
-        return
-    if not path.is_dir():
-        return
-    inner = [_single(child, "", artifacts) for child in sorted(path.iterdir())]
-    sources = [found for found in inner if found is not None]
+        return [source]
+    return list(_side_by_side(path, artifacts)) if path.is_dir() else []
+
+
+def _file(path: Path, name: str, artifacts: str) -> FactSource | None:
+    """The source that a single file is, or None."""
+    if path.suffix in _DATABASES or _begins_with(path, _SQLITE_HEADER):
+        return _database(path, name, artifacts)
+    if path.suffix == ".bundle":
+        return _git(path, name)
+    if path.name.endswith(EVENT_SUFFIXES):
+        return _events(path, name)
+    if path.suffix == PARQUET_SUFFIX:
+        return _data(path, name)
+    return None
+
+
+def _folder(path: Path, name: str, artifacts: str) -> FactSource | None:
+    """The source that a whole folder is, or None when it holds several or none."""
+    if _is_repository(path):
+        return _git(path, name)
+    if _is_mlruns(path):
+        from connectors.mlflow.folder import MlflowFolder
+        from connectors.mlflow.telling import MlflowSource
+
+        reader = _local(artifacts, None)
+        return MlflowSource(name or path.resolve().name, MlflowFolder(path), reader)
+    if any(_is_a_source_itself(child) for child in path.iterdir()):
+        return None
+    has_data, has_events = bool(parquet_files(path)), _holds_events(path)
+    if has_data and not has_events:
+        return _data(path, name)
+    if has_events and not has_data:
+        return _events(path, name)
+    return None
+
+
+def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
+    """What lies in a folder, events last: their runs may be those of a registry."""
     from connectors.mlflow.telling import MlflowSource
+
+    runs_of, events = "", []
+    for child in sorted(path.iterdir()):
+        source: FactSource | None = None
+        if child.is_symlink() or child.name in _ARTIFACT_FOLDERS:
+            continue
+        if child.is_dir():
+            source = _folder(child, "", artifacts)
+        elif is_events_file(child):
+            events.append(child)
+        elif child.suffix in (*_DATABASES, ".bundle"):
+            source = _file(child, "", artifacts)
+        if isinstance(source, MlflowSource):
+            runs_of = runs_of or source.name
+        if source is not None:
+            yield source
+    if parquet_files(path):
+        yield _data(path, "")
+    for child in events:
+        yield _events(child, "", runs_of)
+
+
+def _is_a_source_itself(child: Path) -> bool:
+    if child.is_dir():
+        return _is_repository(child) or _is_mlruns(child)
+    return child.suffix in (*_DATABASES, ".bundle")
+
+
+def _is_repository(path: Path) -> bool:
+    is_bare = (path / "HEAD").is_file() and (path / "objects").is_dir()
+    return is_bare or (path / ".git").exists()
+
+
+def _is_mlruns(path: Path) -> bool:
+    from connectors.mlflow.folder import is_mlruns
+
+    return is_mlruns(path)
+
+
+def _holds_events(path: Path) -> bool:
+    looked_at = 0
+    for place, _, names in os.walk(path):
+        for name in names:
+            looked_at += 1
+            if looked_at > _MOST_LOOKED_AT:
+                return False
+            if is_events_file(Path(place) / name):
+                return True
+    return False
+
+
+def _git(path: Path, name: str) -> FactSource:
+    from connectors.git import GitSource
+
+    return GitSource(name or path.resolve().stem, path, repository=name)
+
+
+def _events(path: Path, name: str, runs_of: str = "") -> FactSource:
     from connectors.openlineage import OpenLineageSource
 
-    runs_of = next((s.name for s in sources if isinstance(s, MlflowSource)), "")
-    for child, found in zip(sorted(path.iterdir()), inner, strict=True):
-        if isinstance(found, OpenLineageSource):
-            yield OpenLineageSource(found.name, child, runs_of=runs_of)
-        elif found is not None:
-            yield found
+    default = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
+    return OpenLineageSource(name or default, path, runs_of=runs_of)
 
 
-def _single(path: Path, name: str, artifacts: str) -> FactSource | None:
-    """The source at exactly this path, or None."""
-    from connectors.git import GitSource
-    from connectors.mlflow.folder import MlflowFolder, is_mlruns
-    from connectors.mlflow.telling import MlflowSource
-    from connectors.openlineage import SUFFIXES, OpenLineageSource
+def _data(path: Path, name: str) -> FactSource:
+    from connectors.data import DataSource
 
-    if path.is_file():
-        if _begins_with(path, _SQLITE_HEADER) or path.suffix == ".db":
-            return _database(path, name, artifacts)
-        if path.suffix == ".bundle":
-            return GitSource(name or path.stem, path)
-        if path.name.endswith(SUFFIXES):
-            return OpenLineageSource(name or path.name.partition(".")[0], path)
-        return None
-    if (path / ".git").exists() or (
-        (path / "HEAD").is_file() and (path / "objects").is_dir()
-    ):
-        return GitSource(name or path.resolve().stem, path)
-    if is_mlruns(path):
-        local = _local(artifacts, None)
-        return MlflowSource(name or "mlruns", MlflowFolder(path), local)
-    if path.is_dir() and any(
-        child.name.endswith(SUFFIXES) for child in path.rglob("*") if child.is_file()
-    ):
-        has_other = any(child.suffix in (".db", ".bundle") for child in path.iterdir())
-        if not has_other:
-            return OpenLineageSource(name or path.resolve().name, path)
-    return None
+    dataset = name if path.is_file() else ""
+    return DataSource(name or path.resolve().stem, path, dataset=dataset)
 
 
 def _database(path: Path, name: str, artifacts: str) -> FactSource:
@@ -100,21 +182,15 @@ def _database(path: Path, name: str, artifacts: str) -> FactSource:
 
     database = MlflowDatabase(path)
     database.check()
-    beside = next(
-        (
-            path.parent / f
-            for f in ("mlartifacts", "artifacts")
-            if (path.parent / f).is_dir()
-        ),
-        None,
-    )
+    folders = (path.parent / folder for folder in _ARTIFACT_FOLDERS)
+    beside = next((folder for folder in folders if folder.is_dir()), None)
     return MlflowSource(name or path.stem, database, _local(artifacts, beside))
 
 
 def _local(artifacts: str, beside: Path | None) -> ArtifactReader:
     from connectors.artifacts import LocalArtifacts
 
-    return LocalArtifacts(Path(artifacts).expanduser() if artifacts else beside)
+    return LocalArtifacts(Path(os.path.expanduser(artifacts)) if artifacts else beside)
 
 
 def _server(
@@ -134,8 +210,5 @@ def _server(
 
 
 def _begins_with(path: Path, header: bytes) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(len(header)) == header
-    except OSError:
-        return False
+    with open(path, "rb") as stream:
+        return stream.read(len(header)) == header

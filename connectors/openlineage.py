@@ -1,21 +1,22 @@
-"""OpenLineage events from files: run events read into facts, others counted.
+"""OpenLineage events: what those of one run add up to, in whichever order they come.
 
-Source: OpenLineage 2-0-2. Events of a run accumulate and may come in any order. What
-makes an event useless (no UUID, no job) refuses it; what is merely lax is noted.
+Source: OpenLineage 2-0-2. What makes an event useless (no UUID, no job) refuses it;
+what is merely lax is noted as a violation.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors import openlineage_facets as facets
+from connectors.errors import MalformedInput
+from connectors.openlineage_files import event_files, read_events
+from connectors.parsing import well_formed
 from connectors.protocols import KnownState, RefusedInput, Tally
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import (
@@ -26,10 +27,16 @@ from store.identifiers import (
     run_key,
 )
 
-LARGEST_FILE_BYTES = 1024**3
-SUFFIXES = (".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz")
+_SIDES = {"inputs": Relation.READ, "outputs": Relation.WROTE}
 _STATES = {"COMPLETE": "FINISHED", "FAIL": "FAILED", "ABORT": "KILLED"}
-_UNVERSIONED = "none:unversioned"
+_TYPES = {"START", "RUNNING", "OTHER", *_STATES}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_HAS_ZONE = re.compile(r"(Z|z|[+-]\d\d:?\d\d)$")
+_REMEMBERED = 500_000
+_version_key = lru_cache(65_536)(dataset_version_key)
+_run_key = lru_cache(65_536)(run_key)
+_job_key = lru_cache(4_096)(job_key)
 
 
 class OpenLineageSource:
@@ -41,6 +48,7 @@ class OpenLineageSource:
         self._runs_of = runs_of or name
         """The source whose runs have the same UUIDs."""
         self._tally = Tally()
+        self._told: set[tuple[str, ...]] = set()
 
     @property
     def name(self) -> str:
@@ -55,117 +63,108 @@ class OpenLineageSource:
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
         runs: dict[str, _Run] = {}
-        for where, event in self._events():
-            try:
-                yield from self._event(event, runs)
-                self._tally.accepted += 1
-            except MalformedInput as problem:
-                self._tally.refused.append(RefusedInput(where, str(problem)))
-        for key, run in runs.items():
-            yield run.fact(key)
-
-    def _events(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        paths = [self._path]
-        if self._path.is_dir():
-            paths = sorted(
-                p for p in self._path.rglob("*") if p.name.endswith(SUFFIXES)
-            )
-        for path in paths:
-            text = _read(path)
-            try:
-                whole = json.loads(text)
-                events = whole if isinstance(whole, list) else [whole]
-                numbered = [(f"{path.name}", event) for event in events]
-            except (ValueError, RecursionError):
-                numbered = list(self._lines(path, text))
-            for where, event in numbered:
-                if isinstance(event, dict):
-                    yield where, event
+        for path in event_files(self._path):
+            for where, event in read_events(path, self._tally):
+                try:
+                    with well_formed("the event"):
+                        found = list(self._event(event, runs))
+                except MalformedInput as problem:
+                    self._tally.refused.append(RefusedInput(where, str(problem)))
+                    self._told.clear()
                 else:
-                    self._tally.refused.append(RefusedInput(where, "not an object"))
-
-    def _lines(self, path: Path, text: str) -> Iterator[tuple[str, Any]]:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not line.strip():
-                continue
-            where = f"{path.name}:{number}"
-            try:
-                yield where, json.loads(line)
-            except (ValueError, RecursionError):
-                self._tally.refused.append(RefusedInput(where, "not JSON"))
+                    self._tally.accepted += 1
+                    yield from found
+        for key, run in runs.items():
+            yield from run.facts(key)
 
     def _event(self, event: Mapping[str, Any], runs: dict[str, _Run]) -> Iterator[Fact]:
-        if "run" not in event:
-            raise MalformedInput("not a run event; only those are read")
-        run_id, job = _run_id(event), _job(event)
-        key = run_key(self._runs_of, run_id)
-        job_entity = job_key(self._name, job["namespace"], job["name"])
-        moment = _moment(event.get("eventTime"))
-        runs.setdefault(key, _Run(job_entity, job["name"])).take(event, moment)
-        yield Fact(
-            kind=FactKind.JOB,
-            subject=job_entity,
-            name=job["name"],
-            text=job["namespace"],
-        )
-        yield from _laxities(key, event, moment)
-        yield from self._datasets(key, event)
-        yield from self._links(key, event)
+        """What one event adds; there is no type, so its parts tell what it is."""
+        if "run" in event:
+            yield from self._run_event(event, runs)
+        elif "dataset" in event:
+            yield from self._dataset(_named(event["dataset"], "the dataset"))
+        elif "job" in event:
+            job = _named(event["job"], "the job")
+            yield from self._job(job)
+            for side in _SIDES:
+                for given in _datasets(event.get(side)):
+                    yield from self._dataset(given)
+        else:
+            raise MalformedInput("neither a run, a job nor a dataset event")
 
-    def _datasets(self, key: str, event: Mapping[str, Any]) -> Iterator[Fact]:
-        for side, relation in (("inputs", Relation.READ), ("outputs", Relation.WROTE)):
-            for given in _objects(event.get(side)):
-                name = _dataset_name(given)
-                facets = given.get("facets") or {}
-                version = (facets.get("version") or {}).get("datasetVersion")
-                digest = str(version) if version else _UNVERSIONED
-                if version and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-                    digest = f"named:{version}"
-                target = dataset_version_key(name, digest)
-                namespace = str(given.get("namespace", ""))
+    def _run_event(
+        self, event: Mapping[str, Any], runs: dict[str, _Run]
+    ) -> Iterator[Fact]:
+        native_id, job = _run_id(event["run"]), _named(event.get("job"), "the job")
+        touched = [
+            (relation, given)
+            for side, relation in _SIDES.items()
+            for given in _datasets(event.get(side))
+        ]
+        key = _run_key(self._runs_of, native_id)
+        if key not in runs:
+            runs[key] = _Run(_job_key(self._name, *_job_name(job)), job["name"])
+        run, moment = runs[key], _moment(event.get("eventTime"))
+        yield from self._job(job)
+        for name, text in _laxities(event, job, moment):
+            if self._is_new(key, name, text):
                 yield Fact(
-                    kind=FactKind.DATASET,
-                    subject=dataset_key(name),
-                    name=name,
-                    text=namespace or None,
+                    kind=FactKind.VIOLATION, subject=key, name=name, text=text or None
                 )
-                yield Fact(
-                    kind=FactKind.DATASET_VERSION,
-                    subject=target,
-                    object=dataset_key(name),
-                    name=name,
-                    digest=digest,
-                    text=_schema(facets),
-                )
-                yield Fact(
-                    kind=FactKind.EDGE,
-                    subject=key,
-                    name=relation.value,
-                    object=target,
-                    strength=Strength.OBSERVED.value,
-                )
+        for kind, entries in (
+            (FactKind.PARAM, facets.parameters(event["run"])),
+            (FactKind.TAG, facets.tags(event["run"])),
+        ):
+            for name, text in entries:
+                if self._is_new(key, kind, name, text):
+                    yield Fact(kind=kind, subject=key, name=name, text=text)
+        run.take(str(event.get("eventType") or ""), moment)
+        run.link(event, key, self._runs_of)
+        for relation, given in touched:
+            run.touch(relation, *(yield from self._dataset(given)))
 
-    def _links(self, key: str, event: Mapping[str, Any]) -> Iterator[Fact]:
-        facets = (event.get("run") or {}).get("facets") or {}
-        parent = ((facets.get("parent") or {}).get("run") or {}).get("runId")
-        if parent and _is_uuid(str(parent)):
+    def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
+        namespace, name = _job_name(job)
+        if self._is_new("job", namespace, name):
             yield Fact(
-                kind=FactKind.EDGE,
-                subject=run_key(self._runs_of, str(parent)),
-                name=Relation.CONTAINS.value,
-                object=key,
-                strength=Strength.OBSERVED.value,
+                kind=FactKind.JOB,
+                subject=_job_key(self._name, namespace, name),
+                name=name,
+                text=namespace,
             )
-        job_facets = (event.get("job") or {}).get("facets") or {}
-        version = str((job_facets.get("sourceCodeLocation") or {}).get("version", ""))
-        if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", version):
+
+    def _dataset(
+        self, given: Mapping[str, Any]
+    ) -> Generator[Fact, None, tuple[str, str]]:
+        """Tell of a dataset and its version; return its name and digest."""
+        name, digest = facets.dataset_name(given), facets.version_digest(given)
+        schema = facets.schema_text(given)
+        if self._is_new("dataset", name):
             yield Fact(
-                kind=FactKind.EDGE,
-                subject=key,
-                name=Relation.USED.value,
-                object=commit_key(version),
-                strength=Strength.OBSERVED.value,
+                kind=FactKind.DATASET,
+                subject=dataset_key(name),
+                name=name,
+                text=facets.namespace_of(given) or None,
             )
+        if self._is_new("version", name, digest, schema or ""):
+            yield Fact(
+                kind=FactKind.DATASET_VERSION,
+                subject=_version_key(name, digest),
+                object=dataset_key(name),
+                name=name,
+                digest=digest,
+                text=schema,
+            )
+        return name, digest
+
+    def _is_new(self, *what: str) -> bool:
+        """Whether this was not told lately; telling twice is harmless but slow."""
+        if what in self._told:
+            return False
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.add(what)
+        return True
 
 
 class _Run:
@@ -177,19 +176,37 @@ class _Run:
         self._status = "RUNNING"
         self._started: datetime | None = None
         self._ended: datetime | None = None
+        self._touched: dict[tuple[Relation, str], set[str]] = {}
+        self._commits: set[str] = set()
+        self._parents: set[str] = set()
 
-    def take(self, event: Mapping[str, Any], moment: datetime | None) -> None:
-        """Add one event, in whichever order it comes."""
-        state = str(event.get("eventType", ""))
-        if state in _STATES:
-            self._status = _STATES[state]
-            self._ended = moment
+    def take(self, state: str, moment: datetime | None) -> None:
+        """Add the state that an event tells."""
+        if state in _STATES and (
+            self._ended is None or (moment is not None and moment >= self._ended)
+        ):
+            self._status, self._ended = _STATES[state], moment
         if moment is not None and (self._started is None or moment < self._started):
             self._started = moment
 
-    def fact(self, key: str) -> Fact:
-        """The run as its events tell it."""
-        return Fact(
+    def touch(self, relation: Relation, name: str, digest: str) -> None:
+        """Add a dataset that an event says was read or written."""
+        self._touched.setdefault((relation, name), set()).add(digest)
+
+    def link(self, event: Mapping[str, Any], key: str, runs_of: str) -> None:
+        """Add the parent run and the commit that an event names."""
+        parent = facets.facet(event["run"], "parent").get("run")
+        parent_id = parent.get("runId") if isinstance(parent, dict) else None
+        if isinstance(parent_id, str) and _UUID.fullmatch(parent_id):
+            self._parents.add(_run_key(runs_of, parent_id))
+        self._parents.discard(key)
+        version = facets.facet(event["job"], "sourceCodeLocation").get("version")
+        if isinstance(version, str) and _COMMIT.fullmatch(version):
+            self._commits.add(version)
+
+    def facts(self, key: str) -> Iterator[Fact]:
+        """The run and its edges as all of its events tell them."""
+        yield Fact(
             kind=FactKind.RUN,
             subject=key,
             object=self._job,
@@ -198,83 +215,73 @@ class _Run:
             started=self._started,
             ended=self._ended,
         )
+        for (relation, name), digests in self._touched.items():
+            for digest in sorted(digests - {facets.UNVERSIONED} or digests):
+                yield _edge(key, relation, _version_key(name, digest))
+        for commit in sorted(self._commits):
+            yield _edge(key, Relation.USED, commit_key(commit))
+        for parent in sorted(self._parents):
+            yield _edge(parent, Relation.CONTAINS, key)
 
 
-def _run_id(event: Mapping[str, Any]) -> str:
-    run = event.get("run")
-    run_id = run.get("runId") if isinstance(run, dict) else None
-    if not isinstance(run_id, str) or not _is_uuid(run_id):
-        raise MalformedInput(f"run id {str(run_id)[:80]!r} is no UUID")
-    return run_id
+def _edge(subject: str, relation: Relation, target: str) -> Fact:
+    return Fact(
+        kind=FactKind.EDGE,
+        subject=subject,
+        name=relation.value,
+        object=target,
+        strength=Strength.OBSERVED.value,
+    )
 
 
-def _job(event: Mapping[str, Any]) -> Mapping[str, str]:
-    job = event.get("job")
-    if not isinstance(job, dict) or not isinstance(job.get("name"), str):
-        raise MalformedInput("the job is missing or has no name")
-    return {"name": job["name"], "namespace": str(job.get("namespace", ""))}
+def _run_id(run: object) -> str:
+    native_id = run.get("runId") if isinstance(run, dict) else None
+    if not isinstance(native_id, str) or not _UUID.fullmatch(native_id):
+        raise MalformedInput(f"run id {str(native_id)[:80]!r} is no UUID")
+    return native_id
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
+def _named(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise MalformedInput(f"{what} is missing or has no name")
+    return value
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
-    if not isinstance(value, list):
+def _job_name(job: Mapping[str, Any]) -> tuple[str, str]:
+    return facets.namespace_of(job), str(job["name"])
+
+
+def _datasets(value: object) -> list[dict[str, Any]]:
+    if value is None:
         return []
-    return [entry for entry in value if isinstance(entry, dict) and entry.get("name")]
-
-
-def _dataset_name(given: Mapping[str, Any]) -> str:
-    namespace, name = str(given.get("namespace", "")), str(given["name"])
-    return name if namespace in ("", "file") else f"{namespace}/{name}"
-
-
-def _schema(facets: Mapping[str, Any]) -> str | None:
-    schema = facets.get("schema")
-    fields = schema.get("fields") if isinstance(schema, dict) else None
-    return json.dumps(fields, sort_keys=True) if fields else None
+    if not isinstance(value, list):
+        raise MalformedInput("inputs or outputs are no list")
+    return [_named(given, "a dataset") for given in value]
 
 
 def _laxities(
-    key: str, event: Mapping[str, Any], moment: datetime | None
-) -> Iterator[Fact]:
-    found = []
-    if not event.get("schemaURL"):
-        found.append(("no schemaURL", ""))
+    event: Mapping[str, Any], job: Mapping[str, Any], moment: datetime | None
+) -> Iterator[tuple[str, str]]:
+    """What the specification asks for and the event lacks."""
+    for name in ("schemaURL", "producer"):
+        if not event.get(name):
+            yield f"no {name}", ""
+    if not job.get("namespace"):
+        yield "job without namespace", str(job["name"])[:80]
+    told = str(event.get("eventTime"))
     if moment is None:
-        found.append(("eventTime is no time", str(event.get("eventTime"))[:80]))
-    elif not re.search(r"(Z|[+-]\d\d:?\d\d)$", str(event.get("eventTime", ""))):
-        found.append(("eventTime without time zone", str(event["eventTime"])[:80]))
-    for name, text in found:
-        yield Fact(kind=FactKind.VIOLATION, subject=key, name=name, text=text)
+        yield "eventTime is no time", told[:80]
+    elif not _HAS_ZONE.search(told):
+        yield "eventTime without time zone", told[:80]
+    state = event.get("eventType")
+    if state is not None and state not in _TYPES:
+        yield "unknown eventType", str(state)[:80]
 
 
 def _moment(value: object) -> datetime | None:
+    """A time in UTC; one that names no zone is taken for UTC."""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.name.endswith(".gz"):
-            with gzip.open(path) as stream:
-                data = stream.read(LARGEST_FILE_BYTES + 1)
-        else:
-            with open(path, "rb") as plain:
-                data = plain.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, EOFError) as cause:
-        raise ConnectorUnavailable(f"cannot read {path}: {cause}") from cause
-    if len(data) > LARGEST_FILE_BYTES:
-        raise MalformedInput(f"{path} is larger than {LARGEST_FILE_BYTES} bytes")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as cause:
-        raise MalformedInput(f"{path} is not UTF-8") from cause

@@ -70,6 +70,8 @@ def text_of(value: object) -> str:
 
 def without_userinfo(address: str) -> str:
     """An address without the user name and password that it may hold."""
+    if "@" not in address:
+        return address
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -85,7 +85,7 @@ class MlflowDatabase:
         for row in self._all(
             "SELECT CAST(experiment_id AS TEXT), CAST(name AS TEXT) FROM experiments"
         ):
-            yield ExperimentRow(row[0], row[1] or "")
+            yield ExperimentRow(row[0] or "", row[1] or "")
 
     def runs(self) -> Iterator[RunRow]:
         """See MlflowReader."""
@@ -131,9 +131,11 @@ class MlflowDatabase:
                         end_ms=_integer(row[6]),
                         lifecycle=row[7] or "",
                         artifact_uri=row[8] or "",
-                        params=[(r[1], r[2] or "") for r in params.get(found, ())],
+                        params=[
+                            (r[1] or "", r[2] or "") for r in params.get(found, ())
+                        ],
                         metrics=[_metric(r) for r in metrics.get(found, ())],
-                        tags={r[1]: r[2] or "" for r in tags.get(found, ())},
+                        tags={r[1] or "": r[2] or "" for r in tags.get(found, ())},
                         inputs=[_input(r) for r in inputs.get(found, ())],
                     )
 
@@ -145,7 +147,7 @@ class MlflowDatabase:
             f"SELECT {self._workspace_of('registered_models')}, CAST(name AS TEXT), "
             "CAST(description AS TEXT) FROM registered_models"
         ):
-            name = qualified(row[1], row[0])
+            name = qualified(row[1] or "", row[0] or "")
             yield ModelRow(
                 name=name,
                 description=row[2] or "",
@@ -164,11 +166,11 @@ class MlflowDatabase:
             f"CAST(current_stage AS TEXT), CAST(source AS TEXT), {storage}, "
             "CAST(run_id AS TEXT) FROM model_versions"
         ):
-            name = qualified(row[1], row[0])
+            name = qualified(row[1] or "", row[0] or "")
             is_deleted = row[5] == "Deleted_Internal"
             yield VersionRow(
                 name=name,
-                version=row[2],
+                version=row[2] or "",
                 created_ms=_integer(row[3]),
                 status=row[4] or "",
                 stage=row[5] or "",
@@ -203,9 +205,9 @@ class MlflowDatabase:
             f"SELECT {self._workspace_of(table)}, CAST(name AS TEXT), {at}, "
             f"CAST({name} AS TEXT), CAST({value} AS TEXT) FROM {table}"
         ):
-            owner = qualified(row[1], row[0])
+            owner = qualified(row[1] or "", row[0] or "")
             owner = f"{owner}@{row[2]}" if version else owner
-            found.setdefault(owner, {})[row[3]] = row[4] or ""
+            found.setdefault(owner, {})[row[3] or ""] = row[4] or ""
         return found
 
     def _workspace_of(self, table: str) -> str:
@@ -288,7 +290,7 @@ def _grouped(rows: sqlite3.Cursor) -> dict[str, list[Any]]:
 
 def _metric(row: Any) -> MetricRow:
     value = math.nan if row[5] else float(row[2])
-    return MetricRow(row[1], value, _integer(row[3]), _integer(row[4]))
+    return MetricRow(row[1] or "", value, _integer(row[3]), _integer(row[4]))
 
 
 def _input(row: Any) -> DatasetInputRow:

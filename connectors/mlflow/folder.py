@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -171,15 +172,36 @@ def _input(folder: Path, experiment: Path) -> DatasetInputRow:
 def _folders(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())
+    try:
+        return sorted(p for p in path.iterdir() if p.is_dir() and not p.is_symlink())
+    except OSError as cause:
+        raise _unreadable(path, cause) from cause
 
 
 def _texts(folder: Path) -> list[tuple[str, str]]:
     """Files below a folder by their path in it: MLflow allows slashes in names."""
+
+    def fail(cause: OSError) -> None:
+        raise _unreadable(folder, cause) from cause
+
     if not folder.is_dir():
         return []
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-    return [(p.relative_to(folder).as_posix(), _text(p)) for p in files]
+    files = [
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=fail)
+        for name in names
+        if not (Path(place) / name).is_symlink()
+    ]
+    return [(_name(path, folder), _text(path)) for path in sorted(files)]
+
+
+def _name(path: Path, folder: Path) -> str:
+    relative = path.relative_to(folder).as_posix()
+    return relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _unreadable(path: Path, cause: OSError) -> ConnectorUnavailable:
+    return ConnectorUnavailable(f"cannot read {path}: {cause.strerror}")
 
 
 def _text(path: Path) -> str:
@@ -191,7 +213,7 @@ def _data(path: Path) -> bytes:
         with open(path, "rb") as stream:
             data = stream.read(LARGEST_FILE_BYTES + 1)
     except OSError as cause:
-        raise ConnectorUnavailable(f"cannot read {path}: {cause.strerror}") from cause
+        raise _unreadable(path, cause) from cause
     if len(data) > LARGEST_FILE_BYTES:
         raise MalformedInput(f"{path} is larger than {LARGEST_FILE_BYTES} bytes")
     return data

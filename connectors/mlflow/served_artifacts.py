@@ -89,7 +89,9 @@ class ServedArtifacts:
         if answer.get("next_page_token"):
             raise ConnectorRefused(f"{folder!r} holds more files than one page")
         with well_formed(f"the list of {folder!r}"):
-            entries = [(text_of(e["path"]), e.get("is_dir")) for e in answer["files"]]
+            entries = [
+                (text_of(e["path"]), e.get("is_dir")) for e in answer.get("files", [])
+            ]
         for listed, is_folder in entries:
             prefix = "" if door.lists_names_only or not folder else f"{folder}/"
             if not listed.startswith(prefix):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import MalformedInput
+from connectors.parsing import well_formed
 
 if TYPE_CHECKING:
     import yaml
@@ -20,8 +21,9 @@ def parse_mapping(data: bytes, what: str) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.load(data, Loader=_loader())  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as cause:
+        with well_formed(what):
+            document = yaml.load(data, Loader=_loader())  # noqa: S506 - a safe loader
+    except yaml.YAMLError as cause:
         raise MalformedInput(f"{what} is not YAML") from cause
     if not isinstance(document, dict):
         raise MalformedInput(f"{what} is not a mapping")

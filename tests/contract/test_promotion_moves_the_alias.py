@@ -1,0 +1,149 @@
+"""A promotion drives a real MLflow server, reads it back, and survives its absence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from console.services.configuration import Configuration, EnvironmentSetting
+from console.services.founding import activate_policy
+from console.services.importing import import_address
+from console.services.problems import Undecided
+from console.services.promoting import gate, promote
+from console.services.signing import act_as_service
+from console.services.signoff import (
+    answer_request,
+    find_request,
+    find_version,
+    request_transition,
+    review_sheet,
+)
+from console.services.standing import unapproved_changes
+from policies.statements import Decision, OutcomeKind
+from policies.trust_root import ServiceKind
+from policies.verdict import exit_code
+from tests.contract.mlflow_server import Server
+from tests.worlds import World
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
+POLICY = """\
+schema = "countersign/policy/v1"
+id = "fraud"
+version = 1
+description = "Bytes as registered, one validator."
+[applies]
+models = ["fraud"]
+to = ["production"]
+[[rules]]
+id = "bytes"
+kind = "artifact_unchanged"
+[[approvals]]
+role = "validator"
+count = 1
+"""
+
+
+@pytest.fixture
+def connected(world: World, mlflow_server: Server) -> World:
+    """A store over the server, with a requester, a validator and a policy."""
+    world.store.configuration = Configuration(
+        environments={
+            "prod": EnvironmentSetting(
+                registry=mlflow_server.address, aliases={"production": "champion"}
+            )
+        }
+    )
+    read_again(world, mlflow_server)
+    world.hire("ana", "requester")
+    world.hire("vera", "validator")
+    activate_policy(world.store, world.people["dana"], POLICY.encode())
+    return world
+
+
+def read_again(world: World, server: Server) -> None:
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    world.clock.forward(minutes=1)
+    import_address(world.store, acting, server.address, name="mlflow")
+
+
+def signed_off(world: World, number: str) -> str:
+    store = world.store
+    version = find_version(store, f"model:fraud@{number}")
+    request = request_transition(
+        store, world.people["ana"], version, "production", "prod", "ready"
+    ).appended.statement_id
+    sheet = review_sheet(
+        store, find_request(store, request, store.state()), store.state()
+    )
+    answer_request(store, world.people["vera"], sheet, Decision.APPROVE, "read it")
+    return request
+
+
+def champion(server: Server) -> str:
+    found = server.call("GET", "registered-models/get?name=fraud")["registered_model"]
+    return next(a["version"] for a in found["aliases"] if a["alias"] == "champion")
+
+
+def test_the_alias_follows_the_promotion_and_a_move_behind_our_back_is_found(
+    connected: World, mlflow_server: Server
+) -> None:
+    store = connected.store
+    request = signed_off(connected, "2")
+    record = find_request(store, request, store.state())
+    done = promote(store, connected.people["dana"], record, environment={})
+    assert done.kind is OutcomeKind.DONE
+    assert done.read_back == "champion -> fraud@2"
+    assert champion(mlflow_server) == "2"
+    read_again(connected, mlflow_server)
+    assert unapproved_changes(store) == []
+    assert exit_code(gate(store, "model:fraud@2", "production", "prod").tree) == 0
+    alias = {"name": "fraud", "alias": "champion", "version": "1"}
+    mlflow_server.call("POST", "registered-models/alias", alias)
+    read_again(connected, mlflow_server)
+    (change,) = unapproved_changes(store)
+    assert (change.registry, change.approved) == ("1", "2")
+    assert change.since == connected.clock.now
+
+
+def test_a_registry_that_is_away_leaves_a_visible_intent_and_trying_again_ends_it(
+    connected: World, mlflow_server: Server
+) -> None:
+    store = connected.store
+    request = signed_off(connected, "1")
+    away = replace(
+        store.configuration,
+        environments={"prod": EnvironmentSetting(registry="http://127.0.0.1:9")},
+    )
+    usual, store.configuration = store.configuration, away
+    record = find_request(store, request, store.state())
+    with pytest.raises(Undecided, match="does not answer"):
+        promote(store, connected.people["dana"], record, environment={})
+    record = find_request(store, request, store.state())
+    assert record.state.value == "promoting"
+    size = store.index.size
+    store.configuration = usual
+    done = promote(store, connected.people["dana"], record, environment={})
+    assert done.kind is OutcomeKind.DONE
+    assert done.intent.index < size <= done.outcome.index
+    assert champion(mlflow_server) == "1"
+
+
+def test_bytes_changed_on_the_server_are_refused_by_name(
+    connected: World, mlflow_server: Server
+) -> None:
+    store = connected.store
+    request = signed_off(connected, "2")
+    record = find_request(store, request, store.state())
+    promote(store, connected.people["dana"], record, environment={})
+    location = find_version(store, "model:fraud@2").location
+    path = location.removeprefix("mlflow-artifacts:/") + "/data/model.bin"
+    before = (mlflow_server.artifacts / path).read_bytes()
+    mlflow_server.upload(path, b"other weights")
+    try:
+        judged = gate(store, "model:fraud@2", "production", "prod")
+        assert exit_code(judged.tree) == 1
+        wrong = [n.observed for n in judged.tree.leaves() if n.verdict.value == "no"]
+        assert "data/model.bin" in wrong[0]
+    finally:
+        mlflow_server.upload(path, before)

@@ -1,0 +1,189 @@
+"""Git: every commit is read, and a hostile repository runs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connectors import git
+from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from connectors.git import GitSource
+from store.identifiers import commit_key, repository_key
+from tests.unit.connectors.facts import told_by
+
+_ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Ann",
+    "GIT_AUTHOR_EMAIL": "ann@example.org",
+    "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
+    "GIT_COMMITTER_NAME": "Bo",
+    "GIT_COMMITTER_EMAIL": "bo@example.org",
+    "GIT_COMMITTER_DATE": "2026-01-02T03:04:06Z",
+}
+
+
+def run(folder: Path, *arguments: str, **changed: str) -> str:
+    finished = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        check=True,
+        capture_output=True,
+        env={**_ENVIRONMENT, **changed},
+    )
+    return finished.stdout.decode().strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "training"
+    folder.mkdir()
+    run(folder, "init", "-q", "-b", "main")
+    run(folder, "commit", "-q", "--allow-empty", "-m", "first")
+    run(folder, "commit", "-q", "--allow-empty", "-m", "second [/x]\n\nbody")
+    return folder
+
+
+def test_commit_is_told_with_parents_author_and_time(repository: Path) -> None:
+    facts = told_by(GitSource("training", repository))
+    second, first = facts
+    assert second.subject == commit_key(run(repository, "rev-parse", "HEAD"))
+    assert second.digest == run(repository, "rev-parse", "HEAD")
+    assert second.name == "second [/x]"
+    assert json.loads(second.text or "") == [first.digest]
+    assert json.loads(first.text or "") == []
+    assert second.actor == "git:ann@example.org git:bo@example.org"
+    assert second.started == datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+    assert second.object == repository_key("training")
+
+
+@pytest.mark.parametrize("form", ["bundle", "bare", "detached"])
+def test_every_form_of_repository_tells_the_same(
+    repository: Path, tmp_path: Path, form: str
+) -> None:
+    run(repository, "tag", "released")
+    run(repository, "reset", "-q", "--hard", "HEAD~1")
+    place = repository
+    if form == "bundle":
+        place = tmp_path / "t.bundle"
+        run(repository, "bundle", "create", "-q", str(place), "--all")
+    elif form == "bare":
+        place = tmp_path / "bare"
+        run(tmp_path, "clone", "-q", "--mirror", str(repository), str(place))
+    else:
+        run(repository, "checkout", "-q", "--detach", "released")
+    names = {fact.name for fact in told_by(GitSource("t", place))}
+    assert names == {"first", "second [/x]"}
+
+
+def test_repository_is_named_by_its_remote_without_credentials(
+    repository: Path,
+) -> None:
+    url = "https://ann:secret@example.org/team/training.git"
+    run(repository, "remote", "add", "origin", url)
+    shown = repository_key("https://example.org/team/training.git")
+    assert {f.object for f in told_by(GitSource("t", repository))} == {shown}
+    named = GitSource("t", repository, repository="given")
+    assert {f.object for f in told_by(named)} == {repository_key("given")}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["\x1b]52;c;aGk=\x07", "\x1e\x1f fields", "\u202egnp", "🦊" * 3000, "--format=x"],
+)
+def test_hostile_messages_stay_one_commit(repository: Path, subject: str) -> None:
+    run(repository, "commit", "-q", "--allow-empty", "-m", subject)
+    facts = told_by(GitSource("t", repository))
+    assert len(facts) == 3
+    assert facts[0].name == subject[: git.LONGEST_SUBJECT]
+
+
+def test_author_cannot_pass_for_two(repository: Path) -> None:
+    run(
+        repository,
+        *("commit", "-q", "--allow-empty", "-m", "x"),
+        GIT_AUTHOR_EMAIL="eve git:ann@example.org",
+        GIT_COMMITTER_EMAIL="eve git:ann@example.org",
+    )
+    assert told_by(GitSource("t", repository))[0].actor == "git:evegit:ann@example.org"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("core.fsmonitor", "{}"),
+        ("core.pager", "{}"),
+        ("gpg.program", "{}"),
+        ("core.sshCommand", "{}"),
+        ("remote.origin.uploadpack", "{}"),
+        ("alias.log", "!{}"),
+        ("diff.external", "{}"),
+    ],
+)
+def test_configuration_of_a_repository_runs_nothing(
+    repository: Path, tmp_path: Path, setting: str, value: str
+) -> None:
+    trace = tmp_path / "ran"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    program.chmod(0o755)
+    run(repository, "config", setting, value.format(program))
+    run(repository, "config", "log.showSignature", "true")
+    assert len(told_by(GitSource("t", repository))) == 2
+    assert not trace.exists()
+
+
+def test_replaced_commits_are_read_as_they_are(repository: Path) -> None:
+    head, first = run(repository, "rev-list", "HEAD").split()
+    run(repository, "replace", "-f", head, first)
+    facts = {fact.digest: fact.name for fact in told_by(GitSource("t", repository))}
+    assert facts[head] == "second [/x]"
+
+
+@pytest.mark.parametrize("content", [b"", b"# v2 git bundle\nrubbish", b"\x00" * 100])
+def test_what_is_no_bundle_is_malformed(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "--upload-pack=x.bundle"
+    path.write_bytes(content)
+    with pytest.raises(MalformedInput, match="git cannot read"):
+        told_by(GitSource("t", path))
+
+
+def test_damaged_repository_is_malformed(repository: Path) -> None:
+    head = run(repository, "rev-parse", "HEAD")
+    blob = repository / ".git" / "objects" / head[:2] / head[2:]
+    blob.chmod(0o644)
+    blob.write_bytes(b"rubbish")
+    with pytest.raises(MalformedInput):
+        told_by(GitSource("t", repository))
+
+
+def test_number_of_commits_is_bounded(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "MOST_COMMITS", 1)
+    with pytest.raises(ConnectorRefused, match="more than 1 commits"):
+        told_by(GitSource("t", repository))
+
+
+def test_git_that_says_nothing_is_given_up(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(git, "TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(ConnectorUnavailable, match="too long"):
+        told_by(GitSource("t", repository, repository="given"))
+
+
+def test_missing_git_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ConnectorRefused, match="not installed"):
+        told_by(GitSource("t", repository))
