@@ -9,7 +9,8 @@ from console.services.catalogue import Scanned, scan
 from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
-from console.services.signoff import all_requests, review_sheet
+from console.services.signoff import all_requests, review_sheet, signers_of
+from policies.statements import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.identifiers import split_key
@@ -131,7 +132,18 @@ def _waiting(
         requester=printed_name(store, requester.profile, requester.id)
         if requester
         else record.entry.statement.by,
-        waits_for=sheet.pending or ("promotion",),
+        waits_for=_obstacles(store, record, state) + (sheet.pending or ("promotion",)),
+    )
+
+
+def _obstacles(
+    store: OpenStore, record: RequestRecord, state: TrustState
+) -> tuple[str, ...]:
+    """Rejections that stand, by name."""
+    return tuple(
+        f"rejected by {name}"
+        for name, _, decision, _ in signers_of(store, record, state)
+        if decision == Decision.REJECT.value
     )
 
 

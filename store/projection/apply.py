@@ -210,9 +210,7 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     from store.projection.batches import ROWS_PER_GROUP, batch_schema
 
     schema = batch_schema()
-    reader = connection.execute("SELECT * FROM fresh").to_arrow_reader(
-        ROWS_PER_GROUP
-    )
+    reader = connection.execute("SELECT * FROM fresh").to_arrow_reader(ROWS_PER_GROUP)
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch.cast(schema))

@@ -82,7 +82,7 @@ def signed_off(world: World, number: str) -> str:
 
 def champion(server: Server) -> str:
     found = server.call("GET", "registered-models/get?name=fraud")["registered_model"]
-    return next(a["version"] for a in found["aliases"] if a["alias"] == "champion")
+    return next(str(a["version"]) for a in found["aliases"] if a["alias"] == "champion")
 
 
 def test_the_alias_follows_the_promotion_and_a_move_behind_our_back_is_found(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
@@ -42,8 +40,8 @@ def on_screen(app: App[int]) -> str:
 
 
 @pytest.fixture
-def app(demo_store: OpenStore) -> Iterator[CountersignApp]:
-    yield CountersignApp(demo_store)
+def app(demo_store: OpenStore) -> CountersignApp:
+    return CountersignApp(demo_store)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")

@@ -67,12 +67,13 @@ def test_base64_in_a_second_spelling_is_refused(text: str) -> None:
 def test_an_envelope_has_one_signature_and_our_payload_type() -> None:
     good = json.loads(Envelope(b"{}", b"s" * 64, "k").to_bytes())
     assert read_envelope(json.dumps(good).encode()).payload == b"{}"
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"payloadType": "text/plain"},
         {"signatures": []},
         {"signatures": good["signatures"] * 2},
         {"extra": 1},
-    ):
+    )
+    for change in changes:
         with pytest.raises(MalformedStatement):
             read_envelope(json.dumps(good | change).encode())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -297,7 +298,7 @@ def test_nothing_judged_is_no() -> None:
 
 def test_taking_away_or_worsening_never_helps_and_order_never_matters() -> None:
     chance = random.Random(20260301)  # noqa: S311 - a repeatable test, no secret
-    worse = [
+    worse: list[Callable[[Evidence], Evidence]] = [
         lambda e: replace(e, measured=MetricsItem((), ())),
         lambda e: replace(e, lineage=replace(e.lineage, is_dirty=True)),
         lambda e: replace(e, lineage=replace(e.lineage, datasets=())),

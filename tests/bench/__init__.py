@@ -1,0 +1,1 @@
+"""The budget table: `make bench`. Ratios against a peer in the same run."""
