@@ -35,7 +35,7 @@ from store.identifiers import split_key
 from store.manifest import manifest_digest
 from store.queries.lineage import Direction, neighbours
 from store.queries.models import ModelVersion, files_of, list_versions, signature_of
-from store.queries.runs import list_runs, metrics_of, params_of, tags_of
+from store.queries.runs import list_runs, metrics_of, params_of, tags_of, users_of
 from store.queries.sql import fetch
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def _lineage(
         evaluation_dataset=tags.get("countersign.evaluation.dataset", ""),
         lock_digest=tags.get("countersign.lock.sha256", ""),
         features_digest=tags.get("countersign.features.version", ""),
-        trainers=tuple(f"mlflow:{run.user}" for run in runs if run.user),
+        trainers=tuple(
+            f"mlflow:{user}" for user in users_of(connection, version.run_key)
+        ),
         gaps=(),
     )
     return LineageItem(

@@ -128,6 +128,10 @@ def _strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
     strangers: tuple[str, ...] = ()
     if "trainer" in quorum.exclude:
         strangers += context.unknown_trainers
+        if not context.trainers and not context.unknown_trainers:
+            strangers += ("whoever ran the training (not recorded)",)
     if "author" in quorum.exclude:
         strangers += context.unknown_authors
+        if not context.authors and not context.unknown_authors:
+            strangers += ("whoever wrote the code (not recorded)",)
     return strangers

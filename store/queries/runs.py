@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_BY_TRACKING_SERVER = "starts_with(object, 'experiment:')"
+"""A tracking server's own account of a run goes before an event about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution, as its source tells it."""
@@ -64,7 +68,7 @@ def list_runs(
     rows = fetch(
         connection,
         "SELECT r.*, coalesce(e.name, j.name, '') AS experiment FROM "
-        f"{latest(FactKind.RUN)} r "
+        f"{latest(FactKind.RUN, prefer=_BY_TRACKING_SERVER)} r "
         f"LEFT JOIN {latest(FactKind.EXPERIMENT)} e ON e.subject = r.object "
         f"LEFT JOIN {latest(FactKind.JOB)} j ON j.subject = r.object "
         "WHERE ($1 = '' OR r.object = $1) AND ($2 = '' OR r.subject = $2) "
@@ -91,6 +95,16 @@ def _run(row: Row) -> Run:
         ended=row["ended"],
         user=row["actor"],
     )
+
+
+def users_of(connection: duckdb.DuckDBPyConnection, run_key: str) -> tuple[str, ...]:
+    """Everybody whom any account of a run names as its user; claims."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT actor FROM run WHERE subject = ? AND actor <> '' ORDER BY actor",
+        run_key,
+    )
+    return tuple(row["actor"] for row in rows)
 
 
 def count_runs(connection: duckdb.DuckDBPyConnection) -> int:

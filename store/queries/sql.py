@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def latest(kind: FactKind, keys: str = "subject") -> str:
+def latest(kind: FactKind, keys: str = "subject", prefer: str = "true") -> str:
     """SQL for the fact of a kind that holds now, one for each value of `keys`.
 
-    The later event time wins, then the later entry.
+    Facts for which the condition `prefer` holds go first, then the later event time
+    wins, then the later entry.
     """
     return (
         f'(SELECT * FROM "{kind.value}" QUALIFY row_number() OVER '
-        f"(PARTITION BY {keys} ORDER BY coalesce(high, ended, started) DESC NULLS "
+        f"(PARTITION BY {keys} ORDER BY ({prefer}) DESC, coalesce(high, ended, started) DESC NULLS "
         "LAST, entry_index DESC) = 1)"
     )
 

@@ -223,6 +223,18 @@ def test_a_machine_that_confirmed_no_anchor_decides_nothing(
     assert demo_store.first_root in caught.value.hint
 
 
+def test_who_trained_and_wrote_is_recorded_although_two_sources_tell_of_the_run(
+    demo_store: OpenStore, acting: As
+) -> None:
+    request = ask(demo_store, acting("ana"))
+    state = demo_store.state()
+    text = review_sheet(
+        demo_store, find_request(demo_store, request, state), state
+    ).text
+    assert "trained by:   mlflow:ana (claimed)" in text
+    assert "git:ana@example.org" in text
+
+
 def test_the_same_request_twice_is_refused(demo_store: OpenStore, acting: As) -> None:
     ask(demo_store, acting("ana"))
     with pytest.raises(Refusal, match="asks for this already"):

@@ -285,6 +285,12 @@ def test_a_trainer_nobody_knows_makes_it_unknown_and_that_refuses() -> None:
     assert exit_code(found) == 1
 
 
+def test_a_trainer_nobody_recorded_makes_it_unknown_too() -> None:
+    found = whole(BOTH, replace(CONTEXT, trainers=frozenset()))
+    assert found.verdict is Verdict.UNKNOWN
+    assert "not recorded" in str(found.to_json())
+
+
 def test_an_unreadable_artifact_alone_could_still_be_settled() -> None:
     evidence = replace(GOOD, artifact=ArtifactItem(False, "", ()))
     found = evaluate(policy(*RULES), evidence, BOTH, CONTEXT)
