@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from console.version import VERSION
 
@@ -14,8 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see docs/commands.md)."""
     from console.services.problems import KNOWN_ERRORS, exit_code_of
 
-    parser = build_parser()
-    parsed = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = build_parser(given).parse_args(given)
     if getattr(parsed, "handler", None) is None:
         parsed.handler, parsed.reference = _open_console, ""
     from console.cli.context import Context
@@ -42,10 +43,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
-    from console.cli import auditing, collecting, deciding, people, reading, showing
+COMMANDS = {
+    "showing": ("demo", "console"),
+    "collecting": ("init", "import", "scan", "config"),
+    "reading": (
+        *("models", "experiments", "runs", "datasets", "commits", "search"),
+        *("show", "lineage", "diff", "history", "status"),
+    ),
+    "people": ("key", "trust", "policy"),
+    "deciding": (
+        *("request", "requests", "review", "approve", "reject", "withdraw"),
+        *("promote", "gate"),
+    ),
+    "auditing": ("log", "export", "verify"),
+}
+"""The modules of this package and the commands each declares."""
 
+
+def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of every command, or of the one that the arguments name.
+
+    Importing only what one command needs keeps `gate` quick.
+    """
+    named = {
+        module
+        for module, commands in COMMANDS.items()
+        if any(argument in commands for argument in arguments)
+    }
+    wants_all = not named or any(a in ("-h", "--help") for a in arguments[:1])
     parser = argparse.ArgumentParser(
         prog="countersign",
         description="Lineage, signed approvals and an audit file that verifies "
@@ -59,8 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         metavar="COMMAND", parser_class=_with_parents(common)
     )
-    for module in (showing, collecting, reading, people, deciding, auditing):
-        module.add_commands(commands)
+    for module in COMMANDS:
+        if wants_all or module in named:
+            import_module(f"console.cli.{module}").add_commands(commands)
     return parser
 
 

@@ -90,6 +90,7 @@ class OpenStore:
         self.configuration = configuration
         self.clock = clock
         self.folder = places.of_store(origin)
+        self._states: dict[int, TrustState] = {}
         self.index = StatementIndex(self.folder / "decisions.sqlite")
         self.log = Log(
             backend,
@@ -113,12 +114,19 @@ class OpenStore:
         return self.log.catch_up(progress) if progress else self.log.catch_up()
 
     def state(self, before: int | None = None) -> TrustState:
-        """The trust state at the end of the log, or before an entry."""
+        """The trust state at the end of the log, or before an entry. Not to change."""
+        size = self.index.size
+        position = size if before is None else min(before, size)
+        if position not in self._states:
+            self._states[position] = self._state_before(position)
+        return self._states[position]
+
+    def _state_before(self, position: int) -> TrustState:
         ledger = new_ledger()
         entries = [
             (entry.index, self.log.entry_bytes(entry.index))
             for entry in self.index.on_topics(*ledger.state_topics)
-            if before is None or entry.index < before
+            if entry.index < position
         ]
         ledger.restore(entries, self.log.history)
         return ledger.state

@@ -59,7 +59,12 @@ def main() -> None:
 
 def environment(demo: Demonstrated) -> dict[str, str]:
     """What the demonstration's own processes run with."""
-    return os.environ | {"COUNTERSIGN_HOME": str(demo.home)}
+    variables = os.environ | {
+        "COUNTERSIGN_HOME": str(demo.home),
+        "PYTHONPYCACHEPREFIX": str(demo.home / "bytecode"),
+    }
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def seconds(action: Callable[[], object], repeats: int = REPEATS) -> float:
@@ -114,6 +119,7 @@ def first_frame(command: list[str], variables: dict[str, str]) -> float:
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
+        os.environ.clear()
         os.environ.update(variables, TERM="xterm-256color", COLUMNS="80", LINES="24")
         os.execv(sys.executable, command)  # noqa: S606 - this very program
     seen = b""
