@@ -1,0 +1,61 @@
+"""Documents are promises: what they show is what there is."""
+
+from __future__ import annotations
+
+import re
+
+from console.actions import ALL
+from console.cli import COMMANDS
+from policies.document import PROVENANCE, RULE_FIELDS, read_policy
+from policies.statements import NAMESPACE, PredicateType
+from tests.conftest import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+
+
+def test_the_pasted_helper_is_the_one_the_sample_was_made_with() -> None:
+    helper = (REPOSITORY / "sample_data" / "provenance_helper.py").read_text()
+    assert f"```python\n{helper}```" in (DOCS / "logging.md").read_text()
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    text = (DOCS / "commands.md").read_text()
+    table = text[text.index("| command | does |") : text.index("## References")]
+    documented = set(re.findall(r"`([a-z]+)", table)) - {"openssl"}
+    declared = {name for commands in COMMANDS.values() for name in commands}
+    assert declared <= documented | {"approve", "reject"}
+    assert "`approve\\|reject" in table
+    assert documented <= declared | {"approve"}
+
+
+def test_every_key_of_the_console_is_documented() -> None:
+    text = (DOCS / "commands.md").read_text()
+    for action in ALL:
+        assert f"| {action.label}: " in text, action.id
+
+
+def test_every_kind_of_rule_and_requirement_is_documented() -> None:
+    text = (DOCS / "policies.md").read_text()
+    for kind, fields in RULE_FIELDS.items():
+        assert f"| `{kind}` |" in text
+        assert all(f"`{field}`" in text for field in fields), kind
+    assert all(f"`{name}`" in text for name in PROVENANCE)
+
+
+def test_the_example_policy_is_a_policy() -> None:
+    text = (DOCS / "policies.md").read_text()
+    example = text[text.index("```toml\n") + 8 : text.index("```\n\nThe language")]
+    assert read_policy(example.encode()).rules[0].kind == "metric"
+
+
+def test_every_statement_type_is_documented() -> None:
+    text = (DOCS / "trust.md").read_text()
+    assert NAMESPACE in text
+    assert all(f"| `{kind.short}` |" in text for kind in PredicateType)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for page in [REPOSITORY / "README.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), (page.name, target)
