@@ -101,7 +101,8 @@ def users_of(connection: duckdb.DuckDBPyConnection, run_key: str) -> tuple[str, 
     """Everybody whom any account of a run names as its user; claims."""
     rows = fetch(
         connection,
-        "SELECT DISTINCT actor FROM run WHERE subject = ? AND actor <> '' ORDER BY actor",
+        "SELECT DISTINCT actor FROM run WHERE subject = ? AND actor <> '' "
+        "ORDER BY actor",
         run_key,
     )
     return tuple(row["actor"] for row in rows)

@@ -21,8 +21,8 @@ def latest(kind: FactKind, keys: str = "subject", prefer: str = "true") -> str:
     """
     return (
         f'(SELECT * FROM "{kind.value}" QUALIFY row_number() OVER '
-        f"(PARTITION BY {keys} ORDER BY ({prefer}) DESC, coalesce(high, ended, started) DESC NULLS "
-        "LAST, entry_index DESC) = 1)"
+        f"(PARTITION BY {keys} ORDER BY ({prefer}) DESC, "
+        "coalesce(high, ended, started) DESC NULLS LAST, entry_index DESC) = 1)"
     )
 
 
