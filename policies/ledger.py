@@ -6,14 +6,22 @@ by digest; on no clock, no network and no database. Void entries change nothing.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 
 from policies.dsse import Envelope, read_envelope
-from policies.errors import MalformedStatement, PolicyError, Refused
+from policies.errors import PolicyError, Refused
 from policies.keys import public_key_from_json
-from policies.statements import (
+from policies.permissions import (
+    check_answer,
+    check_outcome,
+    check_own,
+    check_prefix,
+    check_slot,
+    decoded_proof,
+    refuse_repetition,
+    require_role,
+)
+from policies.predicates import (
     Approval,
     DocumentKind,
     Endorsement,
@@ -22,11 +30,9 @@ from policies.statements import (
     PromotionIntent,
     PromotionOutcome,
     Request,
-    Statement,
-    UnknownStatement,
     Withdrawal,
-    read_statement,
 )
+from policies.statements import Statement, UnknownStatement, read_statement
 from policies.topics import (
     LINEAGE,
     POLICY,
@@ -50,7 +56,6 @@ from policies.trust_state import (
     count_holders,
     refuse_wider_grants,
 )
-from store.identifiers import split_key
 from store.judgement import History, Judgement, Standing
 
 PolicyReader = Callable[[bytes], tuple[str, int]]
@@ -93,8 +98,8 @@ class Ledger:
                 return self._unknown_type(envelope, read)
             statement = read
             signer = self._verified_signer(envelope, statement, history)
-            _check_prefix(statement, history, self.state.root)
-            _refuse_repetition(envelope, history)
+            check_prefix(statement, history, self.state.root)
+            refuse_repetition(envelope, history)
             self._check_permission(statement, signer, history)
             self._take_effect(index, statement, signer, history)
         except UndecidedError as cause:
@@ -147,18 +152,18 @@ class Ledger:
                 if not signer.grants:
                     raise Refused(f"{signer.id!r} holds no role")
             case Request() as request:
-                _require_role(signer, BuiltInRole.REQUESTER, request)
+                require_role(signer, BuiltInRole.REQUESTER, request)
             case Approval() as approval:
-                _check_answer(approval, history)
-                _require_role(signer, approval.role, approval)
+                check_answer(approval, history)
+                require_role(signer, approval.role, approval)
             case Withdrawal() as withdrawal:
-                _check_own(withdrawal, signer, history)
+                check_own(withdrawal, signer, history)
             case PromotionIntent() as intent:
-                _check_answer(intent, history)
-                _require_role(signer, BuiltInRole.PROMOTER, intent)
-                _check_slot(intent, history)
+                check_answer(intent, history)
+                require_role(signer, BuiltInRole.PROMOTER, intent)
+                check_slot(intent, history)
             case PromotionOutcome() as outcome:
-                _check_outcome(outcome, signer, history)
+                check_outcome(outcome, signer, history)
 
     def _check_endorsement(
         self, endorsement: Endorsement, signer: Person, history: History
@@ -219,7 +224,7 @@ class Ledger:
         known = self.state.people.get(enrolment.person)
         profile = enrolment.profile if known is None else known.profile
         proof = possession_bytes(root.origin, enrolment.person, profile, key)
-        if not key.verifies(_decoded(enrolment.proof), proof):
+        if not key.verifies(decoded_proof(enrolment.proof), proof):
             raise Refused("the key's holder did not prove possession of it here")
 
     def _take_effect(
@@ -339,115 +344,3 @@ def _read_root(endorsement: Endorsement, history: History) -> TrustRoot:
     if root.version != endorsement.version:
         raise Refused("it names another version than the trust root has")
     return root
-
-
-def _check_prefix(
-    statement: Statement, history: History, root: TrustRoot | None
-) -> None:
-    prefix = statement.prefix
-    if root is not None and prefix.origin != root.origin:
-        raise Refused(f"it was signed for another log, {prefix.origin!r}")
-    if prefix.size > history.size:
-        raise Refused(f"its signer saw {prefix.size} entries, more than precede it")
-    if history.root_at(prefix.size).hex() != prefix.root:
-        raise Refused(f"its signer saw another history of {prefix.size} entries")
-
-
-def _refuse_repetition(envelope: Envelope, history: History) -> None:
-    earlier = history.find_statement(envelope.statement_id)
-    if earlier is not None:
-        raise Refused(f"it repeats entry {earlier.index}")
-
-
-def _model_name(model_key: str) -> str:
-    return split_key(model_key)[1][-1]
-
-
-def _require_role(
-    signer: Person, role: str, predicate: Request | Approval | PromotionIntent
-) -> None:
-    name, environment = (
-        _model_name(predicate.model),
-        predicate.transition.environment,
-    )
-    if not signer.holds(role, name, environment):
-        raise Refused(
-            f"{signer.id!r} does not hold the role {str(role)!r} for {name} in "
-            f"{environment}"
-        )
-
-
-def _find(statement_id: str, history: History, what: str) -> Statement:
-    entry = history.find_statement(statement_id)
-    if entry is None:
-        raise Refused(f"it answers {what} {statement_id[:16]}, which is not in the log")
-    statement = read_statement(read_envelope(history.entry_bytes(entry.index)).payload)
-    if isinstance(statement, UnknownStatement):
-        raise Refused(f"it answers a statement that is no {what}")
-    return statement
-
-
-def _check_answer(answer: Approval | PromotionIntent, history: History) -> None:
-    request = _find(answer.request, history, "request").predicate
-    if not isinstance(request, Request):
-        raise Refused("it answers a statement that is no request")
-    bound = (request.model, request.version, request.manifest, request.transition)
-    if bound != (answer.model, answer.version, answer.manifest, answer.transition):
-        raise Refused("it names another model, version or transition than its request")
-
-
-def _check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
-    statement = _find(withdrawal.statement, history, "statement")
-    if not isinstance(statement.predicate, (Request, Approval)):
-        raise Refused("only requests and approvals can be withdrawn")
-    if statement.by != signer.id or statement.predicate.model != withdrawal.model:
-        raise Refused("only who signed a statement may withdraw it")
-
-
-def open_intents(
-    model: str, statements: list[tuple[str, Statement]]
-) -> dict[str, PromotionIntent]:
-    """Intents of a slot, by statement id, that no outcome and no takeover closed."""
-    intents: dict[str, PromotionIntent] = {}
-    for statement_id, statement in statements:
-        match statement.predicate:
-            case PromotionIntent() as intent if intent.model == model:
-                intents.pop(intent.takes_over, None)
-                intents[statement_id] = intent
-            case PromotionOutcome(intent=closed):
-                intents.pop(closed, None)
-    return intents
-
-
-def _check_slot(intent: PromotionIntent, history: History) -> None:
-    statements: list[tuple[str, Statement]] = []
-    for entry in history.on_topic(slot_topic(intent.model, intent.transition)):
-        envelope = read_envelope(history.entry_bytes(entry.index))
-        statement = read_statement(envelope.payload)
-        if isinstance(statement, Statement):
-            statements.append((envelope.statement_id, statement))
-    standing = open_intents(intent.model, statements)
-    standing.pop(intent.takes_over, None)
-    if standing:
-        raise Refused(
-            f"promotion {next(iter(standing))[:16]} into the same stage is under way"
-        )
-
-
-def _check_outcome(outcome: PromotionOutcome, signer: Person, history: History) -> None:
-    statement = _find(outcome.intent, history, "promotion")
-    intent = statement.predicate
-    if not isinstance(intent, PromotionIntent):
-        raise Refused("it answers a statement that is no promotion intent")
-    bound = (intent.model, intent.version, intent.transition)
-    if bound != (outcome.model, outcome.version, outcome.transition):
-        raise Refused("it names another model, version or stage than its intent")
-    if statement.by != signer.id:
-        raise Refused("only who declared a promotion may say how it ended")
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as cause:
-        raise MalformedStatement("the proof of possession is not base64") from cause

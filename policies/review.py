@@ -19,8 +19,8 @@ from policies.evidence import (
     IncumbentItem,
     MetricsItem,
 )
+from policies.predicates import Transition
 from policies.rules.numbers import label, number_of, shown, tidy
-from policies.statements import Transition
 from policies.verdict import Node, tree_lines
 
 RENDERER = "review/v1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.statements import Transition
+from policies.predicates import Transition
 
 TRUST = "trust"
 POLICY = "policy"

@@ -14,7 +14,8 @@ from policies.dsse import pre_authentication_encoding
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey, public_key_from_json
 from policies.patterns import matches
-from policies.statements import Grant, PredicateType, grants_to_json, read_grants
+from policies.predicates import Grant, PredicateType
+from policies.statements import grants_to_json, read_grants
 from policies.strict_json import Fields, encode, parse
 
 SCHEMA = "countersign/trust-root/v1"

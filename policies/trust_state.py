@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.errors import Refused
 from policies.keys import PublicKey
-from policies.statements import Endorsement, Enrolment, Grant
+from policies.predicates import Endorsement, Enrolment, Grant
 from policies.trust_root import (
     BuiltInRole,
     Person,

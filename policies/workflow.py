@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from policies.statements import (
+from policies.predicates import (
     Approval,
     OutcomeKind,
     PromotionIntent,
     PromotionOutcome,
     Request,
-    Statement,
     Transition,
     Withdrawal,
 )
+from policies.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)

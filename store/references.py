@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from store.errors import MalformedReference
+from store.identifiers import split_key
 
 LONGEST_REFERENCE = 2048
 
@@ -72,3 +73,19 @@ def parse_reference(
             hint="Write KIND:NAME@VERSION, such as model:fraud@7.",
         )
     return Reference(kind, name, selector)
+
+
+def readable_reference(key: str) -> str:
+    """How a person would refer to the thing with that key."""
+    kind, parts = split_key(key)
+    match kind:
+        case "model-version":
+            return f"model:{parts[0]}/{parts[1]}@{parts[2]}"
+        case "run":
+            return f"run:{parts[-1][:12]}"
+        case "commit":
+            return f"commit:{parts[0][:12]}"
+        case "dataset-version":
+            return f"dataset:{parts[0]}@{parts[1][:19]}"
+        case _:
+            return f"{kind}:{'/'.join(parts)}"

@@ -23,7 +23,12 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the keys, stores or settings of whoever runs it."""
     for name in list(os.environ):
         if name.startswith(("COUNTERSIGN_", "XDG_")) and not name.startswith(
-            ("COUNTERSIGN_TEST_", "COUNTERSIGN_MLFLOW_", "COUNTERSIGN_REQUIRE_")
+            (
+                "COUNTERSIGN_TEST_",
+                "COUNTERSIGN_MLFLOW_",
+                "COUNTERSIGN_REQUIRE_",
+                "COUNTERSIGN_WRITE_",
+            )
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("COUNTERSIGN_HOME", str(tmp_path / "home"))

@@ -15,7 +15,7 @@ from console.services.importing import ImportReport, import_source
 from console.services.opened import OpenStore, open_store
 from console.services.places import Places
 from console.services.signing import Acting, act_as_person, act_as_service
-from policies.statements import Grant
+from policies.predicates import Grant
 from policies.trust_root import ServiceKind
 from store.facts import Fact
 

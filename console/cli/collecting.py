@@ -10,7 +10,7 @@ from connectors.signers.files import create_key_file, open_key_file
 from console.cli.context import Context, watcher
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import one_line
-from console.services import catalogue
+from console.services import scanning
 from console.services.configuration import Configuration
 from console.services.founding import found_store
 from console.services.importing import ImportReport, import_address
@@ -210,7 +210,7 @@ def scan(context: Context) -> int:
                 artifacts=arguments.artifacts,
                 watch=watcher(),
             )
-        found = catalogue.scan(store)
+        found = scanning.scan(store)
         store.close()
     if arguments.format == "json":
         show_json("scan", looked_for=LOOKED_FOR, versions=found)

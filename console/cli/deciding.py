@@ -8,11 +8,11 @@ from pathlib import Path
 from console.cli.context import Context
 from console.cli.output import plain, say, show, show_json, show_table
 from console.rendering import printable
-from console.services import promoting, signoff
+from console.services import promoting, reviewing, signoff
 from console.services.judging import Judged
 from console.services.problems import Misuse
 from console.services.standing import DEFAULT_ENVIRONMENT, waiting_requests
-from policies.statements import Decision, OutcomeKind
+from policies.predicates import Decision, OutcomeKind
 from policies.verdict import exit_code, tree_lines
 
 
@@ -120,8 +120,8 @@ def review(context: Context) -> int:
     """`review`"""
     store = context.store
     state = store.state()
-    record = signoff.find_request(store, context.arguments.request, state)
-    sheet = signoff.review_sheet(store, record, state)
+    record = reviewing.find_request(store, context.arguments.request, state)
+    sheet = reviewing.review_sheet(store, record, state)
     if context.arguments.out:
         try:
             with open(Path(context.arguments.out), "xb") as stream:
@@ -131,7 +131,7 @@ def review(context: Context) -> int:
     else:
         show(sheet.text)
     say(f"Short code of this text: {sheet.short_code} (digest {sheet.digest})")
-    for name, role, decision, at in signoff.signers_of(store, record, state):
+    for name, role, decision, at in reviewing.signers_of(store, record, state):
         say(f"{decision} by {name} as {role} at {at} (claimed)")
     say(f"Still wanted: {', '.join(sheet.pending) or 'nothing'}")
     return 0
@@ -142,8 +142,8 @@ def answer(context: Context) -> int:
     arguments, store = context.arguments, context.store
     acting = context.person()
     state = store.state()
-    record = signoff.find_request(store, arguments.request, state)
-    sheet = signoff.review_sheet(store, record, state)
+    record = reviewing.find_request(store, arguments.request, state)
+    sheet = reviewing.review_sheet(store, record, state)
     if context.is_interactive and not arguments.yes:
         show(sheet.text)
         say(f"Short code of this text: {sheet.short_code}")
@@ -172,7 +172,7 @@ def promote(context: Context) -> int:
     """`promote`: 0 when it was done, 1 when the registry did not follow."""
     store = context.store
     state = store.state()
-    record = signoff.find_request(store, context.arguments.request, state)
+    record = reviewing.find_request(store, context.arguments.request, state)
     done = promoting.promote(store, context.person(), record)
     say(f"Intent: entry {done.intent.index}. Outcome: entry {done.outcome.index}.")
     match done.kind:

@@ -20,9 +20,9 @@ from console.services.founding import (
 )
 from console.services.problems import Misuse
 from console.services.signing import passphrase_source
-from policies.document import LARGEST_POLICY_BYTES, read_policy
+from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 from policies.keys import public_key
-from policies.statements import Grant
+from policies.predicates import Grant
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -6,12 +6,14 @@ import argparse
 from datetime import datetime
 
 from console.cli.context import Context
+from console.cli.graphs import graph_text, tree_lines
 from console.cli.output import moment, say, show, show_json, show_table
 from console.rendering import one_line
-from console.services import catalogue
+from console.services import catalogue, inspection
 from console.services.opened import parse_time
 from console.services.problems import Misuse
-from store.queries.lineage import Closure, Direction
+from store.queries.lineage import Direction
+from store.references import readable_reference
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -205,7 +207,7 @@ def search(context: Context) -> int:
 def show_one(context: Context) -> int:
     """`show`"""
     arguments = context.arguments
-    found = catalogue.details(context.store, arguments.reference, arguments.known_at)
+    found = inspection.details(context.store, arguments.reference, arguments.known_at)
     if arguments.format == "json":
         show_json("show", thing=found)
         return 0
@@ -220,8 +222,8 @@ def show_one(context: Context) -> int:
             tuple(
                 (
                     e.relation + (f" ({e.context})" if e.context else ""),
-                    f"{catalogue.readable_reference(e.subject)} -> "
-                    f"{catalogue.readable_reference(e.object)} [{e.strength}]",
+                    f"{readable_reference(e.subject)} -> "
+                    f"{readable_reference(e.object)} [{e.strength}]",
                 )
                 for e in found.edges
             ),
@@ -240,7 +242,7 @@ def lineage(context: Context) -> int:
     """`lineage`"""
     arguments = context.arguments
     direction = Direction.DOWN if arguments.down else Direction.UP
-    closure = catalogue.lineage(
+    closure = inspection.lineage(
         context.store,
         arguments.reference,
         direction,
@@ -272,7 +274,7 @@ def lineage(context: Context) -> int:
                 ],
             )
         case "dot" | "mermaid":
-            show(_graph(closure, arguments.format))
+            show(graph_text(closure, arguments.format))
         case _:
             show("\n".join(tree_lines(closure)))
     if closure.is_cut:
@@ -280,65 +282,10 @@ def lineage(context: Context) -> int:
     return 0
 
 
-def tree_lines(closure: Closure) -> list[str]:
-    """The closure as an indented tree; what was shown before is only named again."""
-    links: dict[str, list[tuple[str, str]]] = {}
-    for edge in closure.edges:
-        for key in (edge.subject, edge.object):
-            other = edge.neighbour(key)
-            if closure.depth.get(other, 0) > closure.depth.get(key, 0):
-                label = edge.relation + (f" {edge.context}" if edge.context else "")
-                links.setdefault(key, []).append((label, other))
-    lines = [f"{closure.start.kind} {one_line(closure.start.label)}"]
-    seen = {closure.start.key}
-    stack = [
-        (1, relation, key)
-        for relation, key in sorted(links.get(closure.start.key, ()), reverse=True)
-    ]
-    while stack:
-        depth, relation, key = stack.pop()
-        node = closure.nodes[key]
-        again = " (above)" if key in seen and key in links else ""
-        lines.append(
-            f"{'  ' * depth}{one_line(relation)}: {node.kind} "
-            f"{one_line(node.label)}{again}"
-        )
-        if key not in seen:
-            seen.add(key)
-            stack += [
-                (depth + 1, *pair)
-                for pair in sorted(set(links.get(key, ())), reverse=True)
-            ]
-    return lines
-
-
-def _graph(closure: Closure, form: str) -> str:
-    numbers = {key: f"n{position}" for position, key in enumerate(closure.nodes)}
-    lines = ["digraph lineage {" if form == "dot" else "graph LR"]
-    for key, node in closure.nodes.items():
-        label = "".join(
-            c if c.isalnum() or c in " -_.@:/()" else "_" for c in node.label
-        )
-        text = f"{node.kind} {label}"
-        lines.append(
-            f'  {numbers[key]} [label="{text}"];'
-            if form == "dot"
-            else f'  {numbers[key]}["{text}"]'
-        )
-    for edge in closure.edges:
-        start, end = numbers[edge.subject], numbers[edge.object]
-        lines.append(
-            f'  {start} -> {end} [label="{edge.relation}"];'
-            if form == "dot"
-            else f"  {start} -->|{edge.relation}| {end}"
-        )
-    return "\n".join([*lines, "}"] if form == "dot" else lines)
-
-
 def diff(context: Context) -> int:
     """`diff`"""
     arguments = context.arguments
-    found = catalogue.difference(context.store, arguments.before, arguments.after)
+    found = inspection.difference(context.store, arguments.before, arguments.after)
     if arguments.format == "json":
         show_json("diff", differences=found)
     else:
@@ -354,7 +301,7 @@ def diff(context: Context) -> int:
 
 def history(context: Context) -> int:
     """`history`"""
-    found = catalogue.history(context.store, context.arguments.reference)
+    found = inspection.history(context.store, context.arguments.reference)
     if context.arguments.format == "json":
         show_json("history", positions=found)
     else:

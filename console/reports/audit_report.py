@@ -13,9 +13,9 @@ from typing import Any
 from console.services.founding import printed_name
 from console.services.judging import judge_standing, model_record
 from console.services.opened import OpenStore, parse_time
-from console.services.signoff import reason_text
-from policies.document import read_policy
-from policies.statements import Approval
+from console.services.reviewing import reason_text
+from policies.document_reading import read_policy
+from policies.predicates import Approval
 from policies.trust_root import Person
 from policies.trust_state import TrustState
 from policies.workflow import Entry, ModelRecord, RequestRecord

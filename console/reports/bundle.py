@@ -19,17 +19,17 @@ from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
 from console.version import VERSION
 from policies.dsse import read_envelope
-from policies.evidence import read_manifest
+from policies.evidence_reading import read_manifest
 from policies.keys import PublicKey
-from policies.statements import (
+from policies.predicates import (
     Approval,
     Endorsement,
     Enrolment,
     PromotionIntent,
     Request,
-    Statement,
     Withdrawal,
 )
+from policies.statements import Statement
 from policies.strict_json import encode
 from policies.trust_root import read_trust_root
 from policies.trust_state import TrustState

@@ -9,7 +9,7 @@ from textual.widgets import Footer
 from console.screens.asking import AskingScreen
 from console.services import catalogue
 from console.services.opened import OpenStore
-from console.services.signoff import all_requests
+from console.services.reviewing import all_requests
 from console.widgets.rows import MOST_ROWS, Rows
 from console.widgets.title import TitleBar
 from policies.workflow import RequestRecord

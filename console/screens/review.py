@@ -12,12 +12,12 @@ from console.actions import BACK, REVIEW, bindings
 from console.rendering import one_line, printable
 from console.screens.asking import AskingScreen
 from console.screens.signing import SigningAnswer, SigningDialog, SigningQuestion
-from console.services import promoting, signoff
+from console.services import promoting, reviewing, signoff
 from console.services.opened import OpenStore
+from console.services.reviewing import ReviewSheet
 from console.services.signing import act_as_person, find_key
-from console.services.signoff import ReviewSheet
 from console.widgets.title import TitleBar
-from policies.statements import Decision
+from policies.predicates import Decision
 from policies.workflow import RequestState
 from store.identifiers import split_key
 
@@ -54,9 +54,9 @@ class ReviewScreen(AskingScreen):
 
     def _question(self, store: OpenStore) -> Shown:
         state = store.state()
-        record = signoff.find_request(store, self._request_id, state)
-        sheet = signoff.review_sheet(store, record, state)
-        return Shown(sheet, tuple(signoff.signers_of(store, record, state)))
+        record = reviewing.find_request(store, self._request_id, state)
+        sheet = reviewing.review_sheet(store, record, state)
+        return Shown(sheet, tuple(reviewing.signers_of(store, record, state)))
 
     def _show(self, shown: Shown) -> None:
         self._shown = shown

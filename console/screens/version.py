@@ -9,8 +9,8 @@ from textual.widgets import Footer, Static
 from console.actions import BACK, bindings
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
-from console.services import catalogue
-from console.services.catalogue import Details
+from console.services import inspection
+from console.services.inspection import Details
 from console.services.opened import OpenStore
 from console.widgets.lineage_tree import LineageTree
 from console.widgets.title import TitleBar
@@ -45,10 +45,10 @@ class VersionScreen(AskingScreen):
 
     def _question(self, store: OpenStore) -> tuple[Details, Closure, Closure]:
         up, down = (
-            catalogue.lineage(store, self._reference, direction, depth=DEPTH)
+            inspection.lineage(store, self._reference, direction, depth=DEPTH)
             for direction in (Direction.UP, Direction.DOWN)
         )
-        return catalogue.details(store, self._reference), up, down
+        return inspection.details(store, self._reference), up, down
 
     def _show(self, found: tuple[Details, Closure, Closure]) -> None:
         details, up, down = found

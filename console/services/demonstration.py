@@ -29,16 +29,11 @@ from console.services.opened import OpenStore
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal
 from console.services.promoting import gate, promote
+from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
-from console.services.signoff import (
-    answer_request,
-    find_request,
-    find_version,
-    request_transition,
-    review_sheet,
-)
+from console.services.signoff import answer_request, find_version, request_transition
 from console.services.standing import DEFAULT_ENVIRONMENT, unapproved_changes
-from policies.statements import Decision, Grant
+from policies.predicates import Decision, Grant
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
 

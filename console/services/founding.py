@@ -30,13 +30,7 @@ from console.services.signing import (
 )
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey, public_key
-from policies.statements import (
-    DocumentKind,
-    Endorsement,
-    Enrolment,
-    Grant,
-    Prefix,
-)
+from policies.predicates import DocumentKind, Endorsement, Enrolment, Grant, Prefix
 from policies.strict_json import Fields, encode, parse
 from policies.trust_root import (
     BuiltInRole,
@@ -254,7 +248,7 @@ def activate_policy(store: OpenStore, acting: Acting, data: bytes) -> Appended:
         MalformedPolicy: it is no policy.
         StoreRefused: it is not the next version, or the signer may not.
     """
-    from policies.document import read_policy
+    from policies.document_reading import read_policy
 
     policy = read_policy(data)
     digest = store.objects.put(data)

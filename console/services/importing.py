@@ -13,7 +13,7 @@ from connectors.protocols import FactSource, KnownState, RefusedInput
 from console.services.configuration import SourceSetting
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.signing import Acting, append
-from policies.statements import LineageBatch
+from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
 from store.projection.apply import keep_new_facts

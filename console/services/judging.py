@@ -15,9 +15,10 @@ from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
-from policies.evidence import Evidence, load_evidence, read_manifest
+from policies.evidence import Evidence
+from policies.evidence_reading import load_evidence, read_manifest
+from policies.predicates import Approval, Transition
 from policies.rules import Context, Vote, evaluate
-from policies.statements import Approval, Transition
 from policies.topics import model_topic
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict, all_of

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING
 from console.services.configuration import Configuration, SourceSetting
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal, Undecided
-from policies.document import Policy, read_policy
+from policies.document import Policy
+from policies.document_reading import read_policy
 from policies.dsse import Envelope, read_envelope
 from policies.errors import PolicyError
 from policies.ledger import Ledger
-from policies.statements import (
-    LineageBatch,
-    Prefix,
-    Statement,
-    UnknownStatement,
-    read_statement,
-)
+from policies.predicates import LineageBatch, Prefix
+from policies.statements import Statement, UnknownStatement, read_statement
 from policies.trust_root import TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry

@@ -19,7 +19,7 @@ from console.services.opened import OpenStore, confirmed_anchor, rfc3339
 from console.services.problems import Refusal, Undecided
 from console.services.signing import Acting, Appended, append
 from console.services.signoff import find_version, reread
-from policies.statements import (
+from policies.predicates import (
     OutcomeKind,
     PromotionIntent,
     PromotionOutcome,

@@ -14,7 +14,8 @@ from console.services.places import Places
 from console.services.problems import Misuse, Refusal
 from policies.dsse import PAYLOAD_TYPE, Envelope, pre_authentication_encoding
 from policies.keys import PublicKey, public_key
-from policies.statements import Predicate, Prefix, Statement
+from policies.predicates import Predicate, Prefix
+from policies.statements import Statement
 from policies.trust_root import Person, Service, ServiceKind
 from policies.trust_state import TrustState
 

@@ -6,23 +6,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.services.founding import printed_name
 from console.services.gathering import gather
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
+from console.services.reviewing import ReviewSheet, find_request, roles_to_answer
 from console.services.signing import Acting, Appended, append
-from policies.document import Policy, read_policy, select_policy
-from policies.evidence import (
-    Evidence,
-    EvidenceManifest,
-    ItemReference,
-    item_bytes,
-    read_manifest,
-)
-from policies.review import ReviewSubject, render_review
-from policies.rules import evaluate_facts
-from policies.statements import (
+from policies.document import Policy, select_policy
+from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
+from policies.evidence_reading import read_manifest
+from policies.predicates import (
     Approval,
     Decision,
     EvidenceCheck,
@@ -30,12 +23,12 @@ from policies.statements import (
     Transition,
     Withdrawal,
 )
+from policies.review import ReviewSubject, render_review
+from policies.rules import evaluate_facts
 from policies.strict_json import encode
-from policies.trust_state import TrustState
 from policies.verdict import Node
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.errors import UnknownReference
-from store.identifiers import split_key
 from store.objects import sha256_hex
 from store.queries.models import ModelVersion, list_versions
 from store.queries.resolve import resolve_version
@@ -52,20 +45,6 @@ class Requested:
     appended: Appended
     policy: Policy
     facts: Node
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewSheet:
-    """What an approver reads: the text to sign, and what stands outside it."""
-
-    record: RequestRecord
-    text: str
-    digest: str
-    short_code: str
-    """The beginning of the digest, to be read aloud between two machines."""
-    policy: Policy
-    pending: tuple[str, ...]
-    """Roles that still lack approvals, in words."""
 
 
 def find_version(store: OpenStore, text: str) -> ModelVersion:
@@ -164,108 +143,6 @@ def _freeze(store: OpenStore, reader: str, evidence: Evidence) -> EvidenceManife
 
 def _salted(text: str) -> bytes:
     return encode({"salt": secrets.token_hex(16), "text": text})
-
-
-def find_request(store: OpenStore, text: str, state: TrustState) -> RequestRecord:
-    """The request that a person typed by the beginning of its statement id.
-
-    Raises:
-        UnknownReference: none or several begin so.
-    """
-    reference = parse_reference(text, default_kind=ReferenceKind.REQUEST)
-    if reference.kind is not ReferenceKind.REQUEST:
-        raise Misuse(f"{text} is no request", hint="Write request:ID.")
-    records = all_requests(store, state)
-    matching = [r for r in records if r.id.startswith(reference.name.lower())]
-    if len(matching) == 1:
-        return matching[0]
-    near = [f"request:{r.id[:12]}" for r in (matching or records)][-8:]
-    raise UnknownReference(
-        f"{reference} names {'several requests' if matching else 'no request'}",
-        candidates=tuple(near),
-        hint=f"Known: {', '.join(near)}" if near else "There are no requests yet.",
-    )
-
-
-def all_requests(store: OpenStore, state: TrustState) -> list[RequestRecord]:
-    """Every request in the log, oldest first."""
-    found: list[RequestRecord] = []
-    for topic in store.index.topics_starting("decision:"):
-        record = model_record(store, topic.removeprefix("decision:"), state)
-        found += record.requests.values()
-    return sorted(found, key=lambda record: record.entry.index)
-
-
-def review_sheet(
-    store: OpenStore, record: RequestRecord, state: TrustState
-) -> ReviewSheet:
-    """Render the review anew and hold it against the digest that was frozen.
-
-    Raises:
-        Refusal: what this machine renders is not what was frozen.
-    """
-    request = record.request
-    evidence = evidence_of(store, record)
-    policy = read_policy(store.objects.get(request.policy))
-    subject = ReviewSubject(
-        request.request_id,
-        record.entry.statement.by,
-        reason_text(store, request.reason),
-        request.transition,
-        request.root,
-    )
-    text = render_review(subject, evidence, policy, evaluate_facts(policy, evidence))
-    digest = sha256_hex(text.encode())
-    if digest != request.review:
-        raise Refusal(
-            "the review text rendered here is not the one the request froze",
-            hint="Do not sign. The request was made with other evidence or by another "
-            "program; ask for a new one.",
-        )
-    return ReviewSheet(
-        record, text, digest, digest[:10], policy, _pending(record, policy)
-    )
-
-
-def reason_text(store: OpenStore, digest: str) -> str:
-    """A reason by digest, or what there is when it was erased."""
-    import json
-
-    data = store.objects.find(digest)
-    if data is None:
-        return "(erased)"
-    try:
-        return str(json.loads(data)["text"])
-    except (ValueError, KeyError, TypeError):
-        return "(unreadable)"
-
-
-def _pending(record: RequestRecord, policy: Policy) -> tuple[str, ...]:
-    waiting = []
-    for quorum in policy.quorums:
-        people = {
-            entry.statement.by
-            for entry, approval in record.answers
-            if approval.role == quorum.role and approval.decision is Decision.APPROVE
-        }
-        if len(people) < quorum.count:
-            waiting.append(f"{quorum.count - len(people)} x {quorum.role}")
-    return tuple(waiting)
-
-
-def roles_to_answer(
-    sheet: ReviewSheet, state: TrustState, person_id: str
-) -> tuple[str, ...]:
-    """Roles in which a person could answer a request."""
-    person, request = state.people.get(person_id), sheet.record.request
-    if person is None:
-        return ()
-    name = split_key(request.model)[1][-1]
-    return tuple(
-        quorum.role
-        for quorum in sheet.policy.quorums
-        if person.holds(quorum.role, name, request.transition.environment)
-    )
 
 
 def answer_request(
@@ -390,19 +267,3 @@ def withdraw(store: OpenStore, acting: Acting, text: str, reason: str) -> Append
         statement, model = found[0].judgement.statement_id, said.predicate.model
     withdrawal = Withdrawal(statement, model, store.objects.put(_salted(reason)))
     return append(store, acting, withdrawal, ("statement", statement))
-
-
-def signers_of(
-    store: OpenStore, record: RequestRecord, state: TrustState
-) -> list[tuple[str, str, str, str]]:
-    """Who answered a request: name, role, decision, time claimed."""
-    found: list[tuple[str, str, str, str]] = []
-    for entry, approval in record.answers:
-        person = state.people.get(entry.statement.by)
-        name = (
-            printed_name(store, person.profile, person.id)
-            if person
-            else entry.statement.by
-        )
-        found.append((name, approval.role, approval.decision.value, entry.statement.at))
-    return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.services.catalogue import Scanned, scan
 from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
-from console.services.signoff import all_requests, review_sheet, signers_of
-from policies.statements import Decision
+from console.services.reviewing import all_requests, review_sheet, signers_of
+from console.services.scanning import Scanned, scan
+from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.identifiers import split_key

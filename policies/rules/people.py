@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policies.document import Quorum
-from policies.statements import Decision
+from policies.predicates import Decision
 from policies.verdict import Node, Verdict
 
 

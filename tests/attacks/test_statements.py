@@ -13,7 +13,7 @@ from console.services.problems import Refusal
 from console.services.signing import Acting, append, sign_statement
 from policies.dsse import Envelope, read_envelope
 from policies.errors import MalformedStatement
-from policies.statements import (
+from policies.predicates import (
     DocumentKind,
     Endorsement,
     Enrolment,

@@ -6,8 +6,9 @@ import re
 
 from console.actions import ALL
 from console.cli import COMMANDS
-from policies.document import PROVENANCE, RULE_FIELDS, read_policy
-from policies.statements import NAMESPACE, PredicateType
+from policies.document import PROVENANCE, RULE_FIELDS
+from policies.document_reading import read_policy
+from policies.predicates import NAMESPACE, PredicateType
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"

@@ -11,16 +11,11 @@ from console.services.founding import activate_policy
 from console.services.importing import import_address
 from console.services.problems import Undecided
 from console.services.promoting import gate, promote
+from console.services.reviewing import find_request, review_sheet
 from console.services.signing import act_as_service
-from console.services.signoff import (
-    answer_request,
-    find_request,
-    find_version,
-    request_transition,
-    review_sheet,
-)
+from console.services.signoff import answer_request, find_version, request_transition
 from console.services.standing import unapproved_changes
-from policies.statements import Decision, OutcomeKind
+from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind
 from policies.verdict import exit_code
 from tests.contract.mlflow_server import Server

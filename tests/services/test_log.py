@@ -13,7 +13,7 @@ from console.services.configuration import Configuration
 from console.services.opened import open_store
 from console.services.places import Places
 from console.services.signing import append, sign_statement
-from policies.statements import LineageBatch
+from policies.predicates import LineageBatch
 from store.backend import entry_path
 from store.errors import StoreDamaged, StoreRefused
 from store.facts import Fact, FactKind

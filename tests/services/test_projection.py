@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from console.services import catalogue
+from console.services import catalogue, inspection
 from console.services.checkpoints import verify_log
 from store.errors import StoreUnavailable
 from store.facts import Fact, FactKind, Relation, Strength
@@ -111,7 +111,7 @@ def test_lineage_survives_cycles_and_self_edges(world: World) -> None:
         edge(b, Relation.CONTAINS, a),
         edge(a, Relation.CONTAINS, a),
     )
-    found = catalogue.lineage(world.store, "run:a", Direction.DOWN, depth=9)
+    found = inspection.lineage(world.store, "run:a", Direction.DOWN, depth=9)
     assert set(found.nodes) == {a, b}
     assert not found.is_cut
 
@@ -122,8 +122,8 @@ def test_a_walk_that_stops_early_says_so(world: World) -> None:
         *(run(name) for name in "abcd"),
         *(edge(x, Relation.CONTAINS, y) for x, y in itertools.pairwise(keys)),
     )
-    near = catalogue.lineage(world.store, "run:a", Direction.DOWN, depth=2)
-    far = catalogue.lineage(world.store, "run:a", Direction.DOWN, depth=3)
+    near = inspection.lineage(world.store, "run:a", Direction.DOWN, depth=2)
+    far = inspection.lineage(world.store, "run:a", Direction.DOWN, depth=3)
     assert (len(near.nodes), near.is_cut) == (3, True)
     assert (len(far.nodes), far.is_cut) == (4, False)
 

@@ -14,17 +14,16 @@ from console.services.importing import import_address
 from console.services.opened import OpenStore
 from console.services.problems import Refusal, Undecided
 from console.services.promoting import gate, promote
+from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
 from console.services.signoff import (
     answer_request,
-    find_request,
     find_version,
     request_transition,
-    review_sheet,
     withdraw,
 )
 from console.services.standing import overview, unapproved_changes
-from policies.statements import Decision
+from policies.predicates import Decision
 from policies.trust_root import ServiceKind
 from policies.verdict import exit_code
 from store.errors import StoreRefused

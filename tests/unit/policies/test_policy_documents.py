@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from policies.document import Policy, read_policy, select_policy
+from policies.document import Policy, select_policy
+from policies.document_reading import read_policy
 from policies.errors import MalformedPolicy
 from policies.patterns import matches
-from policies.statements import Transition
+from policies.predicates import Transition
 from tests.conftest import REPOSITORY
 
 GOOD = """\

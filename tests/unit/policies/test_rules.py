@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from policies.document import Policy, read_policy
+from policies.document import Policy
+from policies.document_reading import read_policy
 from policies.errors import MalformedStatement
 from policies.evidence import (
     ArtifactItem,
@@ -26,13 +27,12 @@ from policies.evidence import (
     MetricsItem,
     ModelItem,
     item_bytes,
-    load_evidence,
-    read_manifest,
     split_metric_name,
 )
+from policies.evidence_reading import load_evidence, read_manifest
+from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
 from policies.rules import Context, Vote, evaluate, evaluate_facts
-from policies.statements import Decision, Transition
 from policies.verdict import Node, Verdict, all_of, exit_code
 from store.manifest import manifest_digest
 from store.objects import sha256_hex

@@ -1,0 +1,230 @@
+"""One thing in detail: its facts, its lineage, and how two versions differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from console.services.gathering import Provenance, provenance_of
+from console.services.opened import OpenStore
+from policies.evidence import Gap
+from store.facts import FactKind
+from store.identifiers import kind_of
+from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
+from store.queries.models import (
+    Alias,
+    ModelVersion,
+    alias_history,
+)
+from store.queries.resolve import resolve, resolve_version
+from store.queries.runs import (
+    LoggedMetric,
+    Run,
+    list_runs,
+    metrics_of,
+    params_of,
+    tags_of,
+)
+from store.queries.sql import fetch
+from store.references import (
+    Reference,
+    ReferenceKind,
+    parse_reference,
+    readable_reference,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+from console.services.catalogue import caught_up
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """One thing with everything recorded about it."""
+
+    key: str
+    kind: str
+    title: str
+    fields: tuple[tuple[str, str], ...]
+    metrics: tuple[LoggedMetric, ...]
+    params: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, str], ...]
+    edges: tuple[Edge, ...]
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that two versions do not have in common."""
+
+    section: str
+    name: str
+    before: str
+    after: str
+
+
+def details(store: OpenStore, text: str, known_at: int | None = None) -> Details:
+    """Everything about the one thing a reference names."""
+    caught_up(store)
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    with store.projection.reading(known_at) as connection:
+        if reference.kind is ReferenceKind.MODEL:
+            return _version_details(connection, reference)
+        key = resolve(connection, reference)
+        fields: tuple[tuple[str, str], ...] = ()
+        if reference.kind is ReferenceKind.RUN:
+            fields = _run_fields(list_runs(connection, limit=1, key=key)[0])
+        elif reference.kind is ReferenceKind.COMMIT:
+            fields = _first_row(connection, FactKind.COMMIT, key)
+        elif reference.kind is ReferenceKind.DATASET:
+            fields = _first_row(connection, FactKind.DATASET_VERSION, key)
+        return Details(
+            key=key,
+            kind=kind_of(key),
+            title=readable_reference(key),
+            fields=fields,
+            metrics=tuple(metrics_of(connection, key)),
+            params=tuple(params_of(connection, key)),
+            tags=tuple(tags_of(connection, key)),
+            edges=_edges(connection, key),
+            gaps=(),
+        )
+
+
+def _first_row(
+    connection: duckdb.DuckDBPyConnection, kind: FactKind, key: str
+) -> tuple[tuple[str, str], ...]:
+    rows = fetch(
+        connection,
+        f'SELECT name, digest, actor, started, location, source FROM "{kind.value}" '  # noqa: S608 - a fact kind
+        "WHERE subject = ? ORDER BY entry_index LIMIT 1",
+        key,
+    )
+    return tuple(
+        (name, str(value)) for row in rows for name, value in row.items() if value
+    )
+
+
+def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
+    values = {
+        "source": run.source,
+        "id": run.native_id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "started": _time(run.started),
+        "ended": _time(run.ended),
+        "user (claimed)": run.user,
+    }
+    return tuple((name, value) for name, value in values.items() if value)
+
+
+def _version_details(
+    connection: duckdb.DuckDBPyConnection, reference: Reference
+) -> Details:
+    version = resolve_version(connection, reference)
+    provenance = provenance_of(connection, version)
+    values = {
+        "source": version.source,
+        "model": version.model,
+        "version": version.version,
+        "created": _time(version.created),
+        "status": version.status,
+        "aliases": ", ".join(version.aliases),
+        "stage": version.stage,
+        "run": readable_reference(version.run_key) if version.run_key else "",
+        "location": version.location,
+        "manifest": provenance.model.manifest if provenance.model.files else "",
+    }
+    files = tuple((f"file {file.path}", file.sha256) for file in provenance.model.files)
+    return Details(
+        key=version.key,
+        kind="model-version",
+        title=version.reference,
+        fields=tuple((n, v) for n, v in values.items() if v) + files,
+        metrics=tuple(metrics_of(connection, version.run_key)),
+        params=provenance.measured.params,
+        tags=tuple(tags_of(connection, version.key)),
+        edges=_edges(connection, version.key),
+        gaps=provenance.lineage.gaps,
+    )
+
+
+def _edges(connection: duckdb.DuckDBPyConnection, key: str) -> tuple[Edge, ...]:
+    found = [
+        edge
+        for direction in Direction
+        for _, edge in neighbours(connection, [key], direction)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+
+
+def lineage(
+    store: OpenStore,
+    text: str,
+    direction: Direction,
+    *,
+    depth: int,
+    as_of: datetime | None = None,
+    known_at: int | None = None,
+) -> Closure:
+    """What a thing came from, or what came of it."""
+    caught_up(store)
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    with store.projection.reading(known_at) as connection:
+        key = resolve(connection, reference)
+        return walk(connection, key, direction, depth=depth, as_of=as_of)
+
+
+def provenance(store: OpenStore, text: str) -> tuple[ModelVersion, Provenance]:
+    """A version and what the record holds about it."""
+    caught_up(store)
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    with store.projection.reading() as connection:
+        version = resolve_version(connection, reference)
+        return version, provenance_of(connection, version)
+
+
+def difference(store: OpenStore, before: str, after: str) -> list[Difference]:
+    """What two model versions do not share: data, code, parameters, metrics, files."""
+    (_, old), (_, new) = provenance(store, before), provenance(store, after)
+    sections = {
+        "data": (
+            {f"{u.name} ({u.context})": u.digest for u in old.lineage.datasets},
+            {f"{u.name} ({u.context})": u.digest for u in new.lineage.datasets},
+        ),
+        "code": (
+            {c.sha: "used" for c in old.lineage.commits},
+            {c.sha: "used" for c in new.lineage.commits},
+        ),
+        "parameter": (dict(old.measured.params), dict(new.measured.params)),
+        "metric": (_metric_map(old), _metric_map(new)),
+        "file": (
+            {f.path: f.sha256 for f in old.model.files},
+            {f.path: f.sha256 for f in new.model.files},
+        ),
+    }
+    return [
+        Difference(section, name, was.get(name, ""), now.get(name, ""))
+        for section, (was, now) in sections.items()
+        for name in sorted(was.keys() | now.keys())
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _metric_map(provenance: Provenance) -> dict[str, str]:
+    return {f"{m.name} {m.slice}".strip(): m.value for m in provenance.measured.metrics}
+
+
+def history(store: OpenStore, text: str) -> list[Alias]:
+    """Every position of a model's aliases that was seen."""
+    caught_up(store)
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    with store.projection.reading() as connection:
+        version = resolve_version(connection, Reference(reference.kind, reference.name))
+        return alias_history(connection, version.model_key)

@@ -1,0 +1,56 @@
+"""How complete the record of each version is, and what it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.services.gathering import Provenance, provenance_of
+from console.services.opened import OpenStore
+from policies.evidence import Gap
+from store.queries.models import (
+    ModelVersion,
+    list_versions,
+)
+
+if TYPE_CHECKING:
+    pass
+from console.services.catalogue import caught_up
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A version in a stage, how complete its record is, and what it lacks."""
+
+    version: ModelVersion
+    score: int
+    """How many of the seven looked-for facts are recorded with evidence."""
+    gaps: tuple[Gap, ...]
+
+
+def scan(store: OpenStore) -> list[Scanned]:
+    """How complete the record of every version is, those with an alias first."""
+    caught_up(store)
+    found = []
+    with store.projection.reading() as connection:
+        for version in list_versions(connection):
+            known = provenance_of(connection, version)
+            found.append(Scanned(version, _score(known), known.lineage.gaps))
+    return sorted(found, key=lambda s: not s.version.aliases)
+
+
+def _score(known: Provenance) -> int:
+    lineage, model = known.lineage, known.model
+    training = [u for u in lineage.datasets if u.context != "evaluation"]
+    return sum(
+        (
+            bool(training) and all(u.is_evidence for u in training),
+            bool(lineage.evaluation_dataset),
+            bool(lineage.commits) and all(c.is_known for c in lineage.commits),
+            lineage.is_dirty is False,
+            bool(model.has_signature),
+            bool(known.measured.metrics),
+            bool(model.files)
+            and not any(g.code == "altered-after-registration" for g in lineage.gaps),
+        )
+    )
