@@ -5,7 +5,7 @@ Footer, help, palette and the table in docs/console.md come from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -57,7 +57,7 @@ GO = (
     Action("go.log", "5", "app.go('log')", "Log", "Every signed statement"),
 )
 EVERYWHERE = (
-    Action("view.refresh", "r", "refresh", "Refresh", "Read the store again"),
+    Action("view.refresh", "r", "refresh", "Refresh", "Read the store again", False),
     Action(
         "view.help",
         "question_mark",
@@ -113,6 +113,11 @@ MOVES = (
     ),
 )
 ALL = (*GO, *EVERYWHERE, *BACK, *REVIEW, *MOVES, *CANCEL)
+
+
+def quiet(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The same actions, left out of the footer to make room for nearer ones."""
+    return tuple(replace(action, is_shown=False) for action in actions)
 
 
 def bindings(*groups: tuple[Action, ...]) -> list[BindingType]:

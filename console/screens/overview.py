@@ -23,7 +23,7 @@ class OverviewScreen(AskingScreen):
             yield Static("In a stage, by the log", classes="heading", markup=False)
             yield Rows("MODEL", "VERSION", "STAGE", "ENVIRONMENT", "SINCE", id="held")
             yield Static("Waiting", classes="heading", markup=False)
-            yield Rows("REQUEST", "MODEL", "TRANSITION", "WAITS FOR", id="waiting")
+            yield Rows("REQUEST", "MODEL", "TO", "WAITS FOR", id="waiting")
             yield Static("Wrong", classes="heading", markup=False)
             yield Rows("WHERE", "WHAT", "NEXT STEP", id="wrong", longest_cell=62)
         yield Footer()
@@ -37,7 +37,13 @@ class OverviewScreen(AskingScreen):
             [
                 (
                     f"model:{h.model}@{h.version}#{h.stage}#{h.environment}",
-                    (h.model, h.version, h.stage, h.environment, h.at),
+                    (
+                        h.model.rpartition("/")[2],
+                        h.version,
+                        h.stage.upper() if h.stage == "production" else h.stage,
+                        h.environment,
+                        h.at[:16].replace("T", " "),
+                    ),
                 )
                 for h in found.held
             ]
@@ -48,8 +54,8 @@ class OverviewScreen(AskingScreen):
                     w.id,
                     (
                         w.id[:12],
-                        f"{w.model}@{w.version}",
-                        w.transition,
+                        f"{w.model.rpartition('/')[2]}@{w.version}",
+                        w.to_stage,
                         ", ".join(w.waits_for),
                     ),
                 )
@@ -80,8 +86,8 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
             f"model:{c.model}@{c.registry or c.approved}#unapproved#{c.environment}",
             (
                 c.model.rpartition("/")[2],
-                f"unapproved change: {c.stage} is {c.registry or 'empty'}, the log "
-                f"approves {c.approved or 'none'}",
+                f"unapproved: {c.stage} is {c.registry or 'empty'}, "
+                f"the log says {c.approved or 'none'}",
                 "move the alias back, or request it",
             ),
         )

@@ -8,7 +8,15 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
-from console.actions import BACK, REVIEW, bindings
+from console.actions import (
+    BACK,
+    EVERYWHERE,
+    GO,
+    MOVES,
+    REVIEW,
+    bindings,
+    quiet,
+)
 from console.rendering import one_line, printable
 from console.screens.asking import AskingScreen
 from console.screens.signing import SigningAnswer, SigningDialog, SigningQuestion
@@ -30,10 +38,10 @@ class Shown:
     answers: tuple[tuple[str, str, str, str], ...]
 
 
-class ReviewScreen(AskingScreen):
+class ReviewScreen(AskingScreen, inherit_bindings=False):
     """The review text, scrolled; signing asks for key, passphrase and name."""
 
-    BINDINGS = bindings(BACK, REVIEW)
+    BINDINGS = bindings(REVIEW, BACK, EVERYWHERE, quiet(GO), MOVES)
 
     def __init__(self, request_id: str) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Footer, Static
 
-from console.actions import BACK, bindings
+from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
 from console.services import inspection
@@ -19,10 +19,10 @@ from store.queries.lineage import Closure, Direction
 DEPTH = 12
 
 
-class VersionScreen(AskingScreen):
+class VersionScreen(AskingScreen, inherit_bindings=False):
     """Facts on the left, the lineage both ways on the right."""
 
-    BINDINGS = bindings(BACK)
+    BINDINGS = bindings(BACK, EVERYWHERE, quiet(GO), MOVES)
 
     def __init__(self, reference: str) -> None:
         super().__init__()

@@ -53,6 +53,7 @@ class WaitingRequest:
     id: str
     model: str
     version: str
+    to_stage: str
     transition: str
     requester: str
     waits_for: tuple[str, ...]
@@ -128,6 +129,7 @@ def _waiting(
         id=record.id,
         model=f"{source}/{model}",
         version=version,
+        to_stage=record.request.transition.to_stage,
         transition=str(record.request.transition),
         requester=printed_name(store, requester.profile, requester.id)
         if requester

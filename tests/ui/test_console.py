@@ -71,7 +71,7 @@ async def test_the_overview_shows_production_what_waits_and_what_is_wrong(
         seen = on_screen(app)
     assert "diabetes-progression" in seen
     assert "DEMO KEYS" in seen
-    assert "production is 5, the log approves 6" in seen
+    assert "production is 5, the log says 6" in seen
     assert "uncommitted changes" in seen
 
 
@@ -252,3 +252,17 @@ def test_action_ids_are_unique_and_no_view_has_two_on_one_key() -> None:
     keys = [action.key for action in ALL if action not in CANCEL]
     assert len(set(ids)) == len(ids)
     assert len(set(keys)) == len(keys)
+
+
+async def test_at_80x24_nothing_of_the_review_is_cut_off_and_its_keys_stand_below(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_request(pilot, 1)
+        drawn = on_screen(app)
+        for word in ("Approve", "Reject", "Promote", "Back", "Quit"):
+            assert word in drawn
+        screen = app.screen
+        assert isinstance(screen, ReviewScreen)
+        assert screen.query_one("#text").size.width <= 80
+        assert screen.query_one("#paper").max_scroll_x == 0
