@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.errors import ConnectorUnavailable, MalformedInput
-from connectors.protocols import KnownState, RefusedInput, Tally
+from connectors.named_source import NamedSource
+from connectors.protocols import KnownState, RefusedInput
 from store.facts import Fact, FactKind
 from store.identifiers import dataset_key, dataset_version_key
 
@@ -18,27 +19,16 @@ MOST_FILES = 100_000
 MOST_COLUMNS = 10_000
 
 
-class DataSource:
+class DataSource(NamedSource):
     """A Parquet file or a folder of them; a file is a snapshot of a dataset.
 
     The dataset is named by the file's stem, or as given for a single file.
     """
 
     def __init__(self, name: str, path: Path, *, dataset: str = "") -> None:
-        self._name = name
+        super().__init__(name)
         self._path = path
         self._dataset = dataset
-        self._tally = Tally()
-
-    @property
-    def name(self) -> str:
-        """See FactSource."""
-        return self._name
-
-    @property
-    def tally(self) -> Tally:
-        """See FactSource."""
-        return self._tally
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""

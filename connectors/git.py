@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from connectors.named_source import NamedSource
 from connectors.parsing import without_userinfo
-from connectors.protocols import KnownState, Tally
+from connectors.protocols import KnownState
 from store.facts import Fact, FactKind
 from store.identifiers import commit_key, repository_key
 
@@ -43,24 +44,13 @@ _SAFE = (
 )
 
 
-class GitSource:
+class GitSource(NamedSource):
     """A repository folder (bare or not) or a bundle file."""
 
     def __init__(self, name: str, path: Path, *, repository: str = "") -> None:
-        self._name = name
+        super().__init__(name)
         self._path = path
         self._repository = repository
-        self._tally = Tally()
-
-    @property
-    def name(self) -> str:
-        """See FactSource."""
-        return self._name
-
-    @property
-    def tally(self) -> Tally:
-        """See FactSource."""
-        return self._tally
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""

@@ -15,9 +15,10 @@ from typing import Any
 
 from connectors import openlineage_facets as facets
 from connectors.errors import MalformedInput
+from connectors.named_source import NamedSource
 from connectors.openlineage_files import event_files, read_events
 from connectors.parsing import well_formed
-from connectors.protocols import KnownState, RefusedInput, Tally
+from connectors.protocols import KnownState, RefusedInput
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import (
     commit_key,
@@ -39,26 +40,15 @@ _run_key = lru_cache(65_536)(run_key)
 _job_key = lru_cache(4_096)(job_key)
 
 
-class OpenLineageSource:
+class OpenLineageSource(NamedSource):
     """A file of events, or a folder of such files."""
 
     def __init__(self, name: str, path: Path, *, runs_of: str = "") -> None:
-        self._name = name
+        super().__init__(name)
         self._path = path
         self._runs_of = runs_of or name
         """The source whose runs have the same UUIDs."""
-        self._tally = Tally()
         self._told: set[tuple[str, ...]] = set()
-
-    @property
-    def name(self) -> str:
-        """See FactSource."""
-        return self._name
-
-    @property
-    def tally(self) -> Tally:
-        """See FactSource."""
-        return self._tally
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""

@@ -21,8 +21,9 @@ from connectors.mlflow.rows import (
     RunRow,
     VersionRow,
 )
+from connectors.named_source import NamedSource
 from connectors.parsing import well_formed
-from connectors.protocols import ArtifactFile, ArtifactReader, KnownState, Tally
+from connectors.protocols import ArtifactFile, ArtifactReader, KnownState
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import (
     EntityKey,
@@ -57,26 +58,15 @@ def moment_of(milliseconds: int | None) -> datetime | None:
         return None
 
 
-class MlflowSource:
+class MlflowSource(NamedSource):
     """An MLflow, by whichever route, as a source of facts."""
 
     def __init__(
         self, name: str, reader: MlflowReader, artifacts: ArtifactReader | None
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._reader = reader
         self.artifacts = artifacts
-        self._tally = Tally()
-
-    @property
-    def name(self) -> str:
-        """See FactSource."""
-        return self._name
-
-    @property
-    def tally(self) -> Tally:
-        """See FactSource."""
-        return self._tally
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
 from console.screens.asking import AskingScreen
-from console.services.standing import Overview, overview
+from console.services.standing import MOST_SCANNED, Overview, overview
 from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
 
@@ -102,6 +102,17 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
             )
             for position, gap in enumerate(scanned.gaps)
         ]
+    if len(found.scanned) == MOST_SCANNED:
+        rows.append(
+            (
+                "more",
+                (
+                    "the registry",
+                    f"only {MOST_SCANNED} versions were looked at",
+                    "countersign scan SOURCE looks at all",
+                ),
+            )
+        )
     if found.void_entries:
         rows.append(
             (

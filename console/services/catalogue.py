@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
@@ -25,9 +24,6 @@ from store.queries.runs import (
 )
 from store.queries.sql import fetch
 from store.references import readable_reference
-
-if TYPE_CHECKING:
-    pass
 
 MOST_HITS = 100
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.services.catalogue import caught_up
 from console.services.gathering import Provenance, provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
@@ -36,7 +37,6 @@ from store.references import (
 
 if TYPE_CHECKING:
     import duckdb
-from console.services.catalogue import caught_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from console.services.catalogue import caught_up
 from console.services.gathering import Provenance, provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
@@ -12,10 +12,6 @@ from store.queries.models import (
     ModelVersion,
     list_versions,
 )
-
-if TYPE_CHECKING:
-    pass
-from console.services.catalogue import caught_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +24,19 @@ class Scanned:
     gaps: tuple[Gap, ...]
 
 
-def scan(store: OpenStore) -> list[Scanned]:
-    """How complete the record of every version is, those with an alias first."""
+def scan(store: OpenStore, *, most: int | None = None) -> list[Scanned]:
+    """How complete the record of each version is, those with an alias first.
+
+    With `most`, only so many versions are looked at.
+    """
     caught_up(store)
     found = []
     with store.projection.reading() as connection:
-        for version in list_versions(connection):
+        versions = sorted(list_versions(connection), key=lambda v: not v.aliases)
+        for version in versions[:most]:
             known = provenance_of(connection, version)
             found.append(Scanned(version, _score(known), known.lineage.gaps))
-    return sorted(found, key=lambda s: not s.version.aliases)
+    return found
 
 
 def _score(known: Provenance) -> int:

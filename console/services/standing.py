@@ -17,6 +17,8 @@ from store.identifiers import split_key
 from store.queries.models import Alias, current_aliases
 
 DEFAULT_ENVIRONMENT = "default"
+MOST_SCANNED = 200
+"""Versions that the overview looks at; `countersign scan` looks at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def overview(store: OpenStore) -> Overview:
         held=tuple(_held(store, state)),
         waiting=tuple(waiting_requests(store, state)),
         unapproved=tuple(unapproved_changes(store)),
-        scanned=tuple(scan(store)),
+        scanned=tuple(scan(store, most=MOST_SCANNED)),
         entries=len(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
     )

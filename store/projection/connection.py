@@ -33,7 +33,7 @@ class ProjectionDamaged(Exception):
 
 @contextlib.contextmanager
 def open_projection(
-    path: Path, *, read_only: bool, wait_seconds: float = LOCK_WAIT_SECONDS
+    path: Path, *, read_only: bool, wait_seconds: float | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file, waiting for whoever holds it.
 
@@ -44,7 +44,8 @@ def open_projection(
     import duckdb
 
     with _in_process:
-        connection = _connect(path, read_only, time.monotonic() + wait_seconds)
+        wait = LOCK_WAIT_SECONDS if wait_seconds is None else wait_seconds
+        connection = _connect(path, read_only, time.monotonic() + wait)
         try:
             yield connection
         except duckdb.IOException as cause:

@@ -157,6 +157,46 @@ def test_a_wrong_passphrase_is_told_and_signs_nothing(
     assert "no passphrase was given" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "data", [b"", b"SQLite format 3\x00" + b"\xff" * 5000, b"plain text"]
+)
+def test_a_corrupt_database_is_told_and_nothing_is_imported(
+    at_demo: Demonstrated,
+    tmp_path: Path,
+    data: bytes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "broken.db"
+    path.write_bytes(data)
+    main(["log", "show", "--format", "json"])
+    before = capsys.readouterr().out
+    assert main(["import", str(path)]) in (1, 2)
+    assert capsys.readouterr().err.startswith("countersign: ")
+    main(["log", "show", "--format", "json"])
+    assert capsys.readouterr().out == before
+
+
+def test_a_locked_projection_is_told_in_one_line(
+    at_demo: Demonstrated,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("store.projection.connection.LOCK_WAIT_SECONDS", 0.05)
+    (path,) = at_demo.home.rglob("lineage.duckdb")
+    code = f"import duckdb, sys\nc = duckdb.connect({str(path)!r})\n"
+    code += "print('held', flush=True)\nsys.stdin.read()\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert main(["models"]) == 3
+        holder.communicate(b"")
+    told = capsys.readouterr().err
+    assert "is in use by" in told
+    assert "try again" in told
+
+
 def test_a_key_file_is_private_and_encrypted(
     at_demo: Demonstrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
