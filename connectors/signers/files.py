@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 LARGEST_KEY_BYTES = 64 * 1024
+DEMONSTRATION_MARK = b"countersign demonstration key: protects nothing\n"
+"""Text before the PEM block of keys that a demonstration made."""
 Passphrase = Callable[[str], bytes | None]
 """Asked with the file's name when a key turns out to be encrypted."""
 
@@ -22,8 +24,19 @@ Passphrase = Callable[[str], bytes | None]
 class FileSigner:
     """A private key that was opened from a file."""
 
-    def __init__(self, key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self,
+        key: Ed25519PrivateKey | EllipticCurvePrivateKey,
+        *,
+        is_demonstration: bool = False,
+    ) -> None:
         self._key = key
+        self._is_demonstration = is_demonstration
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether a demonstration made it; other stores refuse such keys."""
+        return self._is_demonstration
 
     @property
     def spki(self) -> bytes:
@@ -68,7 +81,10 @@ def open_key_file(path: Path, passphrase: Passphrase) -> FileSigner:
             f"{path} holds no private key",
             hint="Give a PEM or OpenSSH private key, not the .pub file.",
         )
-    return FileSigner(_load(path, data, passphrase))
+    return FileSigner(
+        _load(path, data, passphrase),
+        is_demonstration=data.startswith(DEMONSTRATION_MARK),
+    )
 
 
 def _load(
@@ -111,7 +127,9 @@ def _load(
     )
 
 
-def create_key_file(path: Path, secret: bytes | None) -> FileSigner:
+def create_key_file(
+    path: Path, secret: bytes | None, *, is_demonstration: bool = False
+) -> FileSigner:
     """Make an Ed25519 key in a file only its owner can read.
 
     Without `secret` the file is not encrypted: right for services alone.
@@ -134,6 +152,8 @@ def create_key_file(path: Path, secret: bytes | None) -> FileSigner:
     )
     key = Ed25519PrivateKey.generate()
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    if is_demonstration:
+        data = DEMONSTRATION_MARK + data
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -156,4 +176,4 @@ def create_key_file(path: Path, secret: bytes | None) -> FileSigner:
         raise ConnectorUnavailable(
             f"cannot write {path}: {cause.strerror}", hint="Free some space."
         ) from cause
-    return FileSigner(key)
+    return FileSigner(key, is_demonstration=is_demonstration)

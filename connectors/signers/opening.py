@@ -13,6 +13,11 @@ class Signer(Protocol):
     """Something that holds a private key and signs with it."""
 
     @property
+    def is_demonstration(self) -> bool:
+        """Whether a demonstration made the key."""
+        ...
+
+    @property
     def spki(self) -> bytes:
         """The public key, DER SubjectPublicKeyInfo."""
         ...

@@ -19,7 +19,7 @@ from console.services.founding import (
     read_offer,
 )
 from console.services.problems import Misuse
-from console.services.signing import passphrase_source
+from console.services.signing import passphrase_source, refuse_demonstration_key
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 from policies.keys import public_key
 from policies.predicates import Grant
@@ -119,6 +119,7 @@ def key_enrol(context: Context) -> int:
     if arguments.out:
         address = context.key_address()
         signer = open_signer(address, passphrase_source(context.ask_secret()))
+        refuse_demonstration_key(signer, is_demo=context.store.root().is_demo)
         if not arguments.name:
             raise Misuse("an offer has a printed name", hint="--name NAME")
         offer = make_offer(

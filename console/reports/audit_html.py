@@ -69,7 +69,7 @@ def _text(value: object) -> str:
 def _demo(report: dict[str, Any]) -> str:
     if not report["trust_root"]["demo"]:
         return ""
-    return "<p class=no>DEMONSTRATION: the keys of this log are published.</p>"
+    return "<p class=no>DEMONSTRATION: the keys of this log protect nothing.</p>"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -85,7 +85,7 @@ def run_demonstration(folder: Path, *, tell: Tell) -> Demonstrated:
     )
     places = Places(folder / "home" / "data", folder / "home" / "config")
     address = str(folder / "store")
-    founder_key = create_key_file(places.keys / "dana.pem", None)
+    founder_key = create_key_file(places.keys / "dana.pem", None, is_demonstration=True)
     founded = found_store(
         address, places, Configuration(), founder_key, name="Dana Okafor", is_demo=True
     )
@@ -138,7 +138,9 @@ def _clear(folder: Path) -> None:
 def _hire(store: OpenStore, places: Places, tell: Tell) -> None:
     dana = _person(store, places, "dana")
     for key_name, name, identities, roles in STAFF:
-        signer = create_key_file(places.keys / f"{key_name}.pem", None)
+        signer = create_key_file(
+            places.keys / f"{key_name}.pem", None, is_demonstration=True
+        )
         offer = make_offer(store.origin, signer, name=name, identities=identities)
         grants = tuple(Grant(role) for role in roles)
         enrol(store, dana, read_offer(offer, store.origin), grants)

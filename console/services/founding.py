@@ -25,6 +25,7 @@ from console.services.signing import (
     Acting,
     Appended,
     append,
+    refuse_demonstration_key,
     service_key_path,
     sign_statement,
 )
@@ -105,6 +106,7 @@ def found_store(
         Misuse: something is there already.
         StoreError: the place does not honour put-if-absent, or cannot be written.
     """
+    refuse_demonstration_key(founder, is_demo=is_demo)
     if "://" in address:
         raise Misuse("a store can only be made in a folder in this version")
     folder = Path(address).expanduser()

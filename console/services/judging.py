@@ -139,11 +139,11 @@ def judge_standing(
         judged.tree.rule,
         [
             Node(
-                "promoted, and not replaced since",
+                "a promotion in the log",
                 Verdict.YES,
                 f"entries {holder.intent.index} and {holder.outcome.index}, "
                 f"{holder.outcome_kind.value}",
-                "a promotion in the log",
+                "an intent and its outcome",
             ),
             *judged.tree.children,
         ],

@@ -87,6 +87,7 @@ def act_as_person(
         Refusal: nobody enrolled holds it.
     """
     signer = open_signer(address, passphrase)
+    refuse_demonstration_key(signer, is_demo=bool(state.root and state.root.is_demo))
     key = public_key(signer.spki)
     owner = state.owner_of(key.id)
     if not isinstance(owner, Person):
@@ -96,6 +97,19 @@ def act_as_person(
             hint="Offer it for enrolment: countersign key enrol --key KEY --out FILE",
         )
     return Acting(owner.id, signer, key)
+
+
+def refuse_demonstration_key(signer: Signer, *, is_demo: bool) -> None:
+    """Keep keys that protect nothing out of stores that are meant.
+
+    Raises:
+        Refusal: the key was made by a demonstration and the store was not.
+    """
+    if signer.is_demonstration and not is_demo:
+        raise Refusal(
+            "this is a demonstration key; it protects nothing and is refused here",
+            hint="Make your own: countersign key new NAME",
+        )
 
 
 def act_as_service(store: OpenStore, state: TrustState, kind: ServiceKind) -> Acting:

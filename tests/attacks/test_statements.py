@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from console.services.demonstration import Demonstrated
 from console.services.founding import activate_policy, make_offer, read_offer
 from console.services.problems import Refusal
-from console.services.signing import Acting, append, sign_statement
+from console.services.signing import Acting, act_as_person, append, sign_statement
 from policies.dsse import Envelope, read_envelope
 from policies.errors import MalformedStatement
 from policies.predicates import (
@@ -92,6 +93,14 @@ def test_signing_in_somebody_else_s_name_is_refused(world: World) -> None:
     world.hire("vera", "validator")
     impostor = replace(world.people["vera"], id=world.people["dana"].id)
     refused(world, impostor, batch(world), "made its signature")
+
+
+def test_a_demonstration_s_key_is_refused_by_a_store_that_is_meant(
+    world: World, demo: Demonstrated
+) -> None:
+    key = str(demo.home / "config" / "keys" / "vera.pem")
+    with pytest.raises(Refusal, match="demonstration key"):
+        act_as_person(world.store, world.store.state(), key, lambda _: None)
 
 
 def test_one_key_for_two_people_is_refused(world: World) -> None:
