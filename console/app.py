@@ -13,10 +13,10 @@ from textual.worker import Worker, WorkerState
 from console.actions import GO
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
+from console.screens.detail import DetailScreen
 from console.screens.lists import LogScreen, ModelsScreen, RequestsScreen, RunsScreen
 from console.screens.overview import OverviewScreen
 from console.screens.review import ReviewScreen
-from console.screens.version import VersionScreen
 from console.services.opened import OpenStore
 
 VIEWS: dict[str, type[AskingScreen]] = {
@@ -58,7 +58,7 @@ class CountersignApp(App[int]):
         if self._reference.startswith("request:"):
             self.open_request(self._reference.removeprefix("request:"))
         elif self._reference:
-            self.open_version(self._reference)
+            self.open_thing(self._reference)
 
     def action_go(self, view: str) -> None:
         """Show one of the main views."""
@@ -66,9 +66,9 @@ class CountersignApp(App[int]):
             self.pop_screen()
         self.switch_screen(VIEWS[view]())
 
-    def open_version(self, reference: str) -> None:
-        """Show a model version."""
-        self.push_screen(VersionScreen(reference))
+    def open_thing(self, reference: str) -> None:
+        """Show a version, a run, a commit or a dataset version."""
+        self.push_screen(DetailScreen(reference))
 
     def open_request(self, request_id: str) -> None:
         """Show a request's review."""

@@ -66,7 +66,7 @@ class ModelsScreen(ListScreen):
 
     @on(Rows.RowSelected)
     def _open(self, event: Rows.RowSelected) -> None:
-        self.console.open_version(str(event.row_key.value))
+        self.console.open_thing(str(event.row_key.value))
 
 
 class RequestsScreen(ListScreen):
@@ -116,7 +116,7 @@ class RunsScreen(ListScreen):
         self.rows.show(
             [
                 (
-                    r.key,
+                    f"run:{r.native_id}",
                     (
                         r.native_id[:8],
                         r.name,
@@ -129,6 +129,10 @@ class RunsScreen(ListScreen):
                 for r in found
             ]
         )
+
+    @on(Rows.RowSelected)
+    def _open(self, event: Rows.RowSelected) -> None:
+        self.console.open_thing(str(event.row_key.value))
 
 
 class LogScreen(ListScreen):

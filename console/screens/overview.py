@@ -66,8 +66,8 @@ class OverviewScreen(AskingScreen):
         self.console.entries = found.entries
 
     @on(Rows.RowSelected, "#held")
-    def _open_version(self, event: Rows.RowSelected) -> None:
-        self.console.open_version(str(event.row_key.value).partition("#")[0])
+    def _open_thing(self, event: Rows.RowSelected) -> None:
+        self.console.open_thing(str(event.row_key.value).partition("#")[0])
 
     @on(Rows.RowSelected, "#waiting")
     def _open_request(self, event: Rows.RowSelected) -> None:
@@ -77,7 +77,7 @@ class OverviewScreen(AskingScreen):
     def _open_wrong(self, event: Rows.RowSelected) -> None:
         reference = str(event.row_key.value).partition("#")[0]
         if reference.startswith("model:"):
-            self.console.open_version(reference)
+            self.console.open_thing(reference)
 
 
 def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:

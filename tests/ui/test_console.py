@@ -10,9 +10,9 @@ from textual.widgets import DataTable, Input, Static
 from console.actions import ALL, CANCEL
 from console.app import CountersignApp
 from console.rendering import printable
+from console.screens.detail import DetailScreen
 from console.screens.review import ReviewScreen
 from console.screens.signing import SigningDialog
-from console.screens.version import VersionScreen
 from console.services.opened import OpenStore
 from store.facts import Fact, FactKind
 from store.identifiers import model_key, model_version_key, run_key
@@ -82,13 +82,13 @@ async def test_a_version_opens_with_its_lineage_both_ways(app: CountersignApp) -
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
-        assert isinstance(app.screen, VersionScreen)
+        assert isinstance(app.screen, DetailScreen)
         seen = on_screen(app)
         assert "Came from: diabetes-progression@6" in seen
         assert "read training: dataset-version" in seen
         assert "Came of it" in seen
         await pilot.press("escape")
-        assert not isinstance(app.screen, VersionScreen)
+        assert not isinstance(app.screen, DetailScreen)
 
 
 async def open_request(pilot: Pilot[int], row: int) -> None:
@@ -240,7 +240,7 @@ async def test_hostile_names_are_drawn_escaped_in_every_view(world: World) -> No
         for _ in HOSTILE:
             await pilot.press("enter")
             await settle(pilot)
-            assert isinstance(app.screen, VersionScreen)
+            assert isinstance(app.screen, DetailScreen)
             drawn = on_screen(app).replace("\n", "")
             assert printable(drawn) == drawn
             await pilot.press("escape", "down")
@@ -266,3 +266,20 @@ async def test_at_80x24_nothing_of_the_review_is_cut_off_and_its_keys_stand_belo
         assert isinstance(screen, ReviewScreen)
         assert screen.query_one("#text").size.width <= 80
         assert screen.query_one("#paper").max_scroll_x == 0
+
+
+async def test_a_run_opens_and_a_thing_in_its_tree_opens_too(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, DetailScreen)
+        assert "Came from: " in on_screen(app)
+        app.screen.query_one("#up").focus()
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        assert len([s for s in app.screen_stack if isinstance(s, DetailScreen)]) == 2

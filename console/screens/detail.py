@@ -1,7 +1,8 @@
-"""One model version: what it is, where it came from, what came of it."""
+"""One thing, a version or a run: what it is, where it came from, what came of it."""
 
 from __future__ import annotations
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Footer, Static
@@ -15,11 +16,12 @@ from console.services.opened import OpenStore
 from console.widgets.lineage_tree import LineageTree
 from console.widgets.title import TitleBar
 from store.queries.lineage import Closure, Direction
+from store.references import readable_reference
 
 DEPTH = 12
 
 
-class VersionScreen(AskingScreen, inherit_bindings=False):
+class DetailScreen(AskingScreen, inherit_bindings=False):
     """Facts on the left, the lineage both ways on the right."""
 
     BINDINGS = bindings(BACK, EVERYWHERE, quiet(GO), MOVES)
@@ -42,6 +44,12 @@ class VersionScreen(AskingScreen, inherit_bindings=False):
     def action_refresh(self) -> None:
         """Ask for the facts and both closures."""
         self.ask(self._question, self._show)
+
+    @on(LineageTree.NodeSelected)
+    def _open_node(self, event: LineageTree.NodeSelected[str]) -> None:
+        """Enter on a thing in a tree opens it, unless it is the one shown."""
+        if event.node.data:
+            self.console.open_thing(readable_reference(event.node.data))
 
     def _question(self, store: OpenStore) -> tuple[Details, Closure, Closure]:
         up, down = (
