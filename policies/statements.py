@@ -103,7 +103,7 @@ def read_statement(payload: bytes) -> Statement | UnknownStatement:
     digest = digests.digest("sha256")
     digests.end()
     subjects[0].end()
-    by, at = body.filled_text("by", 128), body.filled_text("at", 64)
+    by, at = body.identifier("by"), body.filled_text("at", 64)
     log = body.object("log")
     prefix = Prefix(
         log.filled_text("origin", 256), log.integer("size"), log.digest("root")
@@ -140,7 +140,7 @@ def read_grants(body: Fields) -> tuple[Grant, ...]:
     for fields in body.objects("grants"):
         grants.append(
             Grant(
-                fields.filled_text("role", 64),
+                fields.identifier("role", longest=64),
                 fields.texts("models", longest=256),
                 fields.texts("environments", longest=128),
             )
@@ -166,7 +166,7 @@ def _enrolment(body: Fields) -> Enrolment:
     algorithm, spki = key.text("algorithm", 64), key.text("spki", 1024)
     key.end()
     return Enrolment(
-        person=body.filled_text("person", 128),
+        person=body.identifier("person"),
         profile=body.digest("profile"),
         algorithm=algorithm,
         spki=spki,
@@ -223,7 +223,7 @@ def _approval(body: Fields) -> Approval:
         evidence=body.digest("evidence"),
         review=body.digest("review"),
         decision=body.choice("decision", Decision),
-        role=body.filled_text("role", 64),
+        role=body.identifier("role", longest=64),
         meaning=body.filled_text("meaning", 256),
         reason=body.digest("reason"),
         expires=body.text("expires", 64),

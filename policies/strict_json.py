@@ -18,6 +18,7 @@ from policies.errors import MalformedStatement
 LARGEST_INTEGER = 2**53
 _BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]*")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -97,6 +98,16 @@ class Fields:
         value = self.text(name, longest)
         if not value:
             _refuse(self._what, f"{name!r} is empty")
+        return value
+
+    def identifier(self, name: str, *, longest: int = 128) -> str:
+        """A name for machines: ASCII letters, digits and . _ @ / - only.
+
+        So no two of them look alike, and none does anything where it is shown.
+        """
+        value = self.filled_text(name, longest)
+        if not _IDENTIFIER.fullmatch(value):
+            _refuse(self._what, f"{name!r} holds more than a-z, 0-9 and . _ @ / -")
         return value
 
     def integer(self, name: str, *, least: int = 0) -> int:

@@ -151,7 +151,7 @@ def read_trust_root(data: bytes) -> TrustRoot:
         raise MalformedStatement(f"trust root: its schema is not {SCHEMA}")
     thresholds = fields.object("thresholds")
     root = TrustRoot(
-        origin=fields.filled_text("origin", 256),
+        origin=fields.identifier("origin", longest=256),
         version=fields.integer("version", least=1),
         expires=fields.filled_text("expires", 64),
         is_demo=fields.flag("demo"),
@@ -181,7 +181,7 @@ def _covers(patterns: tuple[str, ...], name: str) -> bool:
 
 def _person(fields: Fields) -> Person:
     person = Person(
-        id=fields.filled_text("id", 128),
+        id=fields.identifier("id"),
         profile=fields.digest("profile"),
         keys=_keys(fields),
         identities=fields.texts("identities", longest=256),
@@ -193,7 +193,7 @@ def _person(fields: Fields) -> Person:
 
 def _service(fields: Fields) -> Service:
     service = Service(
-        id=fields.filled_text("id", 128),
+        id=fields.identifier("id"),
         kind=fields.choice("kind", ServiceKind),
         keys=_keys(fields),
     )

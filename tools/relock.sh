@@ -27,7 +27,7 @@ locks=("$@")
 
 for lock in "${locks[@]}"; do
     uv pip compile "$lock.in" --universal --python-version 3.11 --generate-hashes \
-        --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+        --no-annotate --no-header --quiet \
         --output-file "$lock.txt" ${options[@]+"${options[@]}"}
     {
         # shellcheck disable=SC2059  # The header is a format of ours.

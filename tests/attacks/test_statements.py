@@ -103,6 +103,20 @@ def test_a_demonstration_s_key_is_refused_by_a_store_that_is_meant(
         act_as_person(world.store, world.store.state(), key, lambda _: None)
 
 
+@pytest.mark.parametrize(
+    "name", ["\u0430lice", "a\u202eb", "a b", "\x1b[31m", "", "x" * 200]
+)
+def test_an_id_or_role_that_only_looks_like_another_is_refused(
+    world: World, name: str
+) -> None:
+    made = enrolment(world, "vera", Grant("validator"))
+    for forged in (
+        replace(made, person=name),
+        replace(made, grants=(Grant(name),)),
+    ):
+        refused(world, world.people["dana"], forged, "'person'|'role'")
+
+
 def test_one_key_for_two_people_is_refused(world: World) -> None:
     first = enrolment(world, "vera", Grant("validator"))
     append(world.store, world.people["dana"], first, ("x", "0" * 64))
