@@ -11,7 +11,7 @@ from console.cli.output import moment, say, show, show_json, show_table
 from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.opened import parse_time
-from console.services.problems import Misuse
+from console.services.problems import Misuse, Undecided
 from store.queries.lineage import Direction
 from store.references import readable_reference
 
@@ -316,9 +316,15 @@ def history(context: Context) -> int:
 
 
 def status(context: Context) -> int:
-    """`status`: 0 when every registry says what the log approves, else 1."""
-    from console.services.standing import unapproved_changes
+    """`status`: 0 when every registry says what the log approves, 1 when one does
+    not, 3 when no policy names a stage to compare."""
+    from console.services.standing import governed_stages, unapproved_changes
 
+    if not governed_stages(context.store):
+        raise Undecided(
+            "no policy in force names a stage, so nothing can be compared",
+            hint="Put one in force: countersign policy activate FILE",
+        )
     found = unapproved_changes(context.store)
     if context.arguments.format == "json":
         show_json("status", unapproved_changes=found)

@@ -163,21 +163,26 @@ def unapproved_changes(store: OpenStore) -> list[UnapprovedChange]:
     state = store.state()
     holders = {(model, slot): holder for model, slot, holder in _holders(store, state)}
     changes = []
-    for environment, stage, alias, source in _governed(store, state):
+    for environment, stage, alias, source in _governed(store):
         changes += _compare(environment, stage, alias, source, aliases, holders)
     return changes
 
 
-def _governed(store: OpenStore, state: TrustState) -> list[tuple[str, str, str, str]]:
-    """(environment, stage, alias, source) to compare."""
-    stages = sorted(
+def governed_stages(store: OpenStore) -> list[str]:
+    """Stages that a policy in force names; only those are compared."""
+    return sorted(
         {
             stage
-            for policy in store.policies(state)
+            for policy in store.policies(store.state())
             for stage in policy.applies.to
             if "*" not in stage
         }
     )
+
+
+def _governed(store: OpenStore) -> list[tuple[str, str, str, str]]:
+    """(environment, stage, alias, source) to compare."""
+    stages = governed_stages(store)
     configured = list(store.configuration.environments) or [DEFAULT_ENVIRONMENT]
     found = []
     for name in configured:

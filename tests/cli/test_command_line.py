@@ -95,6 +95,14 @@ def test_status_says_what_the_registry_has_and_the_log_approves(
     }
 
 
+def test_status_without_a_policy_compares_nothing_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(world.folder))
+    assert main(["status", "--store", world.store.address]) == 3
+    assert "policy activate" in capsys.readouterr().err
+
+
 def test_the_gate_s_exit_codes_and_json(
     at_demo: Demonstrated, capsys: pytest.CaptureFixture[str]
 ) -> None:
