@@ -112,10 +112,21 @@ class StatementIndex:
             ) from cause
         try:
             yield
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as cause:
+            self._roll_back()
+            raise StoreUnavailable(
+                f"cannot extend the index {self._path}: {cause}",
+                hint="Free some space; the log itself is untouched.",
+            ) from cause
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """Undo what was not committed; a full disk may have done so already."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     @property
     def size(self) -> int:

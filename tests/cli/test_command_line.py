@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -181,6 +182,29 @@ def test_a_corrupt_database_is_told_and_nothing_is_imported(
     assert main(["import", str(path)]) in (1, 2)
     assert capsys.readouterr().err.startswith("countersign: ")
     main(["log", "show", "--format", "json"])
+    assert capsys.readouterr().out == before
+
+
+def test_a_full_disk_is_told_in_one_line_and_nothing_is_imported(
+    at_demo: Demonstrated,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["log", "show", "--format", "json"])
+    before = capsys.readouterr().out
+
+    def no_space(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    training = at_demo.store.parent / "sample" / "training.bundle"
+    assert main(["import", str(training), "--name", "another"]) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("countersign: ")
+    assert "No space left" in told
+    monkeypatch.undo()
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(at_demo.home))
+    main(["log", "show", "--format", "json", "--store", str(at_demo.store)])
     assert capsys.readouterr().out == before
 
 

@@ -10,14 +10,17 @@ import pytest
 
 from console.services.checkpoints import verify_log
 from console.services.configuration import Configuration
-from console.services.opened import open_store
+from console.services.opened import new_ledger, open_store
 from console.services.places import Places
 from console.services.signing import append, sign_statement
 from policies.predicates import LineageBatch
 from store.backend import entry_path
-from store.errors import StoreDamaged, StoreRefused
+from store.errors import StoreDamaged, StoreRefused, StoreUnavailable
 from store.facts import Fact, FactKind
+from store.heads import RememberedHeads
 from store.judgement import Standing
+from store.log import Log
+from store.statement_index import StatementIndex
 from tests.worlds import World, new_world
 
 
@@ -97,6 +100,26 @@ def test_a_statement_over_another_history_is_refused(
     )
     with pytest.raises(StoreRefused, match="another log"):
         world.store.log.append(envelope.to_bytes())
+
+
+def test_a_full_disk_under_the_index_is_told_and_heals_when_there_is_space(
+    world: World,
+) -> None:
+    for number in range(30):
+        world.tell(tag(number))
+    index = StatementIndex(world.folder / "small" / "index.sqlite")
+    heads = RememberedHeads(world.folder / "small" / "heads")
+    log = Log(world.store.backend, index, heads, new_ledger)
+    pages = index._connection.execute("PRAGMA page_count").fetchone()[0]
+    index._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailable, match="full") as caught:
+        log.catch_up()
+    assert "Free some space" in caught.value.hint
+    assert index.size == 0
+    index._connection.execute("PRAGMA max_page_count = 1000000")
+    assert log.catch_up() == world.store.index.size
+    assert log.head() == world.store.log.head()
+    index.close()
 
 
 def test_too_large_a_statement_is_refused_before_anything_is_written(
