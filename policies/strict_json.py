@@ -18,6 +18,8 @@ from policies.errors import MalformedStatement
 LARGEST_INTEGER = 2**53
 _BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""The only way a surrogate can stand in valid UTF-8."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]*")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -34,7 +36,7 @@ def parse(
         _refuse(what, f"it is larger than {at_most} bytes")
     if data.startswith(b"\xef\xbb\xbf"):
         _refuse(what, "it begins with a byte order mark")
-    if _nesting(data) > depth:
+    if data.count(b"[") + data.count(b"{") > depth and _nesting(data) > depth:
         _refuse(what, f"it is nested deeper than {depth} levels")
     try:
         value = json.loads(
@@ -50,7 +52,8 @@ def parse(
         raise MalformedStatement(f"{what}: it is not JSON: {cause}") from cause
     if not isinstance(value, dict):
         _refuse(what, "it is not an object")
-    _refuse_surrogates(value, what)
+    if _SURROGATE_ESCAPE.search(data):
+        _refuse_surrogates(value, what)
     return value
 
 
