@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_TRANSACTION = 100_000
+ROWS_PER_TRANSACTION = 25_000
 SourceOf = Callable[[int], str]
 """Tells which source a lineage batch entry attributes its facts to."""
 
