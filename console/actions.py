@@ -61,9 +61,9 @@ EVERYWHERE = (
     Action(
         "view.help",
         "question_mark",
-        "app.show_help_panel",
+        "app.toggle_help",
         "Help",
-        "The keys that work here",
+        "Show or hide the keys that work here",
     ),
     Action("app.quit", "q", "app.quit", "Quit", "Leave the console"),
 )

@@ -66,6 +66,13 @@ class CountersignApp(App[int]):
             self.pop_screen()
         self.switch_screen(VIEWS[view]())
 
+    def action_toggle_help(self) -> None:
+        """Show the keys that work here, or hide them again."""
+        if self.screen.query("HelpPanel"):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
+
     def open_thing(self, reference: str) -> None:
         """Show a version, a run, a commit or a dataset version."""
         self.push_screen(DetailScreen(reference))

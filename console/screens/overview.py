@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -33,12 +35,13 @@ class OverviewScreen(AskingScreen):
         self.ask(overview, self._show)
 
     def _show(self, found: Overview) -> None:
+        name = _namer(found)
         self.query_one("#held", Rows).show(
             [
                 (
                     f"model:{h.model}@{h.version}#{h.stage}#{h.environment}",
                     (
-                        h.model.rpartition("/")[2],
+                        name(h.model),
                         h.version,
                         h.stage.upper() if h.stage == "production" else h.stage,
                         h.environment,
@@ -54,7 +57,7 @@ class OverviewScreen(AskingScreen):
                     w.id,
                     (
                         w.id[:12],
-                        f"{w.model.rpartition('/')[2]}@{w.version}",
+                        f"{name(w.model)}@{w.version}",
                         w.to_stage,
                         ", ".join(w.waits_for),
                     ),
@@ -62,7 +65,7 @@ class OverviewScreen(AskingScreen):
                 for w in found.waiting
             ]
         )
-        self.query_one("#wrong", Rows).show(_wrong(found))
+        self.query_one("#wrong", Rows).show(_wrong(found, name))
         self.console.entries = found.entries
 
     @on(Rows.RowSelected, "#held")
@@ -80,12 +83,25 @@ class OverviewScreen(AskingScreen):
             self.console.open_thing(reference)
 
 
-def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
+def _namer(found: Overview) -> Callable[[str], str]:
+    """How models are called: without their source while there is only one."""
+    models = [h.model for h in found.held] + [w.model for w in found.waiting]
+    models += [c.model for c in found.unapproved]
+    sources = {model.partition("/")[0] for model in models}
+    sources |= {scanned.version.source for scanned in found.scanned}
+    if len(sources) > 1:
+        return str
+    return lambda model: model.partition("/")[2]
+
+
+def _wrong(
+    found: Overview, name: Callable[[str], str]
+) -> list[tuple[str, tuple[str, str, str]]]:
     rows = [
         (
             f"model:{c.model}@{c.registry or c.approved}#unapproved#{c.environment}",
             (
-                c.model.rpartition("/")[2],
+                name(c.model),
                 f"unapproved: {c.stage} is {c.registry or 'empty'}, "
                 f"the log says {c.approved or 'none'}",
                 "move the alias back, or request it",
@@ -98,7 +114,11 @@ def _wrong(found: Overview) -> list[tuple[str, tuple[str, str, str]]]:
         rows += [
             (
                 f"{version.reference}#{gap.code}#{position}",
-                (f"{version.model}@{version.version}", gap.text, gap.remedy),
+                (
+                    f"{name(f'{version.source}/{version.model}')}@{version.version}",
+                    gap.text,
+                    gap.remedy,
+                ),
             )
             for position, gap in enumerate(scanned.gaps)
         ]

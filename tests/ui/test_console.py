@@ -187,6 +187,9 @@ async def test_help_and_palette_open(app: CountersignApp) -> None:
         await pilot.press("question_mark")
         await pilot.pause()
         assert app.screen.query("HelpPanel")
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert not app.screen.query("HelpPanel")
         await pilot.press("ctrl+p")
         await pilot.pause()
         assert "CommandPalette" in type(app.screen).__name__
