@@ -9,9 +9,9 @@ from console.cli.context import Context
 from console.cli.output import plain, say, show, show_json, show_table
 from console.rendering import printable
 from console.services import promoting, reviewing, signoff
+from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.judging import Judged
 from console.services.problems import Misuse
-from console.services.standing import DEFAULT_ENVIRONMENT, waiting_requests
 from policies.predicates import Decision, OutcomeKind
 from policies.verdict import exit_code, tree_lines
 
@@ -94,6 +94,8 @@ def request(context: Context) -> int:
 
 def requests(context: Context) -> int:
     """`requests`"""
+    from console.services.standing import waiting_requests
+
     store = context.store
     found = waiting_requests(store, store.state())
     if context.arguments.format == "json":

@@ -14,6 +14,8 @@ from console.services.places import Places
 from console.services.problems import Misuse
 
 FILE_NAME = "countersign.toml"
+DEFAULT_ENVIRONMENT = "default"
+"""Where a transition is meant to be when no environment is named."""
 _TOP = {"store", "anchor", "key", "sources", "environments"}
 _PERSONAL = {"store", "anchor", "key"}
 """Never taken from a file that was merely found in a parent folder."""

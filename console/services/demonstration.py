@@ -16,7 +16,7 @@ from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
-from console.services.configuration import Configuration
+from console.services.configuration import DEFAULT_ENVIRONMENT, Configuration
 from console.services.founding import (
     activate_policy,
     enrol,
@@ -32,7 +32,7 @@ from console.services.promoting import gate, promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
 from console.services.signoff import answer_request, find_version, request_transition
-from console.services.standing import DEFAULT_ENVIRONMENT, unapproved_changes
+from console.services.standing import unapproved_changes
 from policies.predicates import Decision, Grant
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
@@ -16,7 +17,6 @@ from policies.workflow import Holder, RequestRecord, RequestState
 from store.identifiers import split_key
 from store.queries.models import Alias, current_aliases
 
-DEFAULT_ENVIRONMENT = "default"
 MOST_SCANNED = 200
 """Versions that the overview looks at; `countersign scan` looks at all."""
 
