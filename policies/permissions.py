@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+from typing import Protocol
 
 from policies.dsse import Envelope, read_envelope
-from policies.errors import MalformedStatement, Refused
+from policies.errors import Refused
 from policies.predicates import (
     Approval,
     PromotionIntent,
     PromotionOutcome,
     Request,
+    Transition,
     Withdrawal,
 )
 from policies.statements import Statement, UnknownStatement, read_statement
-from policies.topics import (
-    slot_topic,
-)
-from policies.trust_root import (
-    Person,
-    TrustRoot,
-)
-from store.identifiers import split_key
+from policies.topics import slot_topic
+from policies.trust_root import Person, TrustRoot
+from store.identifiers import entity_key, split_key
 from store.judgement import History
 
 
 def check_prefix(
     statement: Statement, history: History, root: TrustRoot | None
 ) -> None:
+    """Whether the history that a signer had verified is the one before the entry.
+
+    Raises:
+        Refused: it is of another log, or another history.
+    """
     prefix = statement.prefix
     if root is not None and prefix.origin != root.origin:
         raise Refused(f"it was signed for another log, {prefix.origin!r}")
@@ -39,22 +39,54 @@ def check_prefix(
 
 
 def refuse_repetition(envelope: Envelope, history: History) -> None:
+    """Refuse a statement that was accepted before.
+
+    Raises:
+        Refused: it was.
+    """
     earlier = history.find_statement(envelope.statement_id)
     if earlier is not None:
         raise Refused(f"it repeats entry {earlier.index}")
 
 
-def _model_name(model_key: str) -> str:
-    return split_key(model_key)[1][-1]
+def model_name(model_key: str) -> str:
+    """The name that grants and policies speak of.
+
+    Raises:
+        Refused: it is no key of a model.
+    """
+    kind, parts = split_key(model_key)
+    if kind != "model" or len(parts) != 2 or entity_key(kind, *parts) != model_key:
+        raise Refused(f"{model_key!r} is not the key of a model")
+    return parts[1]
+
+
+def check_version_key(model_key: str, version_key: str) -> None:
+    """Whether a key is that of a version of a model.
+
+    Raises:
+        Refused: it is another's, or none.
+    """
+    model_name(model_key)
+    kind, parts = split_key(version_key)
+    if (
+        kind != "model-version"
+        or len(parts) != 3
+        or entity_key(kind, *parts) != version_key
+        or entity_key("model", *parts[:2]) != model_key
+    ):
+        raise Refused(f"{version_key!r} is not the key of a version of {model_key}")
 
 
 def require_role(
-    signer: Person, role: str, predicate: Request | Approval | PromotionIntent
+    signer: Person, role: str, model_key: str, transition: Transition
 ) -> None:
-    name, environment = (
-        _model_name(predicate.model),
-        predicate.transition.environment,
-    )
+    """Whether a person holds a role for a model where a transition leads.
+
+    Raises:
+        Refused: not so.
+    """
+    name, environment = model_name(model_key), transition.environment
     if not signer.holds(role, name, environment):
         raise Refused(
             f"{signer.id!r} does not hold the role {str(role)!r} for {name} in "
@@ -62,7 +94,12 @@ def require_role(
         )
 
 
-def _find(statement_id: str, history: History, what: str) -> Statement:
+def find_statement(statement_id: str, history: History, what: str) -> Statement:
+    """An accepted statement that another one names.
+
+    Raises:
+        Refused: there is none.
+    """
     entry = history.find_statement(statement_id)
     if entry is None:
         raise Refused(f"it answers {what} {statement_id[:16]}, which is not in the log")
@@ -72,8 +109,28 @@ def _find(statement_id: str, history: History, what: str) -> Statement:
     return statement
 
 
-def check_answer(answer: Approval | PromotionIntent, history: History) -> None:
-    request = _find(answer.request, history, "request").predicate
+class Answer(Protocol):
+    """A statement that answers a request."""
+
+    @property
+    def request(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def manifest(self) -> str: ...
+    @property
+    def transition(self) -> Transition: ...
+
+
+def check_answer(answer: Answer, history: History) -> None:
+    """Whether a statement is about exactly what its request asked for.
+
+    Raises:
+        Refused: it is not, or there is no such request.
+    """
+    request = find_statement(answer.request, history, "request").predicate
     if not isinstance(request, Request):
         raise Refused("it answers a statement that is no request")
     bound = (request.model, request.version, request.manifest, request.transition)
@@ -82,7 +139,12 @@ def check_answer(answer: Approval | PromotionIntent, history: History) -> None:
 
 
 def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
-    statement = _find(withdrawal.statement, history, "statement")
+    """Whether somebody takes back a statement of their own.
+
+    Raises:
+        Refused: it is another's, or of a kind that stands.
+    """
+    statement = find_statement(withdrawal.statement, history, "statement")
     if not isinstance(statement.predicate, (Request, Approval)):
         raise Refused("only requests and approvals can be withdrawn")
     if statement.by != signer.id or statement.predicate.model != withdrawal.model:
@@ -105,6 +167,11 @@ def open_intents(
 
 
 def check_slot(intent: PromotionIntent, history: History) -> None:
+    """Whether no other promotion into the same stage is under way.
+
+    Raises:
+        Refused: one is.
+    """
     statements: list[tuple[str, Statement]] = []
     for entry in history.on_topic(slot_topic(intent.model, intent.transition)):
         envelope = read_envelope(history.entry_bytes(entry.index))
@@ -120,7 +187,12 @@ def check_slot(intent: PromotionIntent, history: History) -> None:
 
 
 def check_outcome(outcome: PromotionOutcome, signer: Person, history: History) -> None:
-    statement = _find(outcome.intent, history, "promotion")
+    """Whether somebody ends a promotion of their own, as it was declared.
+
+    Raises:
+        Refused: not so.
+    """
+    statement = find_statement(outcome.intent, history, "promotion")
     intent = statement.predicate
     if not isinstance(intent, PromotionIntent):
         raise Refused("it answers a statement that is no promotion intent")
@@ -129,10 +201,3 @@ def check_outcome(outcome: PromotionOutcome, signer: Person, history: History) -
         raise Refused("it names another model, version or stage than its intent")
     if statement.by != signer.id:
         raise Refused("only who declared a promotion may say how it ended")
-
-
-def decoded_proof(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as cause:
-        raise MalformedStatement("the proof of possession is not base64") from cause

@@ -142,6 +142,10 @@ class Fields:
             _refuse(self._what, f"{name!r} is not a SHA-256 in lower-case hex")
         return value
 
+    def optional_digest(self, name: str) -> str:
+        """A SHA-256 in lower-case hex, or an empty string."""
+        return "" if self.text(name, 64) == "" else self.digest(name)
+
     def choice(self, name: str, choices: type[Choice]) -> Choice:
         """One of the values of an enumeration."""
         value = self.text(name)

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from policies.predicates import Transition
+from policies.predicates import (
+    Approval,
+    DocumentKind,
+    Endorsement,
+    Enrolment,
+    LineageBatch,
+    PredicateType,
+    PromotionIntent,
+    PromotionOutcome,
+    Request,
+    Revocation,
+    Transition,
+    Withdrawal,
+)
+from policies.statements import Statement
 
 TRUST = "trust"
 POLICY = "policy"
 LINEAGE = "lineage"
+UPKEEP = "upkeep"
+RECORD_TYPES = frozenset(PredicateType) - {
+    PredicateType.ENDORSEMENT,
+    PredicateType.ENROLMENT,
+    PredicateType.REVOCATION,
+    PredicateType.LINEAGE_BATCH,
+    PredicateType.REQUEST,
+    PredicateType.APPROVAL,
+    PredicateType.WITHDRAWAL,
+    PredicateType.PROMOTION_INTENT,
+    PredicateType.PROMOTION_OUTCOME,
+}
+"""Types whose rules live in policies.record_permissions."""
 
 
 def model_topic(model_key: str) -> str:
@@ -22,3 +49,63 @@ def request_topic(request_id: str) -> str:
 def slot_topic(model_key: str, transition: Transition) -> str:
     """Promotions into one stage of one environment for one model."""
     return f"slot:{model_key}|{transition.environment}|{transition.to_stage}"
+
+
+def erasable_topic(digest: str, kind: str) -> str:
+    """Statements that name an object as words that may be erased."""
+    return f"words:{kind}:{digest}"
+
+
+def kept_topic(digest: str) -> str:
+    """Statements that name an object which decisions rest on."""
+    return f"kept:{digest}"
+
+
+def erased_topic(digest: str) -> str:
+    """Erasures of one object."""
+    return f"erased:{digest}"
+
+
+def topics_of(statement_id: str, statement: Statement) -> tuple[str, ...]:
+    """Every name under which an accepted statement is filed."""
+    if statement.type in RECORD_TYPES:
+        from policies.record_topics import record_topics
+
+        return record_topics(statement)
+    match statement.predicate:
+        case Endorsement(document=DocumentKind.TRUST_ROOT, digest=digest):
+            return (TRUST, kept_topic(digest))
+        case Endorsement(digest=digest):
+            return (POLICY, kept_topic(digest))
+        case Enrolment(profile=profile):
+            return (TRUST, erasable_topic(profile, "profile"))
+        case Revocation(reason=reason):
+            return (TRUST, erasable_topic(reason, "reason"))
+        case LineageBatch(batch=batch):
+            return (LINEAGE, erasable_topic(batch, "lineage-batch"))
+        case Request() as request:
+            return (
+                model_topic(request.model),
+                request_topic(statement_id),
+                erasable_topic(request.reason, "reason"),
+                kept_topic(request.evidence),
+                kept_topic(request.review),
+            )
+        case Approval() as approval:
+            return (
+                model_topic(approval.model),
+                request_topic(approval.request),
+                erasable_topic(approval.reason, "reason"),
+            )
+        case Withdrawal(model=model, reason=reason):
+            return (model_topic(model), erasable_topic(reason, "reason"))
+        case PromotionIntent() as intent:
+            return (
+                model_topic(intent.model),
+                request_topic(intent.request),
+                slot_topic(intent.model, intent.transition),
+                kept_topic(intent.verdict),
+            )
+        case PromotionOutcome(model=model, transition=transition):
+            return (model_topic(model), slot_topic(model, transition))
+    return ()

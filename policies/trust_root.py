@@ -15,7 +15,7 @@ from policies.errors import MalformedStatement
 from policies.keys import PublicKey, public_key_from_json
 from policies.patterns import matches
 from policies.predicates import Grant, PredicateType
-from policies.statements import grants_to_json, read_grants
+from policies.predicates.forms import read_declared, to_json
 from policies.strict_json import Fields, encode, parse
 
 SCHEMA = "countersign/trust-root/v1"
@@ -35,6 +35,12 @@ class BuiltInRole(StrEnum):
     """May ask for a transition."""
     PROMOTER = "promoter"
     """May carry out an approved transition."""
+    OPERATOR = "operator"
+    """May launch pipelines and change what is served."""
+
+
+POWERS = frozenset({BuiltInRole.ROOT, BuiltInRole.POLICY, BuiltInRole.ENROLLER})
+"""Roles that change trust itself; only a trust root gives them."""
 
 
 class ServiceKind(StrEnum):
@@ -123,7 +129,7 @@ class TrustRoot:
                         "profile": person.profile,
                         "keys": [key.to_json() for key in person.keys],
                         "identities": list(person.identities),
-                        "grants": grants_to_json(person.grants),
+                        "grants": [to_json(grant) for grant in person.grants],
                     }
                     for person in self.people
                 ],
@@ -185,7 +191,7 @@ def _person(fields: Fields) -> Person:
         profile=fields.digest("profile"),
         keys=_keys(fields),
         identities=fields.texts("identities", longest=256),
-        grants=read_grants(fields),
+        grants=tuple(read_declared(Grant, one) for one in fields.objects("grants")),
     )
     fields.end()
     return person

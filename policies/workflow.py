@@ -29,6 +29,8 @@ class Entry:
     index: int
     id: str
     statement: Statement
+    key: str = ""
+    """Id of the key that made its signature."""
 
 
 class RequestState(StrEnum):

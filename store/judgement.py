@@ -7,6 +7,7 @@ entries before it and objects named by digest, and from nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -78,6 +79,35 @@ class History(Protocol):
         ...
 
 
+class LostHistory(Protocol):
+    """A stretch of history that those entitled to have given up."""
+
+    @property
+    def restored_size(self) -> int:
+        """Entries that what is there and what was lost have in common."""
+        ...
+
+    @property
+    def restored_root(self) -> str:
+        """Merkle root of those, hex."""
+        ...
+
+    @property
+    def lost_size(self) -> int:
+        """Entries that the largest known head of the lost history covers."""
+        ...
+
+    @property
+    def lost_root(self) -> str:
+        """Merkle root of that head, hex."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Entry that gave it up."""
+        ...
+
+
 class Judge(Protocol):
     """Decides what entries are worth, in log order."""
 
@@ -88,6 +118,11 @@ class Judge(Protocol):
     @property
     def state_topics(self) -> tuple[str, ...]:
         """The topics whose entries a judge needs to go on from the middle."""
+        ...
+
+    @property
+    def abandoned(self) -> Sequence[LostHistory]:
+        """Histories that were given up after a backup was restored."""
         ...
 
     def judge(self, index: int, data: bytes, history: History) -> Judgement:

@@ -56,7 +56,10 @@ class _LogHistory(History):
         return self._log.entry_bytes(index)
 
     def object(self, digest: str) -> bytes | None:
-        return self._log.objects.find(digest)
+        try:
+            return self._log.objects.find(digest)
+        except StoreDamaged:
+            return None
 
 
 class Log:

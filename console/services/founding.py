@@ -31,7 +31,14 @@ from console.services.signing import (
 )
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey, public_key
-from policies.predicates import DocumentKind, Endorsement, Enrolment, Grant, Prefix
+from policies.predicates import (
+    DocumentKind,
+    Endorsement,
+    Enrolment,
+    Grant,
+    KeyText,
+    Prefix,
+)
 from policies.strict_json import Fields, encode, parse
 from policies.trust_root import (
     BuiltInRole,
@@ -234,8 +241,9 @@ def enrol(
     enrolment = Enrolment(
         person=offer.person,
         profile=profile,
-        algorithm=offer.key.algorithm.value,
-        spki=base64.b64encode(offer.key.spki).decode(),
+        key=KeyText(
+            offer.key.algorithm.value, base64.b64encode(offer.key.spki).decode()
+        ),
         proof=offer.proof,
         identities=offer.identities,
         grants=grants,

@@ -179,16 +179,20 @@ class OpenStore:
         found = []
         for indexed in self.index.on_topics(topic):
             envelope, statement = self.entry(indexed.index)
-            signer = state.signer(statement.by)
-            keys = () if signer is None else signer.keys
-            if not any(
-                key.verifies(envelope.signature, envelope.signed_bytes) for key in keys
-            ):
+            key = next(
+                (
+                    key.id
+                    for key in state.keys_at(statement.by, indexed.index)
+                    if key.verifies(envelope.signature, envelope.signed_bytes)
+                ),
+                "",
+            )
+            if not key:
                 raise StoreDamaged(
                     f"the signature of entry {indexed.index} does not verify",
                     hint="Run: countersign log verify",
                 )
-            found.append(Entry(indexed.index, envelope.statement_id, statement))
+            found.append(Entry(indexed.index, envelope.statement_id, statement, key))
         return found
 
     def require_known_types(self) -> None:

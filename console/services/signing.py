@@ -14,7 +14,7 @@ from console.services.places import Places
 from console.services.problems import Misuse, Refusal
 from policies.dsse import PAYLOAD_TYPE, Envelope, pre_authentication_encoding
 from policies.keys import PublicKey, public_key
-from policies.predicates import Predicate, Prefix
+from policies.predicates import Prefix
 from policies.statements import Statement
 from policies.trust_root import Person, Service, ServiceKind
 from policies.trust_state import TrustState
@@ -140,7 +140,7 @@ def service_key_path(folder: Path, kind: ServiceKind) -> Path:
 
 def sign_statement(
     acting: Acting,
-    predicate: Predicate,
+    predicate: object,
     subject: tuple[str, str],
     prefix: Prefix,
     at: str,
@@ -155,7 +155,7 @@ def sign_statement(
 def append(
     store: OpenStore,
     acting: Acting,
-    predicate: Predicate,
+    predicate: object,
     subject: tuple[str, str],
     *,
     check_again: Callable[[], None] | None = None,

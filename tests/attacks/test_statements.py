@@ -19,8 +19,8 @@ from policies.predicates import (
     Endorsement,
     Enrolment,
     Grant,
+    KeyText,
     LineageBatch,
-    Predicate,
     Prefix,
 )
 from policies.trust_root import BuiltInRole, possession_bytes, read_trust_root
@@ -36,7 +36,7 @@ def batch(world: World, text: bytes = b"batch") -> LineageBatch:
     return LineageBatch("m", "c", world.store.objects.put(text), 0, AT)
 
 
-def refused(world: World, who: Acting, predicate: Predicate, why: str) -> None:
+def refused(world: World, who: Acting, predicate: object, why: str) -> None:
     size = world.store.index.size
     with pytest.raises(StoreRefused, match=why):
         append(world.store, who, predicate, ("x", "0" * 64))
@@ -53,8 +53,9 @@ def enrolment(world: World, name: str, *grants: Grant, **changes: object) -> Enr
     made = Enrolment(
         person=offer.person,
         profile=world.store.objects.put(offer.profile),
-        algorithm=offer.key.algorithm.value,
-        spki=base64.b64encode(offer.key.spki).decode(),
+        key=KeyText(
+            offer.key.algorithm.value, base64.b64encode(offer.key.spki).decode()
+        ),
         proof=offer.proof,
         identities=(),
         grants=grants,

@@ -1,0 +1,151 @@
+"""What the less frequent statements must satisfy: records, operations, upkeep."""
+
+from __future__ import annotations
+
+from policies.errors import Refused
+from policies.permissions import check_answer, find_statement, model_name, require_role
+from policies.predicates import PromotionIntent
+from policies.predicates.operations import (
+    DeploymentIntent,
+    DeploymentOutcome,
+    LaunchIntent,
+    LaunchOutcome,
+)
+from policies.predicates.records import (
+    Attachment,
+    Comment,
+    Demotion,
+    Export,
+    Finding,
+    ModelRecordChange,
+    Waiver,
+)
+from policies.predicates.upkeep import ErasedKind, Erasure, Recovery
+from policies.statements import Statement
+from policies.topics import erasable_topic, kept_topic
+from policies.trust_root import BuiltInRole, Person
+from store.judgement import History
+
+
+def check_record(statement: Statement, signer: Person, history: History) -> None:
+    """Whether a person may make one of the less frequent statements.
+
+    Raises:
+        Refused: not so.
+    """
+    match statement.predicate:
+        case Waiver() as waiver:
+            check_answer(waiver, history)
+            require_role(signer, waiver.role, waiver.model, waiver.transition)
+        case Demotion() as demotion:
+            _check_demotion(demotion, signer, history)
+        case ModelRecordChange(model=model):
+            _require(signer, BuiltInRole.REQUESTER, model)
+        case Finding(model=model, role=role):
+            _require(signer, role, model)
+        case Attachment(model=model) | Comment(model=model):
+            _require_any_role(signer, model)
+        case Export():
+            _require_any_role(signer, "")
+        case LaunchIntent(environment=environment):
+            _require_operator(signer, "", environment)
+        case DeploymentIntent() as intent:
+            _require_operator(signer, model_name(intent.model), intent.environment)
+            _check_deployment(intent, history)
+        case LaunchOutcome() as outcome:
+            _check_launch_outcome(outcome, signer, history)
+        case DeploymentOutcome() as outcome:
+            _check_deployment_outcome(outcome, signer, history)
+        case Erasure() as erasure:
+            _check_erasure(erasure, signer, history)
+        case Recovery() as recovery:
+            _check_recovery(recovery, signer, history)
+        case _:
+            raise Refused(f"nobody may sign {statement.type.short}")
+
+
+def _require(signer: Person, role: str, model_key: str) -> None:
+    name = model_name(model_key)
+    if not signer.holds(role, name):
+        raise Refused(f"{signer.id!r} does not hold the role {str(role)!r} for {name}")
+
+
+def _require_any_role(signer: Person, model_key: str) -> None:
+    name = model_name(model_key) if model_key else ""
+    if not any(signer.holds(grant.role, name) for grant in signer.grants):
+        raise Refused(f"{signer.id!r} holds no role for {name or 'anything'}")
+
+
+def _require_operator(signer: Person, name: str, environment: str) -> None:
+    if not signer.holds(BuiltInRole.OPERATOR, name, environment):
+        raise Refused(f"{signer.id!r} may not operate in {environment}")
+
+
+def _check_demotion(demotion: Demotion, signer: Person, history: History) -> None:
+    intent = find_statement(demotion.promotion, history, "promotion").predicate
+    if not isinstance(intent, PromotionIntent):
+        raise Refused("it ends a statement that is no promotion intent")
+    transition = intent.transition
+    bound = (intent.model, intent.version, transition.environment, transition.to_stage)
+    if bound != (
+        demotion.model,
+        demotion.version,
+        demotion.environment,
+        demotion.stage,
+    ):
+        raise Refused("it names another model, version or stage than the promotion")
+    require_role(signer, BuiltInRole.PROMOTER, intent.model, transition)
+
+
+def _check_deployment(intent: DeploymentIntent, history: History) -> None:
+    promotion = find_statement(intent.promotion, history, "promotion").predicate
+    if not isinstance(promotion, PromotionIntent):
+        raise Refused("it rests on a statement that is no promotion intent")
+    bound = (promotion.model, promotion.version, promotion.manifest)
+    if bound != (intent.model, intent.version, intent.manifest):
+        raise Refused("it names another model, version or bytes than the promotion")
+
+
+def _check_launch_outcome(
+    outcome: LaunchOutcome, signer: Person, history: History
+) -> None:
+    begun = find_statement(outcome.intent, history, "launch")
+    if not isinstance(begun.predicate, LaunchIntent) or begun.by != signer.id:
+        raise Refused("only who declared a launch may say how it ended")
+
+
+def _check_deployment_outcome(
+    outcome: DeploymentOutcome, signer: Person, history: History
+) -> None:
+    begun = find_statement(outcome.intent, history, "deployment")
+    if not isinstance(begun.predicate, DeploymentIntent) or begun.by != signer.id:
+        raise Refused("only who declared a deployment may say how it ended")
+    bound = (begun.predicate.model, begun.predicate.version)
+    if bound != (outcome.model, outcome.version):
+        raise Refused("it names another model or version than its intent")
+
+
+def _check_erasure(erasure: Erasure, signer: Person, history: History) -> None:
+    """Names and words may go; what a verdict rests on may not.
+
+    An object counts as words only if no statement names it as anything else.
+    """
+    if not signer.holds(BuiltInRole.ROOT):
+        raise Refused(f"{signer.id!r} may not let objects be erased")
+    if not history.on_topic(erasable_topic(erasure.object, erasure.kind)):
+        raise Refused(f"no statement names that object as a {erasure.kind.value}")
+    if history.on_topic(kept_topic(erasure.object)):
+        raise Refused("a decision rests on that object; it stays")
+    if (erasure.kind is ErasedKind.LINEAGE_BATCH) != bool(erasure.replacement):
+        raise Refused("a lineage batch is replaced, and nothing else is")
+
+
+def _check_recovery(recovery: Recovery, signer: Person, history: History) -> None:
+    if not signer.holds(BuiltInRole.ROOT):
+        raise Refused(f"{signer.id!r} may not declare history lost")
+    if not recovery.restored_size <= history.size or not (
+        recovery.restored_size < recovery.lost_size
+    ):
+        raise Refused("it names more restored entries than there are, or lost none")
+    if history.root_at(recovery.restored_size).hex() != recovery.restored_root:
+        raise Refused("the restored entries are not those that it names")

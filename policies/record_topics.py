@@ -1,0 +1,69 @@
+"""Where the less frequent statements are filed (see policies.topics)."""
+
+from __future__ import annotations
+
+from policies.predicates.operations import (
+    DeploymentIntent,
+    DeploymentOutcome,
+    LaunchIntent,
+    LaunchOutcome,
+)
+from policies.predicates.records import (
+    Attachment,
+    Comment,
+    Demotion,
+    Finding,
+    ModelRecordChange,
+    Waiver,
+)
+from policies.predicates.upkeep import Erasure, Recovery
+from policies.statements import Statement
+from policies.topics import (
+    TRUST,
+    UPKEEP,
+    erasable_topic,
+    erased_topic,
+    kept_topic,
+    model_topic,
+    request_topic,
+)
+
+
+def record_topics(statement: Statement) -> tuple[str, ...]:
+    """Every name under which one of them is filed."""
+    match statement.predicate:
+        case Waiver() as waiver:
+            return (
+                model_topic(waiver.model),
+                request_topic(waiver.request),
+                erasable_topic(waiver.reason, "reason"),
+            )
+        case Demotion(model=model, reason=reason) | Finding(model=model, text=reason):
+            return (model_topic(model), erasable_topic(reason, "reason"))
+        case ModelRecordChange(model=model, purpose=purpose, limits=limits):
+            return (model_topic(model), kept_topic(purpose), kept_topic(limits))
+        case Attachment(model=model, content=content, name=name):
+            return (
+                model_topic(model),
+                erasable_topic(content, "attachment"),
+                erasable_topic(name, "reason"),
+            )
+        case Comment(model=model, text=text):
+            return (model_topic(model), erasable_topic(text, "comment"))
+        case LaunchIntent() | LaunchOutcome():
+            return ("launch",)
+        case DeploymentIntent(model=model, verdict=verdict):
+            return (model_topic(model), kept_topic(verdict))
+        case DeploymentOutcome(model=model):
+            return (model_topic(model),)
+        case Erasure(object=digest, reason=reason, replacement=replacement):
+            kept = (kept_topic(replacement),) if replacement else ()
+            return (
+                UPKEEP,
+                erased_topic(digest),
+                erasable_topic(reason, "reason"),
+                *kept,
+            )
+        case Recovery(reason=reason):
+            return (TRUST, UPKEEP, erasable_topic(reason, "reason"))
+    return (UPKEEP,)
