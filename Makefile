@@ -46,6 +46,9 @@ dist: dev ## Build the wheel and an offline wheelhouse into dist/
 lock: ## Resolve the locked requirements anew (needs uv)
 	tools/relock.sh
 
+statements: setup ## Write docs/statements anew: schemas and vectors
+	$(PYTHON) -m tests.unit.policies.sample_statements
+
 screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg
 

@@ -89,7 +89,7 @@ def topics_of(statement_id: str, statement: Statement) -> tuple[str, ...]:
                 request_topic(statement_id),
                 erasable_topic(request.reason, "reason"),
                 kept_topic(request.evidence),
-                kept_topic(request.review),
+                erasable_topic(request.review, "review"),
             )
         case Approval() as approval:
             return (

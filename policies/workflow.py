@@ -13,6 +13,7 @@ from enum import StrEnum
 from policies.predicates import (
     Approval,
     OutcomeKind,
+    PredicateType,
     PromotionIntent,
     PromotionOutcome,
     Request,
@@ -70,6 +71,8 @@ class Holder:
     outcome: Entry
     outcome_kind: OutcomeKind
     request: str
+    ended: Entry | None = None
+    """The demotion that took it out again."""
 
     @property
     def promoted_by(self) -> PromotionIntent:
@@ -91,7 +94,7 @@ class ModelRecord:
     def holder(self, environment: str, stage: str) -> Holder | None:
         """The version in a stage now."""
         held = self.holders.get((environment, stage), [])
-        return held[-1] if held else None
+        return held[-1] if held and held[-1].ended is None else None
 
     def open_request(
         self, version: str, transition: Transition
@@ -125,6 +128,8 @@ def read_model_record(entries: Sequence[Entry]) -> ModelRecord:
                 _begin(record, entry, intent)
             case PromotionOutcome() as outcome:
                 _end(record, entry, outcome)
+            case _ if entry.statement.type is PredicateType.DEMOTION:
+                _demote(record, entry)
     return record
 
 
@@ -185,3 +190,14 @@ def _end(record: ModelRecord, entry: Entry, outcome: PromotionOutcome) -> None:
             request=intent.request,
         )
     )
+
+
+def _demote(record: ModelRecord, entry: Entry) -> None:
+    """End the hold that a demotion names, if it is the one that lasts."""
+    from policies.predicates.records import Demotion
+
+    demotion = entry.statement.predicate
+    assert isinstance(demotion, Demotion)  # noqa: S101 - dispatched on its type
+    held = record.holders.get((demotion.environment, demotion.stage), [])
+    if held and held[-1].intent.id == demotion.promotion and held[-1].ended is None:
+        held[-1] = replace(held[-1], ended=entry)

@@ -78,6 +78,16 @@ def build_report(store: OpenStore, scope: Scope, created_at: str) -> dict[str, A
         },
         "non_claims": list(NON_CLAIMS),
         "people": [_person(store, state, person) for person in state.people.values()],
+        "keys_no_longer_in_force": [
+            {
+                "id": period.key.id,
+                "owner": period.owner,
+                "until_entry": period.until,
+                "stolen_since_entry": state.suspect_since.get(period.key.id),
+            }
+            for period in state.periods
+            if period.until is not None
+        ],
         "services": [
             {"id": s.id, "kind": s.kind.value, "keys": [k.id for k in s.keys]}
             for s in state.services.values()
@@ -224,13 +234,11 @@ def _promotion(
 ) -> dict[str, Any]:
     holder = record.holders[slot][position]
     request = record.requests[holder.request]
+    at = parse_time(holder.promoted_by.judged_at)
     judged = judge_standing(
-        store,
-        record,
-        holder,
-        parse_time(holder.promoted_by.judged_at),
-        reads_artifact=False,
+        store, record, holder, at, reads_artifact=False, as_recorded=True
     )
+    today = judge_standing(store, record, holder, at, reads_artifact=False)
     outcome = holder.outcome.statement.predicate
     return {
         "model": "/".join(split_key(model)[1]),
@@ -238,7 +246,8 @@ def _promotion(
         "manifest": holder.manifest,
         "environment": slot[0],
         "stage": slot[1],
-        "is_current": position == len(record.holders[slot]) - 1,
+        "is_current": position == len(record.holders[slot]) - 1
+        and holder.ended is None,
         "intent": {"entry": holder.intent.index, "statement": intent_id},
         "outcome": {
             "entry": holder.outcome.index,
@@ -250,6 +259,7 @@ def _promotion(
         "promoter": _name(store, state, holder.intent.statement.by),
         "at": holder.intent.statement.at,
         "request": request.id,
+        "stands_with_what_is_known_now": today.tree.verdict.value,
         "verdict_judged_again": judged.tree.to_json(),
         "answers": [
             answer

@@ -18,7 +18,7 @@ from console.reports.audit_report import Scope, build_report
 from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
 from console.version import VERSION
-from policies.dsse import read_envelope
+from policies.dsse import Envelope, read_envelope
 from policies.evidence_reading import read_manifest
 from policies.keys import PublicKey
 from policies.predicates import (
@@ -27,6 +27,7 @@ from policies.predicates import (
     Enrolment,
     PromotionIntent,
     Request,
+    Revocation,
     Withdrawal,
 )
 from policies.statements import Statement
@@ -96,7 +97,7 @@ def bundle_files(
         files[f"{stem}.json"] = envelope.payload
         files[f"{stem}.pae"] = envelope.signed_bytes
         files[f"{stem}.sig"] = envelope.signature
-        key = _key_of(state, statement, envelope.key_hint)
+        key = _key_of(state, entry.index, statement, envelope)
         files[f"{stem}.key"] = (key + "\n").encode()
         wanted |= _objects_of(statement)
     wanted |= _evidence_items(store, wanted)
@@ -104,7 +105,7 @@ def bundle_files(
         found = store.objects.find(digest)
         if found is not None:
             files[f"object/{digest}"] = found
-    for public in sorted(state.keys_of_all(), key=lambda key: key.id):
+    for public in sorted(state.keys_ever(), key=lambda key: key.id):
         files[f"keys/{public.id}.pem"] = _pem(public)
     files["MANIFEST.json"] = _manifest(files)
     return files
@@ -146,7 +147,7 @@ def _objects_of(statement: Statement) -> set[str]:
             return {a.reason, a.review, a.evidence}
         case PromotionIntent(verdict=verdict):
             return {verdict}
-        case Withdrawal(reason=reason):
+        case Withdrawal(reason=reason) | Revocation(reason=reason):
             return {reason}
         case _:
             return set()
@@ -172,10 +173,17 @@ def _evidence_items(store: OpenStore, digests: set[str]) -> set[str]:
     return found - digests
 
 
-def _key_of(state: TrustState, statement: Statement, hint: str) -> str:
-    signer = state.signer(statement.by)
-    known = {key.id for key in signer.keys} if signer else set()
-    return hint if hint in known else ""
+def _key_of(
+    state: TrustState, index: int, statement: Statement, envelope: Envelope
+) -> str:
+    """Id of the key that made a signature, whatever the envelope's hint says."""
+    keys = state.keys_at(statement.by, index)
+    if len(keys) == 1:
+        return keys[0].id
+    return next(
+        (k.id for k in keys if k.verifies(envelope.signature, envelope.signed_bytes)),
+        "",
+    )
 
 
 def _pem(key: PublicKey) -> bytes:

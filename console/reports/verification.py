@@ -189,7 +189,9 @@ def _check_promotions(store: OpenStore) -> list[str]:
         for slot, held in record.holders.items():
             for holder in held:
                 at = parse_time(holder.promoted_by.judged_at)
-                judged = judge_standing(store, record, holder, at, reads_artifact=False)
+                judged = judge_standing(
+                    store, record, holder, at, reads_artifact=False, as_recorded=True
+                )
                 if judged.tree.verdict is not Verdict.YES:
                     wrong = next(
                         leaf

@@ -64,13 +64,15 @@ def judge_request(
     position: int,
     artifact_folder: str = "",
     reads_artifact: bool = True,
+    known: TrustState | None = None,
 ) -> Judged:
     """The verdict on a request: its policy, evidence, votes, and its bytes now.
 
     `state`, `holder_key` and `position` belong together: the log before `position`.
     Without `reads_artifact` the bytes count as they were when evidence was frozen.
+    `known` is the state that says which keys were stolen; by default `state`.
     """
-    request = record.request
+    request, known = record.request, known or state
     evidence = evidence_of(store, record)
     name = split_key(request.model)[1][-1]
     try:
@@ -82,12 +84,13 @@ def judge_request(
         artifact = check_artifact(store, evidence.model, folder=artifact_folder)
         evidence = replace(evidence, artifact=artifact)
     stale = _staleness(record, evidence, policy, holder_key)
-    votes = _votes(store, record, state, position, stale, policy)
+    votes = _votes(store, record, (state, known), position, stale, policy)
     context = _context(record, evidence, state, now)
     tree = all_of(
         f"{name} {evidence.model.version}: {request.transition}",
         [
             _root_in_force(state, now),
+            _no_stolen_key([record.entry], (state.root_digest, policy.digest), known),
             *_frozen_checks(record, evidence, policy, holder_key),
             *evaluate(policy, evidence, votes, context).children,
         ],
@@ -104,9 +107,13 @@ def judge_standing(
     *,
     artifact_folder: str = "",
     reads_artifact: bool = True,
+    as_recorded: bool = False,
 ) -> Judged:
     """Whether a promotion that was made still stands: judged as it was then, plus
-    the bytes as they are now."""
+    the bytes as they are now, and without what was signed with keys stolen by then.
+
+    `as_recorded` leaves out what became known of stolen keys later.
+    """
     intent = holder.promoted_by
     request = record.requests[holder.request]
     position = holder.intent.index
@@ -119,6 +126,8 @@ def judge_standing(
             if entry.index < position
         ]
     )
+    then = store.state(before=position)
+    known = then if as_recorded else store.state()
     incumbent = before.holder(intent.transition.environment, intent.transition.to_stage)
     judged = judge_request(
         store,
@@ -129,11 +138,12 @@ def judge_standing(
         if holder.request in before.requests
         else request,
         incumbent.version if incumbent else "",
-        store.state(before=position),
+        then,
         now=parse_time(intent.judged_at),
         position=position,
         artifact_folder=artifact_folder,
         reads_artifact=reads_artifact,
+        known=known,
     )
     tree = all_of(
         judged.tree.rule,
@@ -145,6 +155,7 @@ def judge_standing(
                 f"{holder.outcome_kind.value}",
                 "an intent and its outcome",
             ),
+            _no_stolen_key([holder.intent, holder.outcome], (), known),
             *judged.tree.children,
         ],
         wanted=judged.tree.wanted,
@@ -161,6 +172,30 @@ def _root_in_force(state: TrustState, now: datetime) -> Node:
         f"expires {expires:%Y-%m-%d}",
         "a trust root in force",
         "Sign the next trust root.",
+    )
+
+
+def _no_stolen_key(
+    entries: Sequence[Entry], documents: Sequence[str], known: TrustState
+) -> Node:
+    """Whether thieves can have signed what a verdict rests on, votes aside."""
+    what = "the request, policy and trust root" if documents else "the promotion"
+    suspect = [
+        f"entry {entry.index}"
+        for entry in entries
+        if known.is_suspect(entry.key, entry.index)
+    ]
+    suspect += [
+        f"document {digest[:16]}"
+        for digest in documents
+        if known.lacks_endorsements(digest)
+    ]
+    return Node(
+        f"nobody else can have signed {what}",
+        Verdict.NO if suspect else Verdict.YES,
+        f"signed with a stolen key: {', '.join(suspect)}" if suspect else "none known",
+        "no key that was stolen by then",
+        "Have it signed anew by people whose keys are their own.",
     )
 
 
@@ -207,7 +242,7 @@ def _staleness(
 def _votes(
     store: OpenStore,
     record: RequestRecord,
-    state: TrustState,
+    states: tuple[TrustState, TrustState],
     position: int,
     stale: str,
     policy: Policy,
@@ -216,7 +251,11 @@ def _votes(
     for entry, approval in record.answers:
         if entry.index >= position:
             continue
-        votes.append(_vote(store, entry, approval, record, state, stale, policy))
+        state, known = states
+        distrust = stale
+        if known.is_suspect(entry.key, entry.index):
+            distrust = "signed with a key that was stolen by then"
+        votes.append(_vote(store, entry, approval, record, state, distrust, policy))
     return votes
 
 
@@ -231,7 +270,7 @@ def _vote(
 ) -> Vote:
     request, person = record.request, state.people.get(entry.statement.by)
     bound = (approval.evidence, approval.review, approval.policy)
-    if bound != (request.evidence, request.review, request.policy):
+    if not stale and bound != (request.evidence, request.review, request.policy):
         stale = "it is bound to other evidence than the request"
     name = split_key(request.model)[1][-1]
     holds = person is not None and person.holds(

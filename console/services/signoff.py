@@ -120,7 +120,11 @@ def _stage_of(
 ) -> str:
     """The stage a version holds in an environment now, or none."""
     for (where, stage), held in holders.items():
-        if where == environment and held and held[-1].version == version:
+        if (
+            where == environment
+            and held[-1].ended is None
+            and held[-1].version == version
+        ):
             return stage
     return ""
 

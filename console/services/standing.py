@@ -108,7 +108,11 @@ def _holders(
     for topic in store.index.topics_starting("decision:"):
         model = topic.removeprefix("decision:")
         record = model_record(store, model, state)
-        found += [(model, slot, held[-1]) for slot, held in record.holders.items()]
+        found += [
+            (model, slot, held[-1])
+            for slot, held in record.holders.items()
+            if held[-1].ended is None
+        ]
     return found
 
 

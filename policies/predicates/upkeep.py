@@ -11,6 +11,8 @@ class ErasedKind(StrEnum):
 
     PROFILE = "profile"
     REASON = "reason"
+    REVIEW = "review"
+    """The text that was shown to approvers; it repeats the request's reason."""
     COMMENT = "comment"
     ATTACHMENT = "attachment"
     LINEAGE_BATCH = "lineage-batch"
