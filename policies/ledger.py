@@ -210,7 +210,9 @@ class Ledger:
         if revocation.target is RevokedKind.KEY:
             return (revocation.id,)
         person = self.state.people.get(revocation.id)
-        return tuple(key.id for key in person.keys) if isinstance(person, Person) else ()
+        return (
+            tuple(key.id for key in person.keys) if isinstance(person, Person) else ()
+        )
 
 
 def _judgement(

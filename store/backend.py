@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
 
@@ -44,6 +44,19 @@ class Backend(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]:
         """Paths that begin with `prefix`, in no particular order."""
+        ...
+
+
+@runtime_checkable
+class CanRemove(Protocol):
+    """A place from which an erased object can be taken."""
+
+    def remove(self, path: str) -> None:
+        """Take something away; nothing happens if it is not there.
+
+        Raises:
+            StoreUnavailable: the place did not answer or does not allow it.
+        """
         ...
 
 
@@ -131,6 +144,16 @@ class FolderBackend:
                 path = (Path(folder) / name).relative_to(self._folder).as_posix()
                 if path.startswith(prefix):
                     yield path
+
+    def remove(self, path: str) -> None:
+        """See CanRemove.remove."""
+        target = self._folder / path
+        try:
+            target.unlink(missing_ok=True)
+            if target.parent.is_dir():
+                _sync_folder(target.parent)
+        except OSError as cause:
+            raise _unavailable(self.address, path, cause) from cause
 
     def prepare(self) -> None:
         """Create the folder and prove that it honours put-if-absent.

@@ -50,7 +50,8 @@ COMMANDS = {
         *("models", "experiments", "runs", "datasets", "commits", "search"),
         *("show", "lineage", "diff", "history", "status"),
     ),
-    "people": ("key", "trust", "policy"),
+    "people": ("key", "policy"),
+    "trusting": ("trust", "submit", "revoke", "erase"),
     "deciding": (
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from console.cli.context import Context, progress
+from console.cli.files import write_whole
 from console.cli.output import say, show, show_json, show_table
 from console.services.problems import Misuse
 
@@ -22,6 +23,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = logs.add_parser("prove", help="prove that a statement is in the log")
     parser.add_argument("statement", metavar="STATEMENT", help="index or id")
     parser.set_defaults(handler=log_prove)
+    parser = logs.add_parser(
+        "recover",
+        help="after a backup was restored: sign that what it lacks is given up",
+    )
+    parser.add_argument("--reason", required=True, metavar="TEXT")
+    parser.add_argument("--key", metavar="KEY")
+    parser.set_defaults(handler=log_recover)
     parser = logs.add_parser("verify", help="read and judge the whole log again")
     parser.add_argument(
         "--deep",
@@ -108,6 +116,44 @@ def log_prove(context: Context) -> int:
     return 0
 
 
+def log_recover(context: Context) -> int:
+    """`log recover`"""
+    from console.services.recovering import Loss, recover
+    from console.services.signing import act_as_person, passphrase_source
+
+    def confirm(loss: Loss) -> bool:
+        say(
+            f"The store has {loss.restored.size} entries of the {loss.lost.size} that "
+            "this machine has seen. Lost, as far as it knows:"
+        )
+        for entry in loss.entries:
+            say(f"  {entry}")
+        if not context.is_interactive:
+            return True
+        return input("Sign that these are given up? Type yes: ").strip() == "yes"
+
+    done = recover(
+        context.store_address,
+        context.places,
+        context.configuration,
+        lambda store: act_as_person(
+            store,
+            store.state(),
+            context.key_address(),
+            passphrase_source(context.ask_secret()),
+        ),
+        context.arguments.reason,
+        confirm=confirm,
+    )
+    say(f"Entry {done.appended.index}.")
+    show(
+        "in force: every machine goes on from here"
+        if done.is_in_force
+        else "waiting for more root holders to sign the same"
+    )
+    return 0
+
+
 def log_verify(context: Context) -> int:
     """`log verify`: 0 when nothing is wrong, 1 otherwise."""
     from console.services.checkpoints import verify_log
@@ -156,21 +202,6 @@ def _time(text: str) -> str:
 
     moment = time_argument(text)
     return "" if moment is None else rfc3339(moment)
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a new file, whole or not at all.
-
-    Raises:
-        Misuse: it cannot be written.
-    """
-    aside = target.with_name(target.name + ".part")
-    try:
-        aside.write_bytes(data)
-        aside.replace(target)
-    except OSError as cause:
-        aside.unlink(missing_ok=True)
-        raise Misuse(f"cannot write {target}: {cause.strerror}") from cause
 
 
 def verify(context: Context) -> int:

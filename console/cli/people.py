@@ -1,4 +1,4 @@
-"""Commands about who may decide: keys, enrolment, the trust root, policies."""
+"""Commands about keys, enrolment and policies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from connectors.signers.files import create_key_file
 from connectors.signers.opening import open_signer
 from console.cli.collecting import new_secret
 from console.cli.context import Context
+from console.cli.files import read_file, write_new
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import printable
 from console.services.founding import (
     activate_policy,
     enrol,
     make_offer,
-    printed_name,
     read_offer,
 )
 from console.services.problems import Misuse
@@ -56,11 +56,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--model", action="append", default=[], metavar="PATTERN")
     parser.add_argument("--env", action="append", default=[], metavar="PATTERN")
     parser.set_defaults(handler=key_enrol)
-    trust = commands.add_parser("trust", help="who may decide")
-    trusts = trust.add_subparsers(dest="what", required=True, metavar="WHAT")
-    parser = trusts.add_parser("show", help="the trust root and the people in force")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
-    parser.set_defaults(handler=trust_show)
     policy = commands.add_parser("policy", help="what a transition needs")
     policies = policy.add_subparsers(dest="what", required=True, metavar="WHAT")
     parser = policies.add_parser("lint", help="check policy files")
@@ -129,13 +124,13 @@ def key_enrol(context: Context) -> int:
             email=arguments.email,
             identities=tuple(arguments.identity),
         )
-        _write_new(Path(arguments.out), offer)
+        write_new(Path(arguments.out), offer)
         say(f"Hand {arguments.out} to somebody who may enrol people. Your key's id:")
         show(public_key(signer.spki).id)
         return 0
     if not arguments.offer:
         raise Misuse("name an OFFER to accept, or --out FILE to make one")
-    read = read_offer(_read(Path(arguments.offer)), context.store.origin)
+    read = read_offer(read_file(Path(arguments.offer)), context.store.origin)
     grants = tuple(
         Grant(role, tuple(arguments.model) or ("*",), tuple(arguments.env) or ("*",))
         for role in arguments.role
@@ -147,55 +142,10 @@ def key_enrol(context: Context) -> int:
     return 0
 
 
-def trust_show(context: Context) -> int:
-    """`trust show`"""
-    store = context.store
-    state, root = store.state(), store.root()
-    people = [
-        {
-            "id": p.id,
-            "name": printed_name(store, p.profile, "(erased)"),
-            "roles": sorted({g.role for g in p.grants}),
-            "identities": list(p.identities),
-            "keys": [key.id for key in p.keys],
-        }
-        for p in state.people.values()
-    ]
-    if context.arguments.format == "json":
-        show_json(
-            "trust-show",
-            origin=store.origin,
-            first_root=store.first_root,
-            root=root.digest,
-            version=root.version,
-            expires=root.expires,
-            people=people,
-        )
-        return 0
-    show(f"log:         {printable(store.origin)}")
-    show(f"first root:  {store.first_root}")
-    show(f"now in force: version {root.version}, expires {printable(root.expires)}")
-    show("")
-    show_table(
-        ("PERSON", "NAME", "ROLES", "IDENTITIES", "KEYS"),
-        [
-            (
-                str(p["id"]),
-                str(p["name"]),
-                ", ".join(p["roles"]),
-                ", ".join(p["identities"]),
-                ", ".join(key[:12] for key in p["keys"]),
-            )
-            for p in people
-        ],
-    )
-    return 0
-
-
 def policy_lint(context: Context) -> int:
     """`policy lint`"""
     for name in context.arguments.files:
-        policy = read_policy(_read(Path(name), LARGEST_POLICY_BYTES), path=name)
+        policy = read_policy(read_file(Path(name), LARGEST_POLICY_BYTES), path=name)
         say(
             f"{name}: fine ({policy.id} version {policy.version}, "
             f"{len(policy.rules)} rules, {len(policy.quorums)} quorums)"
@@ -207,7 +157,7 @@ def policy_activate(context: Context) -> int:
     """`policy activate`"""
     documents = []
     for name in context.arguments.files:
-        data = _read(Path(name), LARGEST_POLICY_BYTES)
+        data = read_file(Path(name), LARGEST_POLICY_BYTES)
         read_policy(data, path=name)
         documents.append((name, data))
     acting = context.person()
@@ -257,22 +207,3 @@ def policy_show(context: Context) -> int:
         )
     show(printable(store.objects.get(active.digest).decode()))
     return 0
-
-
-def _read(path: Path, at_most: int = 1024**2) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(at_most + 1)
-    except OSError as cause:
-        raise Misuse(f"cannot read {path}: {cause.strerror}") from cause
-    if len(data) > at_most:
-        raise Misuse(f"{path} is larger than {at_most} bytes")
-    return data
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        with open(path, "xb") as stream:
-            stream.write(data)
-    except OSError as cause:
-        raise Misuse(f"cannot write {path}: {cause.strerror}") from cause

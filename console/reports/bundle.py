@@ -17,18 +17,14 @@ from console.reports.audit_html import render_html
 from console.reports.audit_report import Scope, build_report
 from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
+from console.services.words import named_objects
 from console.version import VERSION
 from policies.dsse import Envelope, read_envelope
 from policies.evidence_reading import read_manifest
 from policies.keys import PublicKey
 from policies.predicates import (
-    Approval,
     Endorsement,
-    Enrolment,
-    PromotionIntent,
     Request,
-    Revocation,
-    Withdrawal,
 )
 from policies.statements import Statement
 from policies.strict_json import encode
@@ -81,7 +77,7 @@ def bundle_files(
         "report.html": render_html(report),
         "README.txt": _readme(report),
     }
-    wanted: set[str] = set()
+    wanted = set(named_objects(store, batches=False))
     state = store.state()
     for entry in store.index.entries():
         data = store.log.entry_bytes(entry.index)
@@ -99,7 +95,6 @@ def bundle_files(
         files[f"{stem}.sig"] = envelope.signature
         key = _key_of(state, entry.index, statement, envelope)
         files[f"{stem}.key"] = (key + "\n").encode()
-        wanted |= _objects_of(statement)
     wanted |= _evidence_items(store, wanted)
     for digest in sorted(wanted):
         found = store.objects.find(digest)
@@ -133,24 +128,6 @@ def _pretty(value: dict[str, Any]) -> bytes:
     return (
         json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     ).encode()
-
-
-def _objects_of(statement: Statement) -> set[str]:
-    match statement.predicate:
-        case Endorsement(digest=digest):
-            return {digest}
-        case Enrolment(profile=profile):
-            return {profile}
-        case Request() as r:
-            return {r.policy, r.root, r.evidence, r.review, r.reason}
-        case Approval() as a:
-            return {a.reason, a.review, a.evidence}
-        case PromotionIntent(verdict=verdict):
-            return {verdict}
-        case Withdrawal(reason=reason) | Revocation(reason=reason):
-            return {reason}
-        case _:
-            return set()
 
 
 def _evidence_items(store: OpenStore, digests: set[str]) -> set[str]:

@@ -28,6 +28,7 @@ from console.services.judging import judge_standing, model_record
 from console.services.opened import OpenStore, parse_time, read_origin
 from console.services.places import Places
 from console.services.problems import Refusal
+from console.services.words import missing_objects
 from policies.checkpoint import read_checkpoint
 from policies.errors import PolicyError
 from policies.strict_json import Fields, parse
@@ -127,6 +128,7 @@ def _judge(
         lambda: _check_manifest(members),
         lambda: _check_checkpoint(store, members),
         lambda: _check_head(store, head),
+        lambda: missing_objects(store, batches=False),
         lambda: _check_promotions(store),
         lambda: _check_bytes(store, members, data),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from console.services.signing import act_as_service
+from console.services.words import missing_objects
 from policies.checkpoint import (
     LARGEST_CHECKPOINT_BYTES,
     Checkpoint,
@@ -102,6 +103,7 @@ def verify_log(
     told = [f"{problem}" for problem in problems]
     if not problems:
         told += _judge_anew(store)
+    told += missing_objects(store, batches=deep)
     if deep and not told:
         from store.projection.rebuild import compare_with_rebuilt
 

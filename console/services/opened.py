@@ -21,6 +21,7 @@ from policies.errors import PolicyError
 from policies.ledger import Ledger
 from policies.predicates import LineageBatch, Prefix
 from policies.statements import Statement, UnknownStatement, read_statement
+from policies.topics import UPKEEP, erased_topic
 from policies.trust_root import TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
@@ -215,13 +216,30 @@ class OpenStore:
         from store.projection.apply import Projection
 
         return Projection(
-            self.folder / "lineage.duckdb", self.index, self.objects, self._source_of
+            self.folder / "lineage.duckdb", self.index, self.objects, self
         )
 
-    def _source_of(self, index: int) -> str:
+    def batch_at(self, index: int) -> tuple[str, str]:
+        """See store.projection.apply.BatchReader."""
         _, statement = self.entry(index)
         predicate = statement.predicate
-        return predicate.source if isinstance(predicate, LineageBatch) else ""
+        if not isinstance(predicate, LineageBatch):
+            return "", ""
+        digest = predicate.batch
+        for erasure in self.index.on_topics(erased_topic(digest)):
+            replacement = getattr(
+                self.entry(erasure.index)[1].predicate, "replacement", ""
+            )
+            digest = str(replacement) or digest
+        return predicate.source, digest
+
+    def is_rewritten_since(self, index: int) -> bool:
+        """See store.projection.apply.BatchReader."""
+        return any(
+            entry.index >= index
+            and getattr(self.entry(entry.index)[1].predicate, "replacement", "")
+            for entry in self.index.on_topics(UPKEEP)
+        )
 
     def sources(self) -> dict[str, SourceSetting]:
         """Where this machine reads each source: configured, else last imported from."""
