@@ -1,4 +1,4 @@
-"""Signatures taken out of their place: other requests, models, stages, people, bytes."""
+"""Signatures out of their place: other requests, models, stages, people, bytes."""
 
 from __future__ import annotations
 
