@@ -18,7 +18,7 @@ from policies.checkpoint import (
 from policies.errors import Refused
 from policies.trust_root import ServiceKind
 from store import merkle
-from store.backend import checkpoint_path
+from store.backend import checkpoint_path, source_of
 from store.errors import StoreError, StoreRefused
 from store.log import Progress
 
@@ -135,7 +135,7 @@ def _judge_anew(store: OpenStore) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         index = StatementIndex(Path(folder) / "again.sqlite")
         heads = RememberedHeads(Path(folder) / "heads")
-        Log(store.backend, index, heads, new_ledger).catch_up()
+        Log(source_of(store.backend), index, heads, new_ledger).catch_up()
         again = {entry.index: entry for entry in index.entries(0, store.index.size)}
         index.close()
     return [
