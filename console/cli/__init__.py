@@ -56,7 +56,7 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
-    "auditing": ("log", "export", "verify"),
+    "auditing": ("log", "export", "verify", "doctor"),
 }
 """The modules of this package and the commands each declares."""
 

@@ -38,6 +38,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=log_verify)
+    parser = commands.add_parser(
+        "doctor", help="look the store and this machine over, and say what to do"
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=doctor)
     export = commands.add_parser("export", help="files for others")
     exports = export.add_subparsers(dest="what", required=True, metavar="WHAT")
     parser = exports.add_parser("audit", help="the auditor's file")
@@ -55,6 +60,24 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=verify)
+
+
+def doctor(context: Context) -> int:
+    """`doctor`: 0 fine, 1 something is wrong, 3 could not tell."""
+    from console.services.doctor import Health, examine
+
+    found = list(examine(context.store))
+    if context.arguments.format == "json":
+        show_json("doctor", findings=found)
+    else:
+        for finding in found:
+            show(f"{finding.health.value.upper():<8} {finding.what}: {finding.found}")
+            if finding.next_step:
+                show(f"         {finding.next_step}")
+    healths = {finding.health for finding in found}
+    if Health.WRONG in healths:
+        return 1
+    return 3 if Health.UNKNOWN in healths else 0
 
 
 def log_show(context: Context) -> int:

@@ -26,7 +26,7 @@ def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S3Pla
     """The service that a test's parameter names."""
     place = real_place() if request.param == "real" else request.getfixturevalue("moto")
     if place is None:
-        pytest.skip(f"peer: {ENDPOINT} names no S3 service")
+        pytest.skip(f"{ENDPOINT} names no S3 service")
     for name, value in place.variables().items():
         monkeypatch.setenv(name, value)
     assert isinstance(place, S3Place)
@@ -42,7 +42,7 @@ def address(
         return str(tmp_path / "store")
     place = real_place() if request.param == "real" else request.getfixturevalue("moto")
     if place is None:
-        pytest.skip(f"peer: {ENDPOINT} names no S3 service")
+        pytest.skip(f"{ENDPOINT} names no S3 service")
     for name, value in place.variables().items():
         monkeypatch.setenv(name, value)
     return str(place.address())
@@ -140,8 +140,9 @@ def test_a_wrong_secret_is_refused_and_never_shown(
         lambda: backend.read(entry_path(0), at_most=10),
         lambda: backend.put_if_absent(entry_path(0), b"x"),
     ):
-        with pytest.raises(StoreRefused, match="secret key is wrong") as caught:
+        with pytest.raises(StoreRefused, match="SignatureDoesNotMatch") as caught:
             attempt()
+        assert "secret key is wrong" in caught.value.hint
         assert "4711" not in str(caught.value) + repr(vars(backend))
 
 
