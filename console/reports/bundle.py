@@ -6,7 +6,6 @@ made again from those, so verification makes the whole file again and compares b
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import zipfile
@@ -15,12 +14,17 @@ from typing import Any
 
 from console.reports.audit_html import render_html
 from console.reports.audit_report import Scope, build_report
+from console.reports.foreign_verifiers import bundle_readme
+from console.reports.statement_files import (
+    log_verifier_keys,
+    proof_material,
+    public_key_pem,
+    signed_statement,
+)
 from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
 from console.version import VERSION
-from policies.dsse import Envelope, read_envelope
 from policies.evidence_reading import read_manifest
-from policies.keys import PublicKey
 from policies.predicates import (
     Approval,
     Endorsement,
@@ -33,7 +37,6 @@ from policies.predicates import (
 from policies.statements import Statement
 from policies.strict_json import encode
 from policies.trust_root import read_trust_root
-from policies.trust_state import TrustState
 from store.backend import entry_path
 from store.objects import sha256_hex
 
@@ -91,22 +94,20 @@ def bundle_files(
         )
         if entry.judgement.standing.value != "accepted":
             continue
-        envelope = read_envelope(data)
-        _, statement = store.entry(entry.index)
-        stem = f"statements/{entry.index:06d}-{statement.type.short}"
-        files[f"{stem}.json"] = envelope.payload
-        files[f"{stem}.pae"] = envelope.signed_bytes
-        files[f"{stem}.sig"] = envelope.signature
-        key = _key_of(state, entry.index, statement, envelope)
-        files[f"{stem}.key"] = (key + "\n").encode()
-        wanted |= _objects_of(statement)
+        signed = signed_statement(store, entry.index, state)
+        for name, content in proof_material(signed).items():
+            files[f"statements/{name}"] = content
+        key_id = signed.key.id if signed.key else ""
+        files[f"statements/{signed.stem}.key"] = f"{key_id}\n".encode()
+        wanted |= _objects_of(signed.statement)
     wanted |= _evidence_items(store, wanted)
     for digest in sorted(wanted):
         found = store.objects.find(digest)
         if found is not None:
             files[f"object/{digest}"] = found
     for public in sorted(state.keys_ever(), key=lambda key: key.id):
-        files[f"keys/{public.id}.pem"] = _pem(public)
+        files[f"keys/{public.id}.pem"] = public_key_pem(public)
+    files["log/vkey"] = log_verifier_keys(store, state)
     files["MANIFEST.json"] = _manifest(files)
     return files
 
@@ -173,27 +174,6 @@ def _evidence_items(store: OpenStore, digests: set[str]) -> set[str]:
     return found - digests
 
 
-def _key_of(
-    state: TrustState, index: int, statement: Statement, envelope: Envelope
-) -> str:
-    """Id of the key that made a signature, whatever the envelope's hint says."""
-    keys = state.keys_at(statement.by, index)
-    if len(keys) == 1:
-        return keys[0].id
-    return next(
-        (k.id for k in keys if k.verifies(envelope.signature, envelope.signed_bytes)),
-        "",
-    )
-
-
-def _pem(key: PublicKey) -> bytes:
-    text = base64.b64encode(key.spki).decode()
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join(
-        ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
-    ).encode()
-
-
 def _manifest(files: dict[str, bytes]) -> bytes:
     return _pretty(
         {
@@ -225,17 +205,7 @@ VERIFY IT
   judged again from its own evidence, policy and people comes out as recorded.
 
 VERIFY IT WITHOUT US
-  Each accepted statement lies in statements/ as NUMBER-TYPE.json with the bytes that
-  were signed (.pae), the signature (.sig) and the id of the key (.key):
-
-      openssl pkeyutl -verify -pubin -inkey keys/KEY.pem -rawin \\
-          -in statements/NUMBER-TYPE.pae -sigfile statements/NUMBER-TYPE.sig
-
-  (OpenSSL 3; for ECDSA keys: openssl dgst -sha256 -verify keys/KEY.pem -signature
-  statements/NUMBER-TYPE.sig statements/NUMBER-TYPE.pae)
-  log/proof/NUMBER.tlog-proof shows, in the form of c2sp.org/tlog-proof, that the
-  entry is in the tree whose root log/checkpoint signs. An object's name is its
-  SHA-256: sha256sum object/*
+{bundle_readme()}
 
 WHAT IT DOES NOT CLAIM
 {chr(10).join("  - " + claim for claim in report["non_claims"])}
