@@ -99,5 +99,5 @@ def read_checkpoint(data: bytes) -> Checkpoint:
 
 
 def _is_size(text: str) -> bool:
-    """Whether text is a number as checkpoints spell it: below 2**63, no zeros first."""
+    """Whether text is a number of at most 19 digits, in the one spelling it has."""
     return len(text) < 20 and text.isdecimal() and str(int(text)) == text

@@ -15,7 +15,7 @@ from policies.schemas import statement_schema
 from policies.strict_json import LARGEST_INTEGER
 
 JsonObject = dict[str, Any]
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_ é\U0001f511", max_size=6)
 INTEGERS = st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
 VALUES = st.recursive(
@@ -71,7 +71,7 @@ def _texts_of(schema: JsonObject) -> st.SearchStrategy[str]:
     if pattern:
         return _IDENTIFIERS
     return st.text(
-        st.characters(exclude_categories=("Cs",)),
+        st.characters(codec="utf-8"),
         min_size=schema.get("minLength", 0),
         max_size=min(schema["maxLength"], 16),
     )
