@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.reports.foreign_verifiers import (
@@ -17,13 +16,13 @@ from console.reports.foreign_verifiers import (
     indented,
     openssl_command,
 )
+from console.reports.whole_log import SignedStatement, read_signed
 from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from policies.checkpoint import note_key_hash
 from policies.dsse import PAYLOAD_TYPE, Envelope
 from policies.keys import Algorithm, PublicKey
-from policies.statements import Statement
 from policies.trust_root import ServiceKind
 from policies.trust_state import TrustState
 from store.judgement import Standing
@@ -34,35 +33,6 @@ _RAW_ALGORITHMS = frozenset({Algorithm.ED25519, Algorithm.P256})
 _ED25519_NOTE = b"\x01"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedStatement:
-    """An accepted entry of a log, with the key that made its signature."""
-
-    index: int
-    statement: Statement
-    envelope: Envelope
-    key: PublicKey | None
-
-    @property
-    def stem(self) -> str:
-        """What the names of its files begin with."""
-        return f"{self.index:06d}-{self.statement.type.short}"
-
-
-def signed_statement(
-    store: OpenStore, index: int, state: TrustState
-) -> SignedStatement:
-    """Read an accepted entry and find the key that signed it.
-
-    Raises:
-        StoreDamaged: it is not what this machine has judged.
-    """
-    envelope, statement = store.entry(index)
-    return SignedStatement(
-        index, statement, envelope, _key_of(state, index, statement, envelope)
-    )
-
-
 def proof_material(signed: SignedStatement) -> dict[str, bytes]:
     """What was signed, the signature, and both in one Sigstore bundle, by file name."""
     files = {
@@ -70,7 +40,7 @@ def proof_material(signed: SignedStatement) -> dict[str, bytes]:
         f"{signed.stem}.pae": signed.envelope.signed_bytes,
         f"{signed.stem}.sig": signed.envelope.signature,
     }
-    if signed.key is not None and signed.key.algorithm in _RAW_ALGORITHMS:
+    if signed.key.algorithm in _RAW_ALGORITHMS:
         files[f"{signed.stem}.sigstore.json"] = sigstore_bundle(
             signed.envelope, signed.key
         )
@@ -135,15 +105,15 @@ def statement_files(
             hint="Choose one that is; see: countersign log show",
         )
     state = store.state()
-    signed = signed_statement(store, index, state)
+    data = store.log.entry_bytes(index)
+    signed = read_signed(store, index, state, data)
     files = proof_material(signed) | {
-        f"{signed.stem}.entry": store.log.entry_bytes(index),
+        f"{signed.stem}.entry": data,
         f"{signed.stem}.tlog-proof": inclusion_text(store, index, checkpoint),
         "checkpoint": checkpoint,
         "log.vkey": log_verifier_keys(store, state),
     }
-    if signed.key is not None:
-        files["key.pem"] = public_key_pem(signed.key)
+    files["key.pem"] = public_key_pem(signed.key)
     files["README.txt"] = _readme(store, signed)
     return files
 
@@ -164,26 +134,13 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> None:
         raise Misuse(f"cannot write {folder}: {cause.strerror}") from cause
 
 
-def _key_of(
-    state: TrustState, index: int, statement: Statement, envelope: Envelope
-) -> PublicKey | None:
-    """The key that made a signature, whatever the envelope's hint says."""
-    keys = state.keys_at(statement.by, index)
-    if len(keys) == 1:
-        return keys[0]
-    return next(
-        (k for k in keys if k.verifies(envelope.signature, envelope.signed_bytes)), None
-    )
-
-
 def _readme(store: OpenStore, signed: SignedStatement) -> bytes:
     stem, statement = signed.stem, signed.statement
-    owner = signed.key.id if signed.key is not None else "unknown"
     sections = [
         f"STATEMENT {signed.envelope.statement_id}\n"
         f"  Entry {signed.index} of {store.origin}, of the type\n"
         f"  {statement.type.value},\n"
-        f"  signed by {statement.by} with the key {owner}.",
+        f"  signed by {statement.by} with the key {signed.key.id}.",
         *_tools(signed),
         "THAT IT IS IN THE LOG\n"
         f"  {stem}.tlog-proof is a c2sp.org/tlog-proof: {stem}.entry\n"
@@ -200,7 +157,7 @@ def _readme(store: OpenStore, signed: SignedStatement) -> bytes:
 
 def _tools(signed: SignedStatement) -> list[str]:
     """The commands for tools that know this kind of signature."""
-    if signed.key is None or signed.key.algorithm not in _RAW_ALGORITHMS:
+    if signed.key.algorithm not in _RAW_ALGORITHMS:
         return []
     stem, statement = signed.stem, signed.statement
     openssl = openssl_command(signed.key.algorithm, stem, "key.pem")
