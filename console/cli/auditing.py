@@ -51,6 +51,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--since", default="", metavar="TIME")
     parser.add_argument("--until", default="", metavar="TIME")
     parser.set_defaults(handler=export_audit)
+    parser = exports.add_parser(
+        "statement", help="one statement, for verifiers that are not ours"
+    )
+    parser.add_argument("statement", metavar="STATEMENT", help="index or id")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.set_defaults(handler=export_statement)
     parser = commands.add_parser(
         "verify", help="verify an auditor's file: no store, no network"
     )
@@ -216,6 +222,23 @@ def export_audit(context: Context) -> int:
     write_whole(target, data)
     say(f"Wrote {target} ({len(data)} bytes). An auditor verifies it with:")
     show(f"countersign verify {target.name} --anchor {store.first_root}")
+    return 0
+
+
+def export_statement(context: Context) -> int:
+    """`export statement`"""
+    from console.reports.statement_files import statement_files, write_folder
+    from console.services.checkpoints import (
+        make_checkpoint,
+        require_statement_index,
+    )
+
+    store, folder = context.store, Path(context.arguments.out)
+    index = require_statement_index(store, context.arguments.statement)
+    files = statement_files(store, index, make_checkpoint(store))
+    write_folder(folder, files)
+    say(f"Wrote {len(files)} files to {folder}. How to verify them, without us:")
+    show(str(folder / "README.txt"))
     return 0
 
 

@@ -76,15 +76,21 @@ def checked_checkpoint(store: OpenStore, data: bytes) -> bytes:
     return data
 
 
-def inclusion_text(store: OpenStore, index: int, checkpoint: bytes) -> bytes:
+def inclusion_text(
+    store: OpenStore,
+    index: int,
+    checkpoint: bytes,
+    *,
+    read_node: merkle.NodeReader | None = None,
+) -> bytes:
     """A `.tlog-proof`: that an entry is in the tree that a checkpoint signs.
 
-    Source: c2sp.org/tlog-proof@v1.
+    Source: c2sp.org/tlog-proof@v1. Who has the tree in memory gives `read_node`.
     """
     size = read_checkpoint(checkpoint).size
     if not 0 <= index < size:
         raise Misuse(f"entry {index} is not below the checkpoint's size {size}")
-    proof = merkle.inclusion_proof(index, size, store.index.read_node)
+    proof = merkle.inclusion_proof(index, size, read_node or store.index.read_node)
     lines = ["c2sp.org/tlog-proof@v1", f"index {index}"]
     lines += [base64.b64encode(node).decode() for node in proof]
     return "\n".join(lines).encode() + b"\n\n" + checkpoint

@@ -94,6 +94,7 @@ class OpenStore:
         self.max_age = timedelta()
         """How old a head decisions accept while the store does not answer."""
         self._states: dict[int, TrustState] = {}
+        self._policies: dict[str, Policy] = {}
         self.index = StatementIndex(self.folder / "decisions.sqlite")
         self.log = Log(
             backend,
@@ -173,16 +174,21 @@ class OpenStore:
         """The trust state at the end of the log, or before an entry. Not to change."""
         size = self.index.size
         position = size if before is None else min(before, size)
-        if position not in self._states:
-            self._states[position] = self._state_before(position)
-        return self._states[position]
+        deciding = self.index.newest_on_topics(position, *self._state_topics)
+        if deciding not in self._states:
+            self._states[deciding] = self._state_after(deciding)
+        return self._states[deciding]
 
-    def _state_before(self, position: int) -> TrustState:
+    @cached_property
+    def _state_topics(self) -> tuple[str, ...]:
+        return new_ledger().state_topics
+
+    def _state_after(self, deciding: int) -> TrustState:
         ledger = new_ledger()
         entries = [
             (entry.index, self.log.entry_bytes(entry.index))
-            for entry in self.index.on_topics(*ledger.state_topics)
-            if entry.index < position
+            for entry in self.index.on_topics(*self._state_topics)
+            if entry.index <= deciding
         ]
         ledger.restore(entries, self.log.history)
         return ledger.state
@@ -213,10 +219,14 @@ class OpenStore:
 
     def policies(self, state: TrustState) -> list[Policy]:
         """The policies in force, read from their objects."""
-        return [
-            read_policy(self.objects.get(active.digest), path=active.id)
-            for active in sorted(state.policies.values(), key=lambda p: p.id)
-        ]
+        found = []
+        for active in sorted(state.policies.values(), key=lambda p: p.id):
+            if active.digest not in self._policies:
+                self._policies[active.digest] = read_policy(
+                    self.objects.get(active.digest), path=active.id
+                )
+            found.append(self._policies[active.digest])
+        return found
 
     def entry(self, index: int) -> tuple[Envelope, Statement]:
         """An accepted entry, parsed.
