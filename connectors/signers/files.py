@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from store.key_algorithms import bare_algorithm
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -50,6 +51,11 @@ class FileSigner:
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )
 
+    @property
+    def algorithm(self) -> str:
+        """How the key's record must read for its signatures to count."""
+        return bare_algorithm(self.spki).value
+
     def sign(self, data: bytes) -> bytes:
         """Sign exactly these bytes."""
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -69,22 +75,37 @@ def open_key_file(path: Path, passphrase: Passphrase) -> FileSigner:
         ConnectorUnavailable: the file cannot be read.
         MalformedInput: it holds no private key.
     """
-    try:
-        data = path.read_bytes()[: LARGEST_KEY_BYTES + 1]
-    except OSError as cause:
-        raise ConnectorUnavailable(
-            f"cannot read the key {path}: {cause.strerror}",
-            hint="Check --key, or make one: countersign key new",
-        ) from cause
-    if len(data) > LARGEST_KEY_BYTES or b"PRIVATE KEY" not in data:
+    data = read_key_file(path)
+    if b"PRIVATE KEY" not in data:
         raise MalformedInput(
             f"{path} holds no private key",
-            hint="Give a PEM or OpenSSH private key, not the .pub file.",
+            hint="Give a PEM or OpenSSH private key; for a .pub file, whose key is in "
+            "the agent or on a token: --key sshsig:PATH",
         )
     return FileSigner(
         _load(path, data, passphrase),
         is_demonstration=data.startswith(DEMONSTRATION_MARK),
     )
+
+
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a key file, which is small.
+
+    Raises:
+        ConnectorUnavailable: it cannot be read.
+        MalformedInput: it is larger than any key.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST_KEY_BYTES + 1)
+    except OSError as cause:
+        raise ConnectorUnavailable(
+            f"cannot read the key {path}: {cause.strerror}",
+            hint="Check --key, or make one: countersign key new",
+        ) from cause
+    if len(data) > LARGEST_KEY_BYTES:
+        raise MalformedInput(f"{path} is larger than any key", hint="Check --key.")
+    return data
 
 
 def _load(
