@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from console.services.configuration import Configuration
 from console.services.demonstration import Demonstrated, run_demonstration
@@ -15,6 +16,9 @@ from console.services.opened import OpenStore, open_store
 from console.services.places import Places
 from tests.worlds import World, new_world
 
+# The same examples on every machine, however busy it is.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
