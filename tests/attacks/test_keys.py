@@ -1,4 +1,4 @@
-"""Attacks on keys and forms of signatures: mounted, and refused for their own reason."""
+"""Attacks on keys and forms of signatures: mounted, and refused for a reason each."""
 
 from __future__ import annotations
 
@@ -210,7 +210,9 @@ def test_attack_11_a_second_spelling_of_a_signature_says_nothing_twice(
     backend = FolderBackend(Path(world.store.address))
     assert backend.put_if_absent(entry_path(size), second.to_bytes())
     assert world.store.catch_up() == size + 1
-    judgement = world.store.index.entry(size).judgement
+    placed = world.store.index.entry(size)
+    assert placed is not None
+    judgement = placed.judgement
     assert (judgement.standing, judgement.reason) == (
         Standing.VOID,
         f"it repeats entry {first}",
