@@ -63,6 +63,15 @@ class PublicKey:
         """The key as SSH spells it."""
         return SshKey(self.algorithm.ssh_kind, self.spki)
 
+    @property
+    def pem(self) -> str:
+        """The SubjectPublicKeyInfo as OpenSSL reads it."""
+        text = base64.b64encode(self.spki).decode()
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(
+            ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
+        )
+
     def to_json(self) -> dict[str, object]:
         """As it stands in a trust root."""
         return {

@@ -64,7 +64,7 @@ class Agent:
         self._list_seconds = list_seconds
         self._sign_seconds = sign_seconds
 
-    def keys(self) -> list[AgentKey]:
+    def listed(self) -> list[AgentKey]:
         """The keys in it that can sign statements; others are passed over.
 
         Raises:
@@ -186,7 +186,7 @@ def open_agent_key(agent: Agent, wanted: str) -> AgentSigner:
     Raises:
         ConnectorError: none matches, or several do.
     """
-    keys = agent.keys()
+    keys = agent.listed()
     if not keys:
         raise ConnectorRefused(
             "the ssh-agent holds no Ed25519 or ECDSA P-256 key, or is locked",

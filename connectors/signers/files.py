@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ DEMONSTRATION_MARK = b"countersign demonstration key: protects nothing\n"
 """Text before the PEM block of keys that a demonstration made."""
 Passphrase = Callable[[str], bytes | None]
 """Asked with the file's name when a key turns out to be encrypted."""
+
+
+class KeyType(StrEnum):
+    """The kinds of key that are made here."""
+
+    ED25519 = "ed25519"
+    P256 = "p256"
 
 
 class FileSigner:
@@ -149,9 +157,13 @@ def _load(
 
 
 def create_key_file(
-    path: Path, secret: bytes | None, *, is_demonstration: bool = False
+    path: Path,
+    secret: bytes | None,
+    *,
+    kind: KeyType = KeyType.ED25519,
+    is_demonstration: bool = False,
 ) -> FileSigner:
-    """Make an Ed25519 key in a file only its owner can read.
+    """Make a key in a file only its owner can read.
 
     Without `secret` the file is not encrypted: right for services alone.
 
@@ -159,7 +171,6 @@ def create_key_file(
         ConnectorRefused: the file is there already.
         ConnectorUnavailable: it cannot be written.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         Encoding,
@@ -171,7 +182,7 @@ def create_key_file(
     encryption: KeySerializationEncryption = (
         BestAvailableEncryption(secret) if secret else NoEncryption()
     )
-    key = Ed25519PrivateKey.generate()
+    key = _generated(kind)
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     if is_demonstration:
         data = DEMONSTRATION_MARK + data
@@ -198,3 +209,11 @@ def create_key_file(
             f"cannot write {path}: {cause.strerror}", hint="Free some space."
         ) from cause
     return FileSigner(key, is_demonstration=is_demonstration)
+
+
+def _generated(kind: KeyType) -> Ed25519PrivateKey | EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    if kind is KeyType.P256:
+        return ec.generate_private_key(ec.SECP256R1())
+    return ed25519.Ed25519PrivateKey.generate()

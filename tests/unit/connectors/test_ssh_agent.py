@@ -65,7 +65,7 @@ def test_a_key_is_named_by_fingerprint_or_by_comment(tmp_path: Path) -> None:
 def test_rsa_keys_are_passed_over(tmp_path: Path) -> None:
     rsa = ssh_key(tmp_path, kind="rsa", comment="old")
     with running_agent(tmp_path, rsa) as socket:
-        assert Agent(socket).keys() == []
+        assert Agent(socket).listed() == []
         with pytest.raises(ConnectorRefused, match="holds no Ed25519"):
             open_agent_key(Agent(socket), "old")
 
@@ -93,7 +93,7 @@ def test_an_agent_that_lists_nothing_at_all_is_refused(tmp_path: Path) -> None:
         false_agent(tmp_path, lambda _: string(bytes([5]))) as socket,
         pytest.raises(ConnectorRefused, match="does not list"),
     ):
-        Agent(socket).keys()
+        Agent(socket).listed()
 
 
 def test_a_refused_confirmation_is_a_refusal_with_the_next_step(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_no_agent_is_said_with_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(ConnectorUnavailable, match="SSH_AUTH_SOCK is not set"):
         open_agent({})
     with pytest.raises(ConnectorUnavailable, match="no ssh-agent answers"):
-        open_agent({"SSH_AUTH_SOCK": str(tmp_path / "gone")}).keys()
+        open_agent({"SSH_AUTH_SOCK": str(tmp_path / "gone")}).listed()
     with pytest.raises(ConnectorUnavailable, match="no ssh-agent answers"):
-        open_agent({"SSH_AUTH_SOCK": "/" + "x" * 300}).keys()
+        open_agent({"SSH_AUTH_SOCK": "/" + "x" * 300}).listed()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_damaged_answer_is_malformed_and_takes_no_memory(
         false_agent(tmp_path, lambda _: answer) as socket,
         pytest.raises(MalformedInput),
     ):
-        Agent(socket).keys()
+        Agent(socket).listed()
 
 
 def test_an_agent_that_never_answers_is_given_up(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_agent_that_never_answers_is_given_up(tmp_path: Path) -> None:
         false_agent(tmp_path, lambda _: None) as socket,
         pytest.raises(ConnectorUnavailable, match="did not answer within"),
     ):
-        Agent(socket, list_seconds=0.1).keys()
+        Agent(socket, list_seconds=0.1).listed()
 
 
 def answering(token: Token) -> Callable[[bytes], bytes]:
