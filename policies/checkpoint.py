@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
-from policies.keys import Algorithm, PublicKey
+from policies.keys import PublicKey
+from store.key_algorithms import Algorithm
 
 LARGEST_CHECKPOINT_BYTES = 16_384
 _SIGNATURE_LINE = "\u2014 "
