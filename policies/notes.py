@@ -22,7 +22,8 @@ MOST_SIGNATURES = 64
 _SIGNATURE_LINE = "\u2014 "
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
 _STAMP_BYTES = 8
-_LATEST_STAMP = 2**53
+_LATEST_STAMP = 253_370_764_800
+"""The year 9999: past what a clock can show."""
 
 
 class NoteKind(IntEnum):

@@ -56,7 +56,8 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
-    "auditing": ("log", "export", "verify"),
+    "logs": ("log",),
+    "auditing": ("export", "verify"),
 }
 """The modules of this package and the commands each declares."""
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from console.reports.audit_html import render_html
 from console.reports.audit_report import Scope, build_report
-from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
+from console.services.proofs import inclusion_text
 from console.services.words import named_objects
 from console.version import VERSION
 from policies.dsse import Envelope, read_envelope
