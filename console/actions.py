@@ -55,6 +55,9 @@ GO = (
     ),
     Action("go.runs", "4", "app.go('runs')", "Runs", "Runs, newest first"),
     Action("go.log", "5", "app.go('log')", "Log", "Every signed statement"),
+    Action(
+        "go.trust", "6", "app.go('trust')", "Trust", "Who may decide, by which keys"
+    ),
 )
 EVERYWHERE = (
     Action("view.refresh", "r", "refresh", "Refresh", "Read the store again", False),

@@ -17,6 +17,7 @@ from console.screens.detail import DetailScreen
 from console.screens.lists import LogScreen, ModelsScreen, RequestsScreen, RunsScreen
 from console.screens.overview import OverviewScreen
 from console.screens.review import ReviewScreen
+from console.screens.trust import TrustScreen
 from console.services.opened import OpenStore
 
 VIEWS: dict[str, type[AskingScreen]] = {
@@ -25,6 +26,7 @@ VIEWS: dict[str, type[AskingScreen]] = {
     "requests": RequestsScreen,
     "runs": RunsScreen,
     "log": LogScreen,
+    "trust": TrustScreen,
 }
 
 

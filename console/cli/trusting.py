@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from connectors.signers.opening import open_signer
@@ -16,6 +17,7 @@ from console.services.founding import printed_name
 from console.services.opened import OpenStore, rfc3339, wall_clock
 from console.services.problems import Misuse, Refusal
 from console.services.signing import passphrase_source
+from console.services.trust_view import trust_view
 from policies.predicates import DocumentKind, Endorsement, Enrolment, RevocationCause
 from policies.predicates import Revocation as RevocationStatement
 from policies.proposal import (
@@ -113,72 +115,36 @@ def trust_show(context: Context) -> int:
     """`trust show`"""
     if context.arguments.proposal:
         return _show_proposal(context, _proposal(context.arguments.proposal))
-    store = context.store
-    state, root = store.state(), store.root()
-    people = [
-        {
-            "id": p.id,
-            "name": printed_name(store, p.profile, "(erased)"),
-            "roles": sorted({g.role for g in p.grants}),
-            "identities": list(p.identities),
-            "keys": [key.id for key in p.keys],
-        }
-        for p in state.people.values()
-    ]
-    revoked = [
-        {
-            "id": period.key.id,
-            "owner": period.owner,
-            "until_entry": period.until,
-            "stolen_since_entry": state.suspect_since.get(period.key.id),
-        }
-        for period in state.periods
-        if period.until is not None
-    ]
+    view = trust_view(context.store)
+    words = spoken(view.first_root)
     if context.arguments.format == "json":
-        show_json(
-            "trust-show",
-            origin=store.origin,
-            first_root=store.first_root,
-            first_root_words=spoken(store.first_root).split(),
-            root=root.digest,
-            version=root.version,
-            expires=root.expires,
-            thresholds={"root": root.root_threshold, "policy": root.policy_threshold},
-            people=people,
-            keys_no_longer_in_force=revoked,
-        )
+        show_json("trust-show", **asdict(view), first_root_words=words.split())
         return 0
-    show(f"log:         {printable(store.origin)}")
-    show(f"first root:  {store.first_root}")
-    for line in spoken(store.first_root).splitlines():
+    show(f"log:         {printable(view.origin)}")
+    show(f"first root:  {view.first_root}")
+    for line in words.splitlines():
         show(f"             {line}")
-    show(f"now in force: version {root.version}, expires {printable(root.expires)}")
+    show(f"now in force: version {view.version}, expires {printable(view.expires)}")
     show(
-        f"a trust root takes {root.root_threshold} people, "
-        f"a policy {root.policy_threshold}"
+        f"a trust root takes {view.root_threshold} people, "
+        f"a policy {view.policy_threshold}"
     )
     show("")
     show_table(
-        ("PERSON", "NAME", "ROLES", "IDENTITIES", "KEYS"),
+        ("PERSON", "NAME", "ROLES", "IDENTITIES", "KEY", "COUNTS"),
         [
             (
-                str(p["id"]),
-                str(p["name"]),
-                ", ".join(p["roles"]),
-                ", ".join(p["identities"]),
-                ", ".join(key[:12] for key in p["keys"]),
+                holder.id,
+                holder.name,
+                ", ".join(holder.roles) or holder.kind,
+                ", ".join(holder.identities),
+                key.id[:12] if key else "-",
+                key.standing if key else "-",
             )
-            for p in people
+            for holder in view.holders
+            for key in holder.keys or (None,)
         ],
     )
-    for key in revoked:
-        since = key["stolen_since_entry"]
-        stolen = "" if since is None else f", stolen since entry {since}"
-        show(
-            f"no longer: key {str(key['id'])[:12]} of {key['owner']}, "
-            f"until entry {key['until_entry']}{stolen}"
-        )
     return 0
 
 

@@ -53,6 +53,8 @@ def render_html(report: dict[str, Any]) -> bytes:
         _requests(report["requests"]),
         "<h2>People and keys</h2>",
         _people(report["people"]),
+        _former_keys(report["keys_no_longer_in_force"]),
+        _erasures(report["erasures"]),
         "<h2>Policies</h2>",
         *(_policy(policy) for policy in report["policies"]),
         "<h2>Every entry of the log</h2>",
@@ -101,6 +103,10 @@ def _promotion(promotion: dict[str, Any]) -> str:
                         f"{promotion['outcome']['entry']}",
                     ),
                     ("Outcome", promotion["outcome"]["kind"]),
+                    (
+                        "Stands with what is known now",
+                        promotion["stands_with_what_is_known_now"],
+                    ),
                     ("Registry read back", promotion["outcome"]["read_back"] or "-"),
                 ],
             ),
@@ -115,6 +121,32 @@ def _promotion(promotion: dict[str, Any]) -> str:
             f"<pre>{_text(promotion['review_text'])}</pre>",
         ]
     )
+
+
+def _former_keys(keys: Sequence[dict[str, Any]]) -> str:
+    if not keys:
+        return ""
+    rows = [
+        (
+            key["id"],
+            key["owner"],
+            key["until_entry"],
+            "-" if key["stolen_since_entry"] is None else key["stolen_since_entry"],
+        )
+        for key in keys
+    ]
+    heading = "<h3>Keys that count no longer</h3>"
+    return heading + _table(("key", "of", "until entry", "stolen since entry"), rows)
+
+
+def _erasures(erasures: Sequence[dict[str, Any]]) -> str:
+    if not erasures:
+        return ""
+    rows = [
+        (e["entry"], e["by"], e["kind"], e["object"], e["reason"]) for e in erasures
+    ]
+    heading = "<h3>Erased</h3>"
+    return heading + _table(("entry", "by", "what", "object", "reason"), rows)
 
 
 def _flat(node: dict[str, Any], depth: int) -> list[tuple[str, ...]]:

@@ -66,7 +66,7 @@ class AskingScreen(Screen[None]):
     ) -> None:
         try:
             with self.console.turn:
-                self.console.store.catch_up()
+                self.console.store.catch_up_or_look_back()
                 answer = question(self.console.store)
         except KNOWN_ERRORS as problem:
             self.post_message(Failed(problem))
@@ -75,6 +75,10 @@ class AskingScreen(Screen[None]):
 
     @on(Answered)
     def _show_answer(self, event: Answered) -> None:
+        store = self.console.store
+        since = store.confirmed_at
+        as_of = f"{since:%Y-%m-%d %H:%M} UTC" if since else "an unknown time"
+        self.console.note = "" if store.is_answering else f"OFFLINE, as of {as_of}"
         event.show(event.answer)
 
     @on(Failed)

@@ -56,6 +56,7 @@ async def test_every_view_opens_by_its_key_at_any_size(
             ("3", "Requests"),
             ("4", "Runs"),
             ("5", "Log"),
+            ("6", "Trust"),
         ):
             await pilot.press(key)
             await settle(pilot)
@@ -286,3 +287,51 @@ async def test_a_run_opens_and_a_thing_in_its_tree_opens_too(
         await pilot.press("down", "enter")
         await settle(pilot)
         assert len([s for s in app.screen_stack if isinstance(s, DetailScreen)]) == 2
+
+
+async def test_the_trust_view_shows_every_key_and_what_was_revoked(
+    world: World,
+) -> None:
+    from console.services.revoking import revoke
+    from policies.predicates import RevocationCause
+
+    world.hire("vera", "validator")
+    key = world.people["vera"].key.id
+    revoke(
+        world.store,
+        world.people["dana"],
+        f"key:{key}",
+        RevocationCause.COMPROMISED,
+        "stolen",
+        since=1,
+    )
+    app = CountersignApp(world.store)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("6")
+        await settle(pilot)
+        seen = on_screen(app)
+    assert "root 1, 1 must sign, expires 2028-02-29" in seen
+    for word in ("Dana", "Vera", key[:12], "stolen since entry 1", "in force"):
+        assert word in seen
+
+
+async def test_a_store_that_does_not_answer_is_told_in_the_title(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from store.errors import StoreUnavailable
+
+    app = CountersignApp(world.store)
+
+    def down(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    async with app.run_test(size=(140, 30)) as pilot:
+        await settle(pilot)
+        assert "OFFLINE" not in on_screen(app)
+        monkeypatch.setattr(world.store.log, "catch_up", down)
+        await pilot.press("6")
+        await settle(pilot)
+        seen = on_screen(app)
+    assert "OFFLINE, as of" in seen
+    assert "Dana" in seen
