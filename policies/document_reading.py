@@ -47,7 +47,7 @@ def read_policy(data: bytes, *, path: str = "policy") -> Policy:
         raw = tomllib.loads(text)
     except UnicodeDecodeError as cause:
         raise MalformedPolicy("it is not UTF-8", path=path) from cause
-    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:
         line = re.search(r"line (\d+)", str(cause))
         raise MalformedPolicy(
             f"it is not TOML: {cause}", path=path, line=int(line[1]) if line else 0
