@@ -95,7 +95,7 @@ def verify_file(path: Path, anchor: str, *, head: bytes | None = None) -> Verifi
         Refusal: it cannot be read at all, so nothing can be said of its parts.
     """
     data = _read_file(path)
-    members = _members(data)
+    members = read_members(data)
     with tempfile.TemporaryDirectory() as folder:
         backend = MemberBackend(members)
         try:
@@ -249,7 +249,7 @@ def _read_file(path: Path) -> bytes:
     return data
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def read_members(data: bytes) -> dict[str, bytes]:
     """The members in memory, none compressed, none twice, none with a way out."""
     members: dict[str, bytes] = {}
     folded: set[str] = set()
