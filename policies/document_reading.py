@@ -28,6 +28,7 @@ from policies.errors import MalformedPolicy
 LARGEST_POLICY_BYTES = 256 * 1024
 
 
+LARGEST_COUNT = 1_000_000
 _CHOICES = {
     "better": ("higher", "lower"),
     "first_promotion": ("allow", "refuse"),
@@ -222,6 +223,8 @@ class _Reader:
         value = table.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self._refuse(f"{name} must be a whole number of 1 or more", name, span)
+        if value > LARGEST_COUNT:
+            self._refuse(f"{name} must be at most {LARGEST_COUNT}", name, span)
         return value
 
     def _list(
