@@ -6,7 +6,7 @@ MLFLOW_VENV := .venv-mlflow
 export COUNTERSIGN_MLFLOW_PYTHON ?= $(CURDIR)/$(MLFLOW_VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo check fix test fast bench dist lock screenshot clean
+.PHONY: help setup dev demo check fix test fast bench dist lock screenshot statements clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1	\2/' | expand -t 14
@@ -51,8 +51,8 @@ dist: dev ## Build the wheel and an offline wheelhouse into dist/
 lock: ## Resolve the locked requirements anew (needs uv)
 	tools/relock.sh
 
-statements: setup ## Write docs/statements anew: schemas and vectors
-	$(PYTHON) -m tests.unit.policies.sample_statements
+statements: dev ## Write docs/statements anew: schemas and vectors
+	$(BIN)/python -m tests.unit.policies.sample_statements
 
 screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg

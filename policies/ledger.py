@@ -17,6 +17,7 @@ from policies.permissions import (
     check_own,
     check_prefix,
     check_slot,
+    check_subject,
     check_version_key,
     refuse_repetition,
     require_role,
@@ -88,6 +89,7 @@ class Ledger:
             statement = read
             signer, key = self._verified_signer(envelope, statement, history)
             check_prefix(statement, history, self.state.root)
+            check_subject(statement)
             refuse_repetition(envelope, history)
             self._check_permission(statement, signer, history)
             self._take_effect(index, statement, signer, key, history)
@@ -210,7 +212,9 @@ class Ledger:
         if revocation.target is RevokedKind.KEY:
             return (revocation.id,)
         person = self.state.people.get(revocation.id)
-        return tuple(key.id for key in person.keys) if isinstance(person, Person) else ()
+        return (
+            tuple(key.id for key in person.keys) if isinstance(person, Person) else ()
+        )
 
 
 def _judgement(

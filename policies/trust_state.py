@@ -303,5 +303,3 @@ class TrustState:
             if (owner, key_id) not in still_open
         ]
         self.periods = tuple(periods)
-
-

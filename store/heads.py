@@ -30,20 +30,34 @@ class RememberedHeads:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def all(self) -> list[Head]:
+        """Every head seen that still counts, smallest first."""
+        heads: dict[int, Head] = {}
+        for line in self._lines():
+            restored = _parse_restored(line)
+            if restored is not None:
+                heads = {size: h for size, h in heads.items() if size <= restored}
+            head = _parse(line)
+            if head is not None:
+                heads[head.size] = head
+        return [heads[size] for size in sorted(heads)]
+
     def newest(self) -> Head | None:
         """The largest head seen, or None on a machine that has seen none."""
-        best: Head | None = None
-        for line in self._lines():
-            head = _parse(line)
-            if head is not None and (best is None or head.size > best.size):
-                best = head
-        return best
+        heads = self.all()
+        return heads[-1] if heads else None
 
     def remember(self, head: Head) -> None:
         """Append a head durably, unless it is the newest one already."""
-        if self.newest() == head:
-            return
-        line = json.dumps({"size": head.size, "root": head.root})
+        if self.newest() != head:
+            self._append({"size": head.size, "root": head.root})
+
+    def forget_above(self, restored_size: int) -> None:
+        """Let heads above a size count no longer: their history was given up."""
+        self._append({"restored": restored_size})
+
+    def _append(self, values: dict[str, object]) -> None:
+        line = json.dumps(values)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with open(self._path, "ab") as stream:
@@ -61,6 +75,13 @@ class RememberedHeads:
             return self._path.read_bytes().splitlines()
         except FileNotFoundError:
             return []
+
+
+def _parse_restored(line: bytes) -> int | None:
+    try:
+        return int(json.loads(line)["restored"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _parse(line: bytes) -> Head | None:

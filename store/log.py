@@ -6,10 +6,13 @@ next entry. The log never interprets an entry; a judge does (store.judgement).
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from store import merkle
-from store.backend import Backend, entry_path
+from store.backend import Backend, Copying, entry_path, source_of
 from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.heads import Head, RememberedHeads
 from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
@@ -31,6 +34,40 @@ def _no_progress(_: int) -> None:
 
 def _always_fine() -> None:
     """Have nothing to check again."""
+
+
+def _removed(address: str, seen: int, there: int) -> StoreDamaged:
+    return StoreDamaged(
+        f"this machine has seen {seen} entries of the log at {address}, and now there "
+        f"are {there}",
+        hint="Entries were removed or an old backup was restored. Do not decide "
+        "anything on it; ask who changed the store. After a restored backup: "
+        "countersign log recover",
+    )
+
+
+def _rewritten(address: str, size: int) -> StoreDamaged:
+    return StoreDamaged(
+        f"the first {size} entries at {address} are not the ones this machine has seen",
+        hint="History was rewritten. Do not decide anything on it; compare with a "
+        "witness or another machine. After a restored backup: countersign log recover",
+    )
+
+
+class _NoMemory(RememberedHeads):
+    """For judging a log as if it had never been seen."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def all(self) -> list[Head]:
+        return []
+
+    def _append(self, values: dict[str, object]) -> None:
+        """Remember nothing."""
+
+
+_NO_MEMORY = _NoMemory()
 
 
 class _LogHistory(History):
@@ -73,6 +110,7 @@ class Log:
         judge_factory: Callable[[], Judge],
     ) -> None:
         self._backend = backend
+        self._source = source_of(backend)
         self._judge_factory = judge_factory
         self._heads = heads
         self.index = index
@@ -87,6 +125,7 @@ class Log:
                 machine remembers.
             StoreUnavailable: the store does not answer.
         """
+        self._hold_against_index()
         size = self.index.size
         if self._read(size) is not None:
             judge = self._restored_judge()
@@ -136,28 +175,80 @@ class Log:
         """A judge that has taken up the state of everything indexed so far."""
         return self._restored_judge()
 
+    def _hold_against_index(self) -> None:
+        """Check that the newest entry judged here is still there, byte for byte.
+
+        Raises:
+            StoreDamaged: it is not, and nobody entitled has given that history up.
+        """
+        newest = self.index.entry(self.index.size - 1)
+        if newest is None:
+            return
+        data = self._read_source(newest.index)
+        if data is not None and merkle.leaf_hash(data) == newest.leaf:
+            return
+        try:
+            if data is None:
+                raise _removed(self._backend.address, newest.index + 1, newest.index)
+            raise _rewritten(self._backend.address, newest.index + 1)
+        except StoreDamaged as damage:
+            self._take_up_recovery(damage)
+
+    def _take_up_recovery(self, damage: StoreDamaged) -> None:
+        """Judge the log from its beginning; go on if it says its loss is accepted.
+
+        Raises:
+            StoreDamaged: it does not.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            aside = StatementIndex(Path(folder) / "aside.sqlite")
+            try:
+                again = Log(self._source, aside, _NO_MEMORY, self._judge_factory)
+                again.catch_up()
+                restored = self._accepted_loss(again)
+                if restored is None:
+                    raise damage
+                seen = self.index.size
+                self.index.take_from(aside)
+                if isinstance(self._backend, Copying):
+                    for index in range(restored, seen):
+                        self._backend.forget(entry_path(index))
+                self._heads.forget_above(restored)
+            finally:
+                aside.close()
+
+    def _accepted_loss(self, again: Log) -> int | None:
+        """Size that a restored log and this machine's memory have in common."""
+        for lost in reversed(again.judge_now().abandoned):
+            remembered = [*self._heads.all(), self.head()]
+            if all(
+                (head.size < lost.lost_size or (head.root == lost.lost_root))
+                and head.size <= lost.lost_size
+                if head.size > lost.restored_size
+                else again.index.root_at(head.size).hex() == head.root
+                for head in remembered
+            ):
+                return lost.restored_size
+        return None
+
     def _compare_with_memory(self, size: int) -> None:
         remembered = self._heads.newest()
         if remembered is None and size == 0:
             return
         if remembered is not None:
-            if remembered.size > size:
-                raise StoreDamaged(
-                    f"this machine has seen {remembered.size} entries of the log at "
-                    f"{self._backend.address}, and now there are {size}",
-                    hint="Entries were removed or an old backup was restored. "
-                    "Do not decide anything on it; ask who changed the store.",
-                )
-            if self.index.root_at(remembered.size).hex() != remembered.root:
-                raise StoreDamaged(
-                    f"the first {remembered.size} entries at {self._backend.address} "
-                    "are not the ones this machine has seen",
-                    hint="History was rewritten. Do not decide anything on it; "
-                    "compare with a witness or another machine.",
-                )
+            try:
+                if remembered.size > size:
+                    raise _removed(self._backend.address, remembered.size, size)
+                if self.index.root_at(remembered.size).hex() != remembered.root:
+                    raise _rewritten(self._backend.address, remembered.size)
+            except StoreDamaged as damage:
+                self._take_up_recovery(damage)
+                self._compare_with_memory(self.index.size)
+                return
             if remembered.size == size:
                 return
-        if self._read(size + 1) is not None:
+        is_followed = self._read(size + 1) is not None
+        if is_followed and self._read(size) is None:
             raise StoreDamaged(
                 f"entry {size} is missing at {self._backend.address}, and entry "
                 f"{size + 1} is there",
@@ -209,7 +300,9 @@ class Log:
         Raises:
             StoreDamaged: they are missing or were changed.
         """
-        data = self._read(index)
+        return self._hold(index, self._read(index))
+
+    def _hold(self, index: int, data: bytes | None) -> bytes:
         indexed = self.index.entry(index)
         if data is None or indexed is None:
             raise StoreDamaged(
@@ -234,7 +327,7 @@ class Log:
         problems: list[StoreError] = []
         for entry in self.index.entries():
             try:
-                self.entry_bytes(entry.index)
+                self._hold(entry.index, self._read_source(entry.index))
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
@@ -242,3 +335,7 @@ class Log:
 
     def _read(self, index: int) -> bytes | None:
         return self._backend.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)
+
+    def _read_source(self, index: int) -> bytes | None:
+        """The entry as the store itself has it, whatever is kept on this machine."""
+        return self._source.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)

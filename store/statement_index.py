@@ -175,6 +175,20 @@ class StatementIndex:
             [(topic, index) for topic in judgement.topics],
         )
 
+    def take_from(self, other: StatementIndex) -> None:
+        """Hold what another index holds, and nothing else, from one moment on."""
+        other._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute("ATTACH ? AS other", (str(other._path),))
+        try:
+            with self.extending():
+                for table in ("entry", "node", "topic"):
+                    self._connection.execute(f"DELETE FROM main.{table}")
+                    self._connection.execute(
+                        f"INSERT INTO main.{table} SELECT * FROM other.{table}"
+                    )
+        finally:
+            self._connection.execute("DETACH other")
+
     def entry(self, index: int) -> IndexedEntry | None:
         """The entry at an index."""
         return self._one("idx = ?", index)

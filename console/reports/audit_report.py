@@ -13,7 +13,7 @@ from typing import Any
 from console.reports.whole_log import ModelHistory, WholeLog
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from console.services.reviewing import reason_text
+from console.services.words import ERASED, MISSING, erasure_of, read_words
 from policies.document_reading import read_policy
 from policies.predicates import Approval
 from policies.trust_root import Person
@@ -87,6 +87,7 @@ def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]
             for s in state.services.values()
         ],
         "policies": _policies(store),
+        "erasures": _erasures(store),
         "promotions": [
             _promotion(model, history, slot, position)
             for model, history in models.items()
@@ -140,6 +141,28 @@ def _person(store: OpenStore, state: TrustState, person: Person) -> dict[str, An
     }
 
 
+def _erasures(store: OpenStore) -> list[dict[str, Any]]:
+    """Objects that were let go, and on whose word."""
+    from policies.predicates.upkeep import Erasure
+
+    found = []
+    for entry in store.index.on_topics("upkeep"):
+        _, statement = store.entry(entry.index)
+        if isinstance(statement.predicate, Erasure):
+            found.append(
+                {
+                    "entry": entry.index,
+                    "by": statement.by,
+                    "at": statement.at,
+                    "object": statement.predicate.object,
+                    "kind": statement.predicate.kind.value,
+                    "replacement": statement.predicate.replacement,
+                    "reason": read_words(store, statement.predicate.reason),
+                }
+            )
+    return found
+
+
 def _policies(store: OpenStore) -> list[dict[str, Any]]:
     found = []
     for entry in store.index.on_topics("policy"):
@@ -178,7 +201,7 @@ def _answer(
         "decision": approval.decision.value,
         "meaning": approval.meaning,
         "role": approval.role,
-        "reason": reason_text(store, approval.reason),
+        "reason": read_words(store, approval.reason),
         "review": approval.review,
         "evidence": approval.evidence,
         "expires": approval.expires,
@@ -208,7 +231,7 @@ def _request(
         "requested_by": record.entry.statement.by,
         "requester": _name(store, state, record.entry.statement.by),
         "at": record.entry.statement.at,
-        "reason": reason_text(store, request.reason),
+        "reason": read_words(store, request.reason),
         "policy": request.policy,
         "evidence": request.evidence,
         "review": request.review,
@@ -257,4 +280,6 @@ def _promotion(
 
 def _text(store: OpenStore, digest: str) -> str:
     data = store.objects.find(digest)
-    return "(erased)" if data is None else data.decode()
+    if data is not None:
+        return data.decode()
+    return MISSING if erasure_of(store, digest) is None else ERASED

@@ -21,19 +21,15 @@ from console.reports.statement_files import (
     public_key_pem,
 )
 from console.reports.whole_log import WholeLog
-from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
+from console.services.proofs import inclusion_text
+from console.services.words import named_objects
 from console.version import VERSION
 from policies.checkpoint import read_checkpoint
 from policies.evidence_reading import read_manifest
 from policies.predicates import (
-    Approval,
     Endorsement,
-    Enrolment,
-    PromotionIntent,
     Request,
-    Revocation,
-    Withdrawal,
 )
 from policies.statements import Statement
 from policies.strict_json import encode
@@ -103,7 +99,7 @@ def _log_files(log: WholeLog, checkpoint: bytes) -> dict[str, bytes]:
             f"{CHECKPOINT} is over {size} entries; there are {len(log.indexed)}",
             hint="Make a new checkpoint: countersign log checkpoint",
         )
-    files = {"log/vkey": log_verifier_keys(log.store, log.state)}
+    files = {"log/vkey": log_verifier_keys(log.store)}
     for entry in log.indexed:
         files[f"log/{entry_path(entry.index)}"] = log.entry_bytes(entry.index)
         files[f"log/proof/{entry.index:06d}.tlog-proof"] = inclusion_text(
@@ -125,11 +121,9 @@ def _statement_files(log: WholeLog) -> dict[str, bytes]:
 def _object_files(log: WholeLog) -> dict[str, bytes]:
     """The documents that statements name, and those that these name."""
     objects = log.store.objects
-    wanted: set[str] = set()
+    wanted = set(named_objects(log.store, batches=False))
     for signed in log.signed():
-        wanted |= _objects_of(signed.statement) | _named_in_objects(
-            signed.statement, objects
-        )
+        wanted |= _named_in_objects(signed.statement, objects)
     found = ((digest, objects.find(digest)) for digest in sorted(wanted))
     return {f"object/{digest}": data for digest, data in found if data is not None}
 
@@ -166,24 +160,6 @@ def _line_each(value: object) -> str:
     if isinstance(value, list) and value:
         return "[\n" + ",\n".join(json.dumps(v, sort_keys=True) for v in value) + "\n]"
     return json.dumps(value, sort_keys=True)
-
-
-def _objects_of(statement: Statement) -> set[str]:
-    match statement.predicate:
-        case Endorsement(digest=digest):
-            return {digest}
-        case Enrolment(profile=profile):
-            return {profile}
-        case Request() as r:
-            return {r.policy, r.root, r.evidence, r.review, r.reason}
-        case Approval() as a:
-            return {a.reason, a.review, a.evidence}
-        case PromotionIntent(verdict=verdict):
-            return {verdict}
-        case Withdrawal(reason=reason) | Revocation(reason=reason):
-            return {reason}
-        case _:
-            return set()
 
 
 def _named_in_objects(statement: Statement, objects: Objects) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,14 +21,17 @@ from policies.errors import PolicyError
 from policies.ledger import Ledger
 from policies.predicates import LineageBatch, Prefix
 from policies.statements import Statement, UnknownStatement, read_statement
+from policies.topics import UPKEEP, erased_topic
 from policies.trust_root import TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
-from store.backend import Backend, entry_path, open_backend
-from store.errors import NotAStore, StoreDamaged
+from store.backend import Backend, entry_path
+from store.cached import CachedBackend
+from store.errors import NotAStore, StoreDamaged, StoreUnavailable
 from store.heads import RememberedHeads
 from store.log import LARGEST_ENTRY_BYTES, Log, Progress
 from store.objects import Objects
+from store.opening import is_remote, open_backend
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
@@ -86,6 +89,10 @@ class OpenStore:
         self.configuration = configuration
         self.clock = clock
         self.folder = places.of_store(origin)
+        self.is_answering = True
+        """Whether the store itself was read; else this machine's copy is."""
+        self.max_age = timedelta()
+        """How old a head decisions accept while the store does not answer."""
         self._states: dict[int, TrustState] = {}
         self._policies: dict[str, Policy] = {}
         self.index = StatementIndex(self.folder / "decisions.sqlite")
@@ -108,7 +115,60 @@ class OpenStore:
 
     def catch_up(self, progress: Progress | None = None) -> int:
         """Read on to the end of the log; return its size."""
-        return self.log.catch_up(progress) if progress else self.log.catch_up()
+        size = self.log.catch_up(progress) if progress else self.log.catch_up()
+        self._note_confirmed()
+        return size
+
+    def catch_up_or_look_back(self, progress: Progress | None = None) -> None:
+        """Read on; where the store does not answer, go on with what is known here.
+
+        Raises:
+            StoreUnavailable: it does not, and this machine knows nothing of it.
+        """
+        known = self.index.size
+        try:
+            self.catch_up(progress)
+            if is_remote(self.address) and self.index.size > known:
+                from console.services.copying import copy_named_objects
+
+                copy_named_objects(self, known)
+        except StoreUnavailable:
+            if self.index.size == 0:
+                raise
+            self.is_answering = False
+
+    def _note_confirmed(self) -> None:
+        """Remember when the end of the log was last read from the store itself."""
+        self.is_answering = True
+        if is_remote(self.address):
+            aside = self.folder / "confirmed.new"
+            aside.write_text(self.clock().isoformat())
+            aside.replace(self.folder / "confirmed")
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When this machine last read the end of the log, or None if never."""
+        try:
+            return parse_time((self.folder / "confirmed").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def require_confirmed_head(self, max_age: timedelta = timedelta()) -> None:
+        """Refuse to decide on a log whose end may have moved.
+
+        Raises:
+            Undecided: the store does not answer, and was last read longer ago.
+        """
+        if self.is_answering:
+            return
+        confirmed = self.confirmed_at
+        if confirmed is not None and self.clock() - confirmed <= max_age:
+            return
+        when = "never" if confirmed is None else rfc3339(confirmed)
+        raise Undecided(
+            f"{self.address} does not answer; its end was last read {when}",
+            hint="Try again when it answers, or allow an older head: --max-age 15m",
+        )
 
     def state(self, before: int | None = None) -> TrustState:
         """The trust state at the end of the log, or before an entry. Not to change."""
@@ -209,8 +269,9 @@ class OpenStore:
         """Refuse to decide beside statements this version cannot read.
 
         Raises:
-            Undecided: there are such.
+            Undecided: there are such, or the end of the log is not known.
         """
+        self.require_confirmed_head(self.max_age)
         count = self.index.count_unknown()
         if count:
             raise Undecided(
@@ -225,13 +286,30 @@ class OpenStore:
         from store.projection.apply import Projection
 
         return Projection(
-            self.folder / "lineage.duckdb", self.index, self.objects, self._source_of
+            self.folder / "lineage.duckdb", self.index, self.objects, self
         )
 
-    def _source_of(self, index: int) -> str:
+    def batch_at(self, index: int) -> tuple[str, str]:
+        """See store.projection.apply.BatchReader."""
         _, statement = self.entry(index)
         predicate = statement.predicate
-        return predicate.source if isinstance(predicate, LineageBatch) else ""
+        if not isinstance(predicate, LineageBatch):
+            return "", ""
+        digest = predicate.batch
+        for erasure in self.index.on_topics(erased_topic(digest)):
+            replacement = getattr(
+                self.entry(erasure.index)[1].predicate, "replacement", ""
+            )
+            digest = str(replacement) or digest
+        return predicate.source, digest
+
+    def is_rewritten_since(self, index: int) -> bool:
+        """See store.projection.apply.BatchReader."""
+        return any(
+            entry.index >= index
+            and getattr(self.entry(entry.index)[1].predicate, "replacement", "")
+            for entry in self.index.on_topics(UPKEEP)
+        )
 
     def sources(self) -> dict[str, SourceSetting]:
         """Where this machine reads each source: configured, else last imported from."""
@@ -295,6 +373,7 @@ def open_store(
     configuration: Configuration,
     *,
     anchor: str = "",
+    max_age: timedelta = timedelta(),
     clock: Clock = wall_clock,
     progress: Progress | None = None,
 ) -> OpenStore:
@@ -311,10 +390,37 @@ def open_store(
             "make one with: countersign init --store FOLDER",
         )
     backend = open_backend(address)
-    store = OpenStore(backend, read_origin(backend), places, configuration, clock=clock)
-    store.catch_up(progress)
+    if is_remote(address):
+        backend, origin = with_copy(backend, places)
+    else:
+        origin = read_origin(backend)
+    store = OpenStore(backend, origin, places, configuration, clock=clock)
+    store.max_age = max_age
+    store.catch_up_or_look_back(progress)
     check_anchor(store, anchor)
     return store
+
+
+def with_copy(
+    backend: Backend, places: Places, origin: str = ""
+) -> tuple[Backend, str]:
+    """A remote store with this machine's copy of it, and its origin.
+
+    A new store's `origin` is given; another's is read from its first entry.
+
+    Raises:
+        NotAStore: it has none.
+    """
+    note = places.of_address(backend.address)
+    try:
+        known = note.read_text().strip()
+    except OSError:
+        known = ""
+    origin = origin or known or read_origin(backend)
+    if known != origin:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(origin + "\n")
+    return CachedBackend(backend, places.of_store(origin) / "copy"), origin
 
 
 def check_anchor(store: OpenStore, anchor: str) -> None:

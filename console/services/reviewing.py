@@ -8,6 +8,7 @@ from console.services.founding import printed_name
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal
+from console.services.words import ERASED, read_words
 from policies.document import Policy
 from policies.document_reading import read_policy
 from policies.predicates import (
@@ -81,12 +82,17 @@ def review_sheet(
     subject = ReviewSubject(
         request.request_id,
         record.entry.statement.by,
-        reason_text(store, request.reason),
+        read_words(store, request.reason),
         request.transition,
         request.root,
     )
     text = render_review(subject, evidence, policy, evaluate_facts(policy, evidence))
     digest = sha256_hex(text.encode())
+    if digest != request.review and read_words(store, request.reason) == ERASED:
+        raise Refusal(
+            "the words of this request were erased, so its review cannot be shown",
+            hint="Withdraw it and make a new one.",
+        )
     if digest != request.review:
         raise Refusal(
             "the review text rendered here is not the one the request froze",
@@ -96,19 +102,6 @@ def review_sheet(
     return ReviewSheet(
         record, text, digest, digest[:10], policy, _pending(record, policy)
     )
-
-
-def reason_text(store: OpenStore, digest: str) -> str:
-    """A reason by digest, or what there is when it was erased."""
-    import json
-
-    data = store.objects.find(digest)
-    if data is None:
-        return "(erased)"
-    try:
-        return str(json.loads(data)["text"])
-    except (ValueError, KeyError, TypeError):
-        return "(unreadable)"
 
 
 def _pending(record: RequestRecord, policy: Policy) -> tuple[str, ...]:

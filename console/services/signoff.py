@@ -12,6 +12,7 @@ from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.reviewing import ReviewSheet, find_request, roles_to_answer
 from console.services.signing import Acting, Appended, append
+from console.services.words import put_words
 from policies.document import Policy, select_policy
 from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
 from policies.evidence_reading import read_manifest
@@ -25,7 +26,6 @@ from policies.predicates import (
 )
 from policies.review import ReviewSubject, render_review
 from policies.rules import evaluate_facts
-from policies.strict_json import encode
 from policies.verdict import Node
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.errors import UnknownReference
@@ -107,7 +107,7 @@ def request_transition(
         root=state.root_digest,
         evidence=store.objects.put(manifest.to_bytes()),
         review=store.objects.put(review.encode()),
-        reason=store.objects.put(_salted(reason)),
+        reason=put_words(store, reason),
     )
     appended = append(
         store, acting, request, (version.reference, evidence.model.manifest)
@@ -143,10 +143,6 @@ def _freeze(store: OpenStore, reader: str, evidence: Evidence) -> EvidenceManife
             for kind, item in evidence.items().items()
         )
     )
-
-
-def _salted(text: str) -> bytes:
-    return encode({"salt": secrets.token_hex(16), "text": text})
 
 
 def answer_request(
@@ -198,7 +194,7 @@ def answer_request(
         decision=decision,
         role=chosen,
         meaning=MEANINGS[decision],
-        reason=store.objects.put(_salted(reason)),
+        reason=put_words(store, reason),
         expires=rfc3339(store.clock() + APPROVAL_LIFETIME),
         checks=checks,
     )
@@ -269,5 +265,5 @@ def withdraw(store: OpenStore, acting: Acting, text: str, reason: str) -> Append
         if not isinstance(said.predicate, (Request, Approval)):
             raise Misuse("only requests and decisions can be withdrawn")
         statement, model = found[0].judgement.statement_id, said.predicate.model
-    withdrawal = Withdrawal(statement, model, store.objects.put(_salted(reason)))
+    withdrawal = Withdrawal(statement, model, put_words(store, reason))
     return append(store, acting, withdrawal, ("statement", statement))

@@ -8,9 +8,9 @@ same transaction as the rows.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from store.facts import COLUMNS, FactKind
 from store.objects import Objects
@@ -28,20 +28,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_TRANSACTION = 25_000
-SourceOf = Callable[[int], str]
-"""Tells which source a lineage batch entry attributes its facts to."""
+
+
+class BatchReader(Protocol):
+    """Tells what the entries that commit lineage batches say."""
+
+    def batch_at(self, index: int) -> tuple[str, str]:
+        """Source and digest of the batch that counts for an entry."""
+        ...
+
+    def is_rewritten_since(self, index: int) -> bool:
+        """Whether an entry from `index` on put another batch in an earlier's place."""
+        ...
 
 
 class Projection:
     """The projection of one log on this machine."""
 
     def __init__(
-        self, path: Path, index: StatementIndex, objects: Objects, source_of: SourceOf
+        self, path: Path, index: StatementIndex, objects: Objects, batches: BatchReader
     ) -> None:
         self.path = path
         self._index = index
         self._objects = objects
-        self._source_of = source_of
+        self._batches = batches
 
     def catch_up(self) -> None:
         """Apply every indexed entry that is not applied yet.
@@ -84,14 +94,26 @@ class Projection:
 
     def made_anew(self, path: Path) -> Projection:
         """Another projection of the same log, applied from its beginning."""
-        again = Projection(path, self._index, self._objects, self._source_of)
+        again = Projection(path, self._index, self._objects, self._batches)
         again.catch_up()
         return again
 
     def _is_current(self) -> bool:
         with open_projection(self.path, read_only=True) as connection:
             applied, partial = _state(connection)
+            self._require_this_history(connection)
         return partial == 0 and applied >= self._index.size
+
+    def _require_this_history(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Refuse rows of a history that was given up, or of batches since replaced."""
+        row = connection.execute("SELECT applied, root FROM state").fetchone()
+        applied, root = (int(row[0]), str(row[1])) if row else (0, "")
+        if applied == 0:
+            return
+        if applied > self._index.size or self._index.root_at(applied).hex() != root:
+            raise ProjectionDamaged("it is of another history than the log")
+        if self._batches.is_rewritten_since(applied):
+            raise ProjectionDamaged("a batch in it was replaced")
 
     def _start_anew(self) -> None:
         """Put an empty projection in place of what is there."""
@@ -104,16 +126,17 @@ class Projection:
     def _apply_all(self) -> None:
         with open_projection(self.path, read_only=True) as connection:
             applied, _ = _state(connection)
+            self._require_this_history(connection)
         end = self._index.size
         for entry in self._index.batches(applied):
-            digest = entry.judgement.batch
+            source, digest = self._batches.batch_at(entry.index)
             table = read_batch(self._objects.get(digest), digest=digest)
-            source = self._source_of(entry.index)
             while self._apply_part(entry.index, table, source):
                 """The file is released between two parts."""
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
-                "UPDATE state SET applied = ? WHERE applied < ?", (end, end)
+                "UPDATE state SET applied = ?, root = ? WHERE applied < ?",
+                (end, self._index.root_at(end).hex(), end),
             )
 
     def _apply_part(self, index: int, table: pa.Table, source: str) -> bool:
@@ -128,9 +151,10 @@ class Projection:
             insert_facts(connection, part, index, source)
             done = start + part.num_rows
             is_whole = done >= table.num_rows
+            position = (index + 1, 0) if is_whole else (index, done)
             connection.execute(
-                "UPDATE state SET applied = ?, partial_rows = ?",
-                (index + 1, 0) if is_whole else (index, done),
+                "UPDATE state SET applied = ?, partial_rows = ?, root = ?",
+                (*position, self._index.root_at(position[0]).hex()),
             )
             connection.commit()
         return not is_whole

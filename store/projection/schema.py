@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -34,8 +34,8 @@ def create_statements() -> list[str]:
     )
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
-        "partial_rows BIGINT)",
-        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0)",
+        "partial_rows BIGINT, root VARCHAR)",
+        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
         table = table_name(kind)

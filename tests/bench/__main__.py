@@ -17,6 +17,7 @@ from connectors.opening import open_sources
 from connectors.protocols import KnownState
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
+from console.reports.demands import Demands
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.demonstration import Demonstrated, run_demonstration
@@ -230,7 +231,7 @@ def audit_rows(demo: Demonstrated, folder: Path) -> list[Row]:
     target = folder / "audit.zip"
     target.write_bytes(data)
     started = time.perf_counter()
-    found = verify_file(target, demo.anchor, head=checkpoint)
+    found = verify_file(target, demo.anchor, Demands(head=checkpoint))
     verified = time.perf_counter() - started
     if not found.is_good:
         raise SystemExit(f"the auditor's file is not good: {found.problems[0]}")

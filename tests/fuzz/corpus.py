@@ -14,11 +14,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from policies.checkpoint import sign_checkpoint
+from policies.checkpoint import read_checkpoint, sign_checkpoint
 from policies.evidence import EvidenceManifest, ItemReference
+from policies.log_proofs import ConsistencyProof, InclusionProof
 from policies.predicates import Grant
 from policies.strict_json import encode
 from policies.trust_root import Person, Service, ServiceKind, TrustRoot
+from store.merkle import MemoryTree, consistency_proof, inclusion_proof, leaf_hash
 from tests.conftest import REPOSITORY
 from tests.unit.policies.memory_log import AT, ORIGIN, Holder
 
@@ -49,7 +51,7 @@ def made() -> dict[str, bytes]:
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
-    return files | _keys() | _zips()
+    return files | _keys() | _zips() | _proofs() | _public_lines()
 
 
 def _hostile_envelopes(good: dict[str, Any]) -> dict[str, bytes]:
@@ -241,6 +243,56 @@ def _manifests() -> dict[str, bytes]:
     return {
         f"manifest/{name}": encode(good | change) for name, change in changes.items()
     }
+
+
+def _proofs() -> dict[str, bytes]:
+    log = Holder("log", 9)
+    tree = MemoryTree([leaf_hash(b"%d" % number) for number in range(11)])
+    head = read_checkpoint(sign_checkpoint(ORIGIN, 11, tree.root(), log.key, log.sign))
+    nodes = tuple(inclusion_proof(3, 11, tree.read))
+    inclusion = InclusionProof(3, nodes, head).to_bytes()
+    steps = tuple(consistency_proof(6, 11, tree.read))
+    consistency = ConsistencyProof(6, steps, head).to_bytes()
+    files = {
+        "inclusion-proof/accepted-leaf-3-of-11": inclusion,
+        "inclusion-proof/refused-one-hash-less": InclusionProof(
+            3, nodes[1:], head
+        ).to_bytes(),
+        "inclusion-proof/refused-index-of-5000-digits": inclusion.replace(
+            b"index 3", b"index " + b"9" * 5_000
+        ),
+        "inclusion-proof/refused-outside-the-tree": inclusion.replace(
+            b"index 3", b"index 11"
+        ),
+        "inclusion-proof/refused-no-checkpoint": inclusion.partition(b"\n\n")[0],
+        "consistency-proof/accepted-6-to-11": consistency,
+        "consistency-proof/refused-one-hash-more": ConsistencyProof(
+            6, (*steps, steps[0]), head
+        ).to_bytes(),
+        "consistency-proof/refused-an-inclusion-proof": inclusion,
+        "consistency-proof/refused-nothing": b"",
+    }
+    return files
+
+
+def _public_lines() -> dict[str, bytes]:
+    raw = Holder("ana", 1).key.raw_ed25519
+    blob = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + raw
+    text = base64.b64encode(blob)
+    token = b"sk-ssh-ed25519@openssh.com"
+    of_token = b"\x00\x00\x00\x1a" + token + blob[15:] + b"\x00\x00\x00\x04ssh:"
+    long = base64.b64encode(b"\xff\xff\xff\xffssh-ed25519")
+    lines = {
+        "accepted-ed25519": b"ssh-ed25519 " + text + b" ana@example.org\n",
+        "accepted-token": token + b" " + base64.b64encode(of_token) + b" ana\n",
+        "accepted-comment-with-an-escape": b"ssh-ed25519 " + text + b" \x1b]52;c;\n",
+        "refused-length-of-4-gib": b"ssh-ed25519 " + long + b"\n",
+        "refused-kinds-that-differ": token + b" " + text + b"\n",
+        "refused-rsa": b"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ== x\n",
+        "refused-nothing": b"",
+        "refused-cut-short": b"ssh-ed25519 " + text[:40] + b"\n",
+    }
+    return {f"public-line/{name}": data for name, data in lines.items()}
 
 
 def _keys() -> dict[str, bytes]:

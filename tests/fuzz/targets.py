@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from console.reports.verification import read_members
+from connectors.errors import ConnectorError
+from connectors.signers.ssh_keygen import read_public_line
+from console.reports.members import members_of
 from console.services.problems import Refusal
-from policies.checkpoint import note_key_hash, read_checkpoint
+from policies.checkpoint import read_checkpoint
 from policies.document_reading import read_policy
 from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
-from policies.errors import MalformedPolicy, MalformedStatement
+from policies.errors import MalformedStatement, PolicyError
 from policies.evidence_reading import read_manifest
 from policies.keys import public_key
+from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
@@ -56,11 +59,26 @@ def check_checkpoint(data: bytes) -> None:
     """What a checkpoint says is what stands in its first lines."""
     checkpoint = read_checkpoint(data)
     assert data.startswith(checkpoint.body + b"\n")
-    for name, _ in checkpoint.signatures:
-        assert name
+    assert read_checkpoint(checkpoint.to_bytes()) == checkpoint
     key = public_key(bytes.fromhex("302a300506032b6570032100") + b"\x05" * 32)
     assert not checkpoint.is_signed_by([key])
-    assert len(note_key_hash(checkpoint.origin, key)) == 4
+
+
+def check_inclusion(data: bytes) -> None:
+    """A proof is read back as it was written."""
+    proof = read_inclusion_proof(data)
+    assert proof.to_bytes() == read_inclusion_proof(proof.to_bytes()).to_bytes()
+
+
+def check_consistency(data: bytes) -> None:
+    """A proof is read back as it was written."""
+    proof = read_consistency_proof(data)
+    assert proof.to_bytes() == read_consistency_proof(proof.to_bytes()).to_bytes()
+
+
+def check_public_line(data: bytes) -> None:
+    """A line of an authorized_keys file gives a key or is refused."""
+    assert read_public_line(data, "fuzzed").kind
 
 
 def check_trust_root(data: bytes) -> None:
@@ -93,7 +111,7 @@ def check_key(data: bytes) -> None:
 
 def check_audit_file(data: bytes) -> None:
     """The members of a zip have plain names and lie in it whole."""
-    for name, member in read_members(data).items():
+    for name, member in members_of(data).items():
         assert ".." not in name.split("/")
         assert not name.startswith("/")
         assert len(member) <= len(data)
@@ -104,6 +122,9 @@ TARGETS: dict[str, Target] = {
     "envelope": check_envelope,
     "statement": check_statement,
     "checkpoint": check_checkpoint,
+    "inclusion-proof": check_inclusion,
+    "consistency-proof": check_consistency,
+    "public-line": check_public_line,
     "trust-root": check_trust_root,
     "policy": check_policy,
     "manifest": check_manifest,
@@ -116,6 +137,6 @@ def verdict(target: str, data: bytes) -> str:
     """`accepted` or `refused`; whatever else happens is a finding and is raised."""
     try:
         TARGETS[target](data)
-    except (MalformedStatement, MalformedPolicy, Refusal):
+    except (PolicyError, ConnectorError, Refusal):
         return REFUSED
     return ACCEPTED
