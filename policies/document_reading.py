@@ -28,7 +28,7 @@ from policies.errors import MalformedPolicy
 LARGEST_POLICY_BYTES = 256 * 1024
 
 
-LARGEST_COUNT = 1_000_000
+LONGEST_DAYS = 36_500
 _CHOICES = {
     "better": ("higher", "lower"),
     "first_promotion": ("allow", "refuse"),
@@ -167,7 +167,7 @@ class _Reader:
             role=self._text(table, "role", span),
             count=self._count(table, "count", span),
             exclude=tuple(name for name in exclude if name != "requester"),
-            expires_after_days=self._count(table, "expires_after_days", span)
+            expires_after_days=self._days(table, "expires_after_days", span)
             if "expires_after_days" in table
             else 90,
         )
@@ -223,9 +223,15 @@ class _Reader:
         value = table.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self._refuse(f"{name} must be a whole number of 1 or more", name, span)
-        if value > LARGEST_COUNT:
-            self._refuse(f"{name} must be at most {LARGEST_COUNT}", name, span)
         return value
+
+    def _days(
+        self, table: Mapping[str, object], name: str, span: tuple[int, int]
+    ) -> int:
+        days = self._count(table, name, span)
+        if days > LONGEST_DAYS:
+            self._refuse(f"{name} must be at most {LONGEST_DAYS}", name, span)
+        return days
 
     def _list(
         self, table: Mapping[str, object], name: str, span: tuple[int, int]
