@@ -34,6 +34,9 @@ test: check $(MLFLOW_VENV)/.ready ## Run the checks, then every test: what CI ru
 fast: dev ## The tests that need no outside server, in about a minute
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not peer"
 
+fuzz: dev ## Look for inputs that break a reader (SECONDS=60 in all)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
 bench: dev $(MLFLOW_VENV)/.ready ## Print the table of budgets with measured numbers
 	$(BIN)/python -m tests.bench
 

@@ -28,6 +28,7 @@ from policies.errors import MalformedPolicy
 LARGEST_POLICY_BYTES = 256 * 1024
 
 
+LONGEST_DAYS = 36_500
 _CHOICES = {
     "better": ("higher", "lower"),
     "first_promotion": ("allow", "refuse"),
@@ -47,7 +48,7 @@ def read_policy(data: bytes, *, path: str = "policy") -> Policy:
         raw = tomllib.loads(text)
     except UnicodeDecodeError as cause:
         raise MalformedPolicy("it is not UTF-8", path=path) from cause
-    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:
         line = re.search(r"line (\d+)", str(cause))
         raise MalformedPolicy(
             f"it is not TOML: {cause}", path=path, line=int(line[1]) if line else 0
@@ -166,7 +167,7 @@ class _Reader:
             role=self._text(table, "role", span),
             count=self._count(table, "count", span),
             exclude=tuple(name for name in exclude if name != "requester"),
-            expires_after_days=self._count(table, "expires_after_days", span)
+            expires_after_days=self._days(table, "expires_after_days", span)
             if "expires_after_days" in table
             else 90,
         )
@@ -223,6 +224,14 @@ class _Reader:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self._refuse(f"{name} must be a whole number of 1 or more", name, span)
         return value
+
+    def _days(
+        self, table: Mapping[str, object], name: str, span: tuple[int, int]
+    ) -> int:
+        days = self._count(table, name, span)
+        if days > LONGEST_DAYS:
+            self._refuse(f"{name} must be at most {LONGEST_DAYS}", name, span)
+        return days
 
     def _list(
         self, table: Mapping[str, object], name: str, span: tuple[int, int]

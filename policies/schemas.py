@@ -10,6 +10,7 @@ from policies.predicates.forms import (
 from policies.predicates.sign_off import Prefix
 from policies.predicates.types import PredicateType, class_of
 from policies.statements import STATEMENT_TYPE
+from policies.strict_json import TIME_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _IDENTIFIER = {
@@ -31,7 +32,7 @@ def statement_schema(kind: PredicateType) -> JsonSchema:
     predicate = object_schema(
         declared,
         by=_IDENTIFIER,
-        at={"type": "string", "minLength": 1, "maxLength": 64},
+        at={"type": "string", "pattern": TIME_PATTERN},
         log=object_schema(Prefix),
     )
     return {

@@ -83,7 +83,7 @@ def read_statement(payload: bytes) -> Statement | UnknownStatement:
     digest = digests.digest("sha256")
     digests.end()
     subjects[0].end()
-    by, at = body.identifier("by"), body.filled_text("at", 64)
+    by, at = body.identifier("by"), body.time("at")
     prefix = read_declared(Prefix, body.object("log"))
     predicate: object = read_fields(class_of(kind), body)
     body.end()

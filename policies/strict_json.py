@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn, TypeVar
 
@@ -20,6 +21,12 @@ _BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 """The only way a surrogate can stand in valid UTF-8."""
+TIME_PATTERN = (
+    "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
+)
+"""RFC 3339 in UTC to the second; the one spelling of a time."""
+_TIME = re.compile(TIME_PATTERN[1:-1])
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]*")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -112,6 +119,23 @@ class Fields:
         if not _IDENTIFIER.fullmatch(value):
             _refuse(self._what, f"{name!r} holds more than a-z, 0-9 and . _ @ / -")
         return value
+
+    def time(self, name: str) -> str:
+        """A moment that there is, RFC 3339 in UTC to the second."""
+        value = self.text(name, 64)
+        try:
+            is_time = bool(_TIME.fullmatch(value)) and bool(
+                datetime.fromisoformat(value)
+            )
+        except ValueError:
+            is_time = False
+        if not is_time:
+            _refuse(self._what, f"{name!r} is no time of the form 2026-03-01T12:00:00Z")
+        return value
+
+    def optional_time(self, name: str) -> str:
+        """Such a moment, or an empty string."""
+        return "" if self.text(name, 64) == "" else self.time(name)
 
     def integer(self, name: str, *, least: int = 0) -> int:
         """A whole number, at least `least`."""

@@ -159,7 +159,7 @@ def read_trust_root(data: bytes) -> TrustRoot:
     root = TrustRoot(
         origin=fields.identifier("origin", longest=256),
         version=fields.integer("version", least=1),
-        expires=fields.filled_text("expires", 64),
+        expires=fields.time("expires"),
         is_demo=fields.flag("demo"),
         root_threshold=thresholds.integer("root", least=1),
         policy_threshold=thresholds.integer("policy", least=1),

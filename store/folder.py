@@ -27,7 +27,8 @@ class FolderBackend:
         """See Backend.read."""
         try:
             with open(self._folder / path, "rb") as stream:
-                data = stream.read(at_most + 1)
+                size = os.fstat(stream.fileno()).st_size
+                data = stream.read(min(size, at_most) + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as cause:

@@ -26,6 +26,7 @@ from console.services.proofs import inclusion_text
 from console.services.words import named_objects
 from console.version import VERSION
 from policies.checkpoint import read_checkpoint
+from policies.errors import PolicyError
 from policies.evidence_reading import read_manifest
 from policies.predicates import (
     Endorsement,
@@ -163,16 +164,22 @@ def _line_each(value: object) -> str:
 
 
 def _named_in_objects(statement: Statement, objects: Objects) -> set[str]:
-    """Items of an evidence manifest, profiles of a trust root, that it names."""
-    match statement.predicate:
-        case Request(evidence=evidence):
-            data = objects.find(evidence)
-            if data is not None:
-                return {item.digest for item in read_manifest(data).items}
-        case Endorsement(name="", digest=digest):
-            root = objects.find(digest)
-            if root is not None:
-                return {person.profile for person in read_trust_root(root).people}
+    """Items of an evidence manifest, profiles of a trust root, that it names.
+
+    What is no such document names nothing: a requester may have put anything there.
+    """
+    try:
+        match statement.predicate:
+            case Request(evidence=evidence):
+                data = objects.find(evidence)
+                if data is not None:
+                    return {item.digest for item in read_manifest(data).items}
+            case Endorsement(name="", digest=digest):
+                root = objects.find(digest)
+                if root is not None:
+                    return {person.profile for person in read_trust_root(root).people}
+    except PolicyError:
+        return set()
     return set()
 
 

@@ -12,10 +12,12 @@ from functools import cached_property
 
 from console.services.judging import Judged, judge_standing
 from console.services.opened import OpenStore, parse_time
+from console.services.problems import KNOWN_ERRORS
 from policies.dsse import Envelope, read_envelope
 from policies.keys import PublicKey
 from policies.statements import Statement, UnknownStatement, read_statement
 from policies.trust_state import TrustState
+from policies.verdict import Node, Verdict
 from policies.workflow import Entry, Holder, ModelRecord, RunningRecord
 from store import merkle
 from store.errors import StoreDamaged
@@ -94,16 +96,29 @@ class ModelHistory:
         """
         place = holder.intent.index, as_recorded or not self.state.suspect_since
         if place not in self._judged:
-            self._judged[place] = judge_standing(
+            self._judged[place] = self._judge(holder, as_recorded=place[1])
+        return self._judged[place]
+
+    def _judge(self, holder: Holder, *, as_recorded: bool) -> Judged:
+        at = parse_time(holder.promoted_by.judged_at)
+        try:
+            return judge_standing(
                 self.store,
                 self.record,
                 holder,
-                parse_time(holder.promoted_by.judged_at),
+                at,
                 reads_artifact=False,
-                as_recorded=place[1],
+                as_recorded=as_recorded,
                 before=self._running.before,
             )
-        return self._judged[place]
+        except KNOWN_ERRORS as problem:
+            tree = Node(
+                "what the promotion rests on can be read",
+                Verdict.NO,
+                str(problem),
+                "evidence, a policy and a trust root",
+            )
+            return Judged(tree, None, None, holder.intent.index, at)
 
 
 class WholeLog:

@@ -9,6 +9,7 @@ from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
+from console.services.problems import KNOWN_ERRORS
 from console.services.reviewing import all_requests, review_sheet, signers_of
 from console.services.scanning import Scanned, scan
 from policies.predicates import Decision
@@ -128,7 +129,6 @@ def waiting_requests(store: OpenStore, state: TrustState) -> list[WaitingRequest
 def _waiting(
     store: OpenStore, record: RequestRecord, state: TrustState
 ) -> WaitingRequest:
-    sheet = review_sheet(store, record, state)
     requester = state.people.get(record.entry.statement.by)
     source, model, version = split_key(record.request.version)[1]
     return WaitingRequest(
@@ -140,8 +140,18 @@ def _waiting(
         requester=printed_name(store, requester.profile, requester.id)
         if requester
         else record.entry.statement.by,
-        waits_for=_obstacles(store, record, state) + (sheet.pending or ("promotion",)),
+        waits_for=_obstacles(store, record, state) + _pending(store, record, state),
     )
+
+
+def _pending(
+    store: OpenStore, record: RequestRecord, state: TrustState
+) -> tuple[str, ...]:
+    """What is still to be signed, or why nobody can review the request."""
+    try:
+        return review_sheet(store, record, state).pending or ("promotion",)
+    except KNOWN_ERRORS as problem:
+        return (f"withdrawal: nobody can review it: {problem}",)
 
 
 def _obstacles(

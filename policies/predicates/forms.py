@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from policies.strict_json import LARGEST_INTEGER, Fields
+from policies.strict_json import LARGEST_INTEGER, TIME_PATTERN, Fields
 
 JsonSchema = dict[str, Any]
 Declared = TypeVar("Declared")
@@ -94,9 +94,22 @@ LongName = Annotated[str, _text(256, least=1)]
 OptionalLongName = Annotated[str, _text(256)]
 Note = Annotated[str, _text(512)]
 """A short line that a program wrote."""
-Time = Annotated[str, _text(64, least=1)]
-"""RFC 3339, UTC."""
-OptionalTime = Annotated[str, _text(64)]
+Time = Annotated[
+    str,
+    Form(
+        lambda fields, name: fields.time(name),
+        {"type": "string", "pattern": TIME_PATTERN},
+    ),
+]
+"""RFC 3339 in UTC to the second."""
+OptionalTime = Annotated[
+    str,
+    Form(
+        lambda fields, name: fields.optional_time(name),
+        {"type": "string", "pattern": f"^({TIME_PATTERN[1:-1]})?$"},
+    ),
+]
+"""RFC 3339 in UTC to the second, or an empty string."""
 Encoded = Annotated[str, _text(1024, least=1)]
 """Base64."""
 Identifier = Annotated[str, _identifier(128)]

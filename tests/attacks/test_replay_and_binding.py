@@ -399,7 +399,9 @@ def test_a_malleated_ecdsa_signature_is_the_same_statement(world: World) -> None
     pat = _hire_with_p256(world)
     from policies.predicates import LineageBatch
 
-    batch = LineageBatch("m", "c", world.store.objects.put(b"b"), 0, "2026-01-01")
+    batch = LineageBatch(
+        "m", "c", world.store.objects.put(b"b"), 0, "2026-01-01T00:00:00Z"
+    )
     envelope = sign_statement(
         pat, batch, ("m", "0" * 64), world.store.prefix(), "2026-01-01T00:00:00Z"
     )

@@ -6,6 +6,7 @@ reader are held to each other.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -33,6 +34,9 @@ OBJECTS = st.dictionaries(TEXT, VALUES, max_size=5).filter(
     lambda made: len({key.casefold() for key in made}) == len(made)
 )
 _DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
+_TIMES = st.datetimes(datetime(1000, 1, 1), datetime(2999, 12, 31)).map(  # noqa: DTZ001
+    lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+)
 _IDENTIFIERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._@/-]{0,20}", fullmatch=True)
 
 
@@ -64,6 +68,8 @@ def values_of(schema: JsonObject) -> st.SearchStrategy[Any]:
 
 def _texts_of(schema: JsonObject) -> st.SearchStrategy[str]:
     pattern = schema.get("pattern", "")
+    if "T(" in pattern:
+        return st.just("") | _TIMES if pattern.endswith(")?$") else _TIMES
     if "{64})?" in pattern:
         return st.just("") | _DIGESTS
     if "{64}" in pattern:

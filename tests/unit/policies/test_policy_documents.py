@@ -58,6 +58,11 @@ def test_the_sample_policies_are_policies() -> None:
         (written('"countersign/policy/v1"', '"v2"'), 1, "schema"),
         (written("version = 1", "version = 0"), 3, "version"),
         (written("version = 1", "version = true"), 3, "version"),
+        (
+            written("count = 1", "count = 1\nexpires_after_days = 36501"),
+            19,
+            "at most 36500",
+        ),
         (written("count = 1", "count = 0"), 18, "count"),
         (written("count = 1", "count = -1"), 18, "count"),
         (written('at_most = "60.0"', "at_most = 60.0"), 14, "decimal string"),
@@ -80,7 +85,16 @@ def test_a_malformed_policy_is_told_with_file_line_and_what(
     assert str(caught.value).startswith(f"p.toml:{line}: ")
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"x" * 300_000, b"a = " + b"[" * 9999])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"x" * 300_000,
+        b"a = " + b"[" * 9999,
+        written("version = 1", "version = " + "9" * 5_000),
+    ],
+)
 def test_what_is_no_policy_at_all_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedPolicy):
         read_policy(data)

@@ -1,0 +1,142 @@
+"""What is fuzzed: each reader of strangers' bytes, and what must hold of its answer.
+
+A target says `accepted` or `refused`. Any error but the reader's own is a finding, and
+so is an accepted input that does not survive being written and read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from connectors.errors import ConnectorError
+from connectors.signers.ssh_keygen import read_public_line
+from console.reports.members import members_of
+from console.services.problems import Refusal
+from policies.checkpoint import read_checkpoint
+from policies.document_reading import read_policy
+from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
+from policies.errors import MalformedStatement, PolicyError
+from policies.evidence_reading import read_manifest
+from policies.keys import public_key
+from policies.log_proofs import read_consistency_proof, read_inclusion_proof
+from policies.statements import Statement, read_statement
+from policies.strict_json import encode, parse
+from policies.trust_root import read_trust_root
+
+ACCEPTED, REFUSED = "accepted", "refused"
+Target = Callable[[bytes], None]
+
+
+def check_json(data: bytes) -> None:
+    """The strict reader agrees with the standard one on all that it accepts."""
+    value = parse(data, what="fuzzed")
+    assert value == json.loads(data)
+    assert parse(encode(value), what="fuzzed", at_most=2**20) == value
+
+
+def check_envelope(data: bytes) -> None:
+    """An envelope is read back as it was written; its payload is read or refused."""
+    envelope = read_envelope(data)
+    assert read_envelope(envelope.to_bytes()) == envelope
+    assert envelope.signed_bytes == pre_authentication_encoding(
+        PAYLOAD_TYPE, envelope.payload
+    )
+    try:
+        check_statement(envelope.payload)
+    except MalformedStatement:
+        return
+
+
+def check_statement(data: bytes) -> None:
+    """A statement is read back as it was written."""
+    statement = read_statement(data)
+    if isinstance(statement, Statement):
+        assert read_statement(statement.to_payload()) == statement
+
+
+def check_checkpoint(data: bytes) -> None:
+    """What a checkpoint says is what stands in its first lines."""
+    checkpoint = read_checkpoint(data)
+    assert data.startswith(checkpoint.body + b"\n")
+    assert read_checkpoint(checkpoint.to_bytes()) == checkpoint
+    key = public_key(bytes.fromhex("302a300506032b6570032100") + b"\x05" * 32)
+    assert not checkpoint.is_signed_by([key])
+
+
+def check_inclusion(data: bytes) -> None:
+    """A proof is read back as it was written."""
+    proof = read_inclusion_proof(data)
+    assert proof.to_bytes() == read_inclusion_proof(proof.to_bytes()).to_bytes()
+
+
+def check_consistency(data: bytes) -> None:
+    """A proof is read back as it was written."""
+    proof = read_consistency_proof(data)
+    assert proof.to_bytes() == read_consistency_proof(proof.to_bytes()).to_bytes()
+
+
+def check_public_line(data: bytes) -> None:
+    """A line of an authorized_keys file gives a key or is refused."""
+    assert read_public_line(data, "fuzzed").kind
+
+
+def check_trust_root(data: bytes) -> None:
+    """A trust root is read back as it was written, and could change itself."""
+    root = read_trust_root(data)
+    assert read_trust_root(root.to_bytes()) == root
+    holders = [p for p in root.people if p.keys and p.holds("root")]
+    assert len(holders) >= root.root_threshold >= 1
+
+
+def check_policy(data: bytes) -> None:
+    """A policy that is read asks for something."""
+    policy = read_policy(data, path="fuzzed")
+    assert policy.rules or policy.quorums
+
+
+def check_manifest(data: bytes) -> None:
+    """A list of evidence is read back as it was written."""
+    manifest = read_manifest(data)
+    assert read_manifest(manifest.to_bytes()) == manifest
+
+
+def check_key(data: bytes) -> None:
+    """A key that is read verifies nothing that nobody signed, without an error."""
+    key = public_key(data)
+    assert not key.verifies(b"", b"")
+    assert not key.verifies(data, data)
+    assert not key.verifies(bytes(64), data)
+
+
+def check_audit_file(data: bytes) -> None:
+    """The members of a zip have plain names and lie in it whole."""
+    for name, member in members_of(data).items():
+        assert ".." not in name.split("/")
+        assert not name.startswith("/")
+        assert len(member) <= len(data)
+
+
+TARGETS: dict[str, Target] = {
+    "json": check_json,
+    "envelope": check_envelope,
+    "statement": check_statement,
+    "checkpoint": check_checkpoint,
+    "inclusion-proof": check_inclusion,
+    "consistency-proof": check_consistency,
+    "public-line": check_public_line,
+    "trust-root": check_trust_root,
+    "policy": check_policy,
+    "manifest": check_manifest,
+    "key": check_key,
+    "audit-file": check_audit_file,
+}
+
+
+def verdict(target: str, data: bytes) -> str:
+    """`accepted` or `refused`; whatever else happens is a finding and is raised."""
+    try:
+        TARGETS[target](data)
+    except (PolicyError, ConnectorError, Refusal):
+        return REFUSED
+    return ACCEPTED
