@@ -8,7 +8,9 @@ PublicKey: RFC 8032 leaves low-order points to the caller, so they are refused h
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,6 +40,10 @@ _LOW_ORDER_Y = {
 """y coordinates of the points of order 1, 2, 4 and 8 of edwards25519."""
 
 
+Verification = Callable[[bytes, bytes], bool]
+"""Given a signature and the signed bytes: whether it verifies."""
+
+
 class Algorithm(StrEnum):
     """What a key may be."""
 
@@ -56,7 +62,7 @@ class PublicKey:
     @property
     def id(self) -> str:
         """SHA-256 of the SubjectPublicKeyInfo, hex."""
-        return hashlib.sha256(self.spki).hexdigest()
+        return _key_id(self.spki)
 
     @property
     def raw_ed25519(self) -> bytes:
@@ -72,30 +78,49 @@ class PublicKey:
 
     def verifies(self, signature: bytes, signed_bytes: bytes) -> bool:
         """Whether `signature` is this key's over exactly `signed_bytes`."""
-        from cryptography.exceptions import InvalidSignature
+        return _verification(self.algorithm, self.spki)(signature, signed_bytes)
 
+
+@functools.lru_cache(maxsize=1024)
+def _key_id(spki: bytes) -> str:
+    return hashlib.sha256(spki).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _verification(algorithm: Algorithm, spki: bytes) -> Verification:
+    """What checks signatures by a key, with the key loaded once."""
+    from cryptography.exceptions import InvalidSignature
+
+    load = _ed25519_check if algorithm is Algorithm.ED25519 else _p256_check
+    try:
+        check = load(spki)
+    except ValueError:
+        return lambda signature, signed_bytes: False
+
+    def verifies(signature: bytes, signed_bytes: bytes) -> bool:
         try:
-            if self.algorithm is Algorithm.ED25519:
-                from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-                    Ed25519PublicKey,
-                )
-
-                edwards = Ed25519PublicKey.from_public_bytes(self.raw_ed25519)
-                edwards.verify(signature, signed_bytes)
-            else:
-                self._verify_p256(signature, signed_bytes)
+            check(signature, signed_bytes)
         except (InvalidSignature, ValueError):
             return False
         return True
 
-    def _verify_p256(self, signature: bytes, signed_bytes: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.hashes import SHA256
+    return verifies
 
-        key = ec.EllipticCurvePublicKey.from_encoded_point(
-            ec.SECP256R1(), self.spki[len(_P256_PREFIX) :]
-        )
-        key.verify(signature, signed_bytes, ec.ECDSA(SHA256()))
+
+def _ed25519_check(spki: bytes) -> Callable[[bytes, bytes], None]:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(spki[len(_ED25519_PREFIX) :]).verify
+
+
+def _p256_check(spki: bytes) -> Callable[[bytes, bytes], None]:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    key = ec.EllipticCurvePublicKey.from_encoded_point(
+        ec.SECP256R1(), spki[len(_P256_PREFIX) :]
+    )
+    return lambda signature, signed: key.verify(signature, signed, ec.ECDSA(SHA256()))
 
 
 def public_key(spki: bytes) -> PublicKey:

@@ -11,10 +11,13 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
+
+_FIRST_READ_BYTES = 8 * 1024
 
 
 class Backend(Protocol):
@@ -111,8 +114,8 @@ class FolderBackend:
     def read(self, path: str, *, at_most: int) -> bytes | None:
         """See Backend.read."""
         try:
-            with open(self._folder / path, "rb") as stream:
-                data = stream.read(at_most + 1)
+            with open(f"{self._folder}/{path}", "rb", buffering=0) as stream:
+                data = _read_at_most(stream, at_most + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as cause:
@@ -210,6 +213,16 @@ def open_backend(address: str) -> FolderBackend:
             hint=f"Create one: countersign init --store {address}",
         )
     return FolderBackend(folder)
+
+
+def _read_at_most(stream: FileIO, most: int) -> bytes:
+    """Read to the end or to `most` bytes, without making room for all of those."""
+    parts: list[bytes] = []
+    size, room = 0, _FIRST_READ_BYTES
+    while size < most and (part := stream.read(min(room, most - size))):
+        parts.append(part)
+        size, room = size + len(part), max(_FIRST_READ_BYTES, size)
+    return b"".join(parts)
 
 
 def _make_folders(folder: Path, root: Path) -> None:

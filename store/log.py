@@ -15,14 +15,22 @@ from store import merkle
 from store.backend import Backend, entry_path
 from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.heads import Head, RememberedHeads
-from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
+from store.judgement import (
+    CanPrepare,
+    History,
+    IndexedEntry,
+    Judge,
+    Judgement,
+    Standing,
+)
 from store.objects import Objects
 from store.statement_index import StatementIndex
 
 LARGEST_ENTRY_BYTES = 65_535
 """What fits an entry bundle of C2SP tlog-tiles."""
 _LARGEST_GARBAGE_BYTES = 64 * 1024**2
-_ENTRIES_PER_TRANSACTION = 500
+_ENTRIES_PER_TRANSACTION = 512
+_ENTRIES_READ_AHEAD = 64
 
 Progress = Callable[[int], None]
 """Called with the number of entries read so far."""
@@ -142,15 +150,31 @@ class Log:
         return size
 
     def _take_entries(self, judge: Judge, size: int) -> int:
+        """Judge what comes next, reading one chunk ahead of the judge."""
         taken = 0
-        while taken < _ENTRIES_PER_TRANSACTION:
-            data = self._read(size + taken)
+        chunk = self._read_chunk(judge, size)
+        while chunk and taken < _ENTRIES_PER_TRANSACTION:
+            following: list[bytes] = []
+            if len(chunk) == _ENTRIES_READ_AHEAD:
+                following = self._read_chunk(judge, size + taken + len(chunk))
+            for data in chunk:
+                judgement = self._judge(judge, size + taken, data)
+                self.index.add(size + taken, merkle.leaf_hash(data), judgement)
+                taken += 1
+            chunk = following
+        return taken
+
+    def _read_chunk(self, judge: Judge, start: int) -> list[bytes]:
+        """The next entries there are, shown to a judge that prepares for them."""
+        chunk: list[bytes] = []
+        while len(chunk) < _ENTRIES_READ_AHEAD:
+            data = self._read(start + len(chunk))
             if data is None:
                 break
-            judgement = self._judge(judge, size + taken, data)
-            self.index.add(size + taken, merkle.leaf_hash(data), judgement)
-            taken += 1
-        return taken
+            chunk.append(data)
+        if isinstance(judge, CanPrepare):
+            judge.prepare(chunk)
+        return chunk
 
     def _judge(self, judge: Judge, index: int, data: bytes) -> Judgement:
         if len(data) > LARGEST_ENTRY_BYTES:
