@@ -221,12 +221,14 @@ class StatementIndex:
             )
         pending.clear()
 
-    def take_from(self, other: StatementIndex) -> None:
+    def take_from(self, other: StatementIndex, *, only_if_larger: bool = False) -> None:
         """Hold what another index holds, and nothing else, from one moment on."""
         other._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.execute("ATTACH ? AS other", (str(other._path),))
         try:
             with self.extending():
+                if only_if_larger and self.size >= other.size:
+                    return
                 for table in ("entry", "node", "topic"):
                     self._connection.execute(f"DELETE FROM main.{table}")
                     self._connection.execute(

@@ -31,6 +31,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY")
     parser.set_defaults(handler=log_recover)
     _add_verify(logs)
+    parser = logs.add_parser(
+        "tiles", help="the log as files for a web server, or bundles in the store"
+    )
+    parser.add_argument("--out", metavar="DIR", help="publish C2SP tlog-tiles here")
+    parser.set_defaults(handler=log_tiles)
     add_witness_commands(logs)
 
 
@@ -58,6 +63,9 @@ def _add_verify(logs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument(
         "--against", metavar="FILE", help="only: does the log extend this checkpoint?"
+    )
+    parser.add_argument(
+        "--tiles", metavar="DIR", help="only: do these published tiles say the same?"
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=log_verify)
@@ -185,6 +193,8 @@ def log_verify(context: Context) -> int:
 
     if context.arguments.against:
         return _verify_against(context)
+    if context.arguments.tiles:
+        return _verify_tiles(context)
     report = verify_log(
         context.store,
         deep=context.arguments.deep,
@@ -215,4 +225,26 @@ def _verify_against(context: Context) -> int:
         f"{context.store.index.size} entries extend the signed head of {head.size}, "
         f"root {head.root.hex()}"
     )
+    return 0
+
+
+def _verify_tiles(context: Context) -> int:
+    from console.services.tiles import wrong_tiles
+
+    problems = wrong_tiles(context.store, Path(context.arguments.tiles))
+    for problem in problems:
+        say(f"WRONG: {problem}")
+    show(f"tiles: {'WRONG' if problems else 'nothing wrong'}")
+    return 1 if problems else 0
+
+
+def log_tiles(context: Context) -> int:
+    """`log tiles`"""
+    from console.services.tiles import bundle_store, publish_tiles
+
+    if context.arguments.out:
+        done = publish_tiles(context.store, Path(context.arguments.out))
+        show(f"{done.size} entries published, {done.written} files written")
+    else:
+        show(f"{bundle_store(context.store)} bundles written into the store")
     return 0
