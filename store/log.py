@@ -47,10 +47,6 @@ def _always_fine() -> None:
     """Have nothing to check again."""
 
 
-def _nobody_signs(_: Judge, __: bytes) -> None:
-    """Know no log key."""
-
-
 def _removed(address: str, seen: int, there: int) -> StoreDamaged:
     return StoreDamaged(
         f"this machine has seen {seen} entries of the log at {address}, and now there "
@@ -124,7 +120,7 @@ class Log:
         heads: RememberedHeads,
         judge_factory: Callable[[], Judge],
         *,
-        signed_head: SignedHead = _nobody_signs,
+        signed_head: SignedHead | None = None,
         bundles: Bundles | None = None,
     ) -> None:
         self._backend = backend
@@ -145,8 +141,8 @@ class Log:
             StoreUnavailable: the store does not answer.
         """
         self._hold_against_index()
-        if self.index.size == 0 and self._bundles is None:
-            self._read_bundles(progress)
+        if self.index.size == 0 and self._signed_head is not None:
+            self._read_bundles(self._signed_head, progress)
         size = self.index.size
         if self._read(size) is not None:
             judge = self._restored_judge()
@@ -163,7 +159,7 @@ class Log:
         self._compare_with_memory(size)
         return size
 
-    def _read_bundles(self, progress: Progress) -> None:
+    def _read_bundles(self, signed_head: SignedHead, progress: Progress) -> None:
         """Begin with what bundles say, as far as it is confirmed."""
 
         def read_aside(aside: StatementIndex, bundles: Bundles) -> Judge:
@@ -173,7 +169,7 @@ class Log:
             log.catch_up(progress)
             return log.judge_now()
 
-        FirstReading(self._backend, self._read, self._signed_head).fill(
+        FirstReading(self._backend, self._read, signed_head).fill(
             self.index, read_aside
         )
 
@@ -383,10 +379,15 @@ class Log:
         size = self.index.size
         return Head(size, self.index.root_at(size).hex())
 
-    def verify(self, progress: Progress = _no_progress) -> list[StoreError]:
-        """Read every indexed entry again and return what does not match its leaf."""
+    def verify(
+        self, progress: Progress = _no_progress, *, start: int = 0
+    ) -> list[StoreError]:
+        """Read every indexed entry again, and return what does not match its leaf.
+
+        `start` is the first entry to read; bundles are compared in any case.
+        """
         problems: list[StoreError] = []
-        for entry in self.index.entries():
+        for entry in self.index.entries(start):
             try:
                 self.entry_bytes(entry.index)
             except StoreDamaged as problem:

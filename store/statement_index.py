@@ -237,6 +237,15 @@ class StatementIndex:
         finally:
             self._connection.execute("DETACH other")
 
+    def cut_to(self, size: int) -> None:
+        """Hold the first `size` entries only."""
+        with self.extending():
+            for table in ("entry", "topic"):
+                self._connection.execute(f"DELETE FROM {table} WHERE idx >= ?", (size,))
+            self._connection.execute(
+                "DELETE FROM node WHERE ((idx + 1) << level) > ?", (size,)
+            )
+
     def entry(self, index: int) -> IndexedEntry | None:
         """The entry at an index."""
         return self._one("idx = ?", index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from console.cli.context import Context, progress
@@ -60,6 +61,9 @@ def _add_verify(logs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--deep",
         action="store_true",
         help="also rebuild the projection and compare every row",
+    )
+    parser.add_argument(
+        "--new", action="store_true", help="only what came since it was last verified"
     )
     parser.add_argument(
         "--against", metavar="FILE", help="only: does the log extend this checkpoint?"
@@ -195,11 +199,14 @@ def log_verify(context: Context) -> int:
         return _verify_against(context)
     if context.arguments.tiles:
         return _verify_tiles(context)
+    started = time.monotonic()
     report = verify_log(
         context.store,
         deep=context.arguments.deep,
         progress=progress("verifying", "entries"),
+        only_new=context.arguments.new,
     )
+    say(f"Verified in {time.monotonic() - started:.1f} s.")
     if context.arguments.format == "json":
         show_json("log-verify", report=report)
     else:
@@ -208,6 +215,8 @@ def log_verify(context: Context) -> int:
             f"{report.unknown} unknown"
         )
         show(f"root {report.root}")
+        if report.since:
+            show(f"the first {report.since} were verified before")
         for problem in report.problems:
             say(f"WRONG: {problem}")
         scope = "log and projection" if report.is_deep else "log"
