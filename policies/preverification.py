@@ -46,7 +46,7 @@ class Preverification:
     """Entries read ahead, and signatures being verified, of one log."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads = (os.cpu_count() or 1) if threads is None else threads
+        self._threads = _usable_cores() if threads is None else threads
         self._pool: ThreadPoolExecutor | None = None
         self._read: dict[bytes, ReadEntry] = {}
         self._running: dict[tuple[bytes, bytes, bytes], tuple[Future[list[bool]], int]]
@@ -122,6 +122,13 @@ class Preverification:
         for position, check in enumerate(checks):
             named = (check.key.spki, check.signature, check.signed_bytes)
             self._running[named] = (answers, position)
+
+
+def _usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _parsed(data: bytes) -> ReadEntry:
