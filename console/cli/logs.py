@@ -206,10 +206,10 @@ def log_verify(context: Context) -> int:
         progress=progress("verifying", "entries"),
         only_new=context.arguments.new,
     )
-    say(f"Verified in {time.monotonic() - started:.1f} s.")
     if context.arguments.format == "json":
         show_json("log-verify", report=report)
     else:
+        say(f"Verified in {time.monotonic() - started:.1f} s.")
         show(
             f"{report.size} entries: {report.accepted} accepted, {report.void} void, "
             f"{report.unknown} unknown"

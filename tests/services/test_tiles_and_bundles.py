@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,3 +244,36 @@ def test_a_wrong_and_a_missing_tile_are_named(
     told = capsys.readouterr().err
     assert f"{tile_path(0, 1)} is not what the log says" in told
     assert f"{entries_path(0)} is missing" in told
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_first_reading_that_was_stopped_goes_on_where_it_can(
+    long: World, has_bundles: bool
+) -> None:
+    if not has_bundles:
+        shutil.rmtree(long.folder / "store" / "bundle")
+    folder = long.folder / "stopped"
+    heads = RememberedHeads(folder / "heads")
+    index = StatementIndex(folder / "index.sqlite")
+    log = Log(long.store.backend, index, heads, new_ledger, signed_head=signed_head)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        log.catch_up(stop)
+    assert index.size in (0, 512)
+    assert heads.all() == []
+    log.catch_up()
+    assert_same(long, log)
+
+
+def test_a_verification_that_was_stopped_counts_for_nothing(long: World) -> None:
+    def stop(count: int) -> None:
+        if count == SIZE:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify_log(long.store, deep=False, progress=stop)
+    assert verify_log(long.store, deep=False, only_new=True).since == 0
+    assert verify_log(long.store, deep=False, only_new=True).since == SIZE
