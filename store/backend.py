@@ -155,10 +155,11 @@ class FolderBackend:
 
     def names(self, prefix: str) -> Iterator[str]:
         """See Backend.names."""
-        root = self._folder / prefix
-        for folder, _, files in os.walk(root if root.is_dir() else root.parent):
+        root = str(self._folder)
+        for folder, _, files in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+            inside = os.path.relpath(folder, root)
             for name in files:
-                path = (Path(folder) / name).relative_to(self._folder).as_posix()
+                path = name if inside == "." else f"{inside}/{name}"
                 if path.startswith(prefix):
                     yield path
 

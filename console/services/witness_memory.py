@@ -98,7 +98,7 @@ class WitnessMemory:
             StoreUnavailable: it cannot be written.
         """
         data = (
-            b"This witness was shown a log that does not extend the one it cosigned.\n\n"
+            b"This witness was shown a log that does not extend what it cosigned.\n\n"
             b"--- cosigned by this witness before\n%b\n--- shown to it now\n%b"
             % (known.to_bytes(), shown)
         )
