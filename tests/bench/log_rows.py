@@ -64,16 +64,19 @@ def log_rows(folder: Path, demo: Demonstrated) -> list[Row]:
 
 def _judged(world: World, envelopes: list[Envelope], cores: int) -> Iterator[Row]:
     key = world.people["dana"].key
+    clock = time.process_time if cores == 1 else time.perf_counter
     with _on_cores(cores):
-        raw = ENTRIES / _timed(lambda: _verify(key, envelopes, cores))
+        raw = _timed(lambda: _verify(key, envelopes, cores), clock)
         place = world.elsewhere(f"fresh-{cores}")
-        took = _timed(lambda: world.reopened(place).close())
-    judged = ENTRIES / took
+        took = _timed(lambda: world.reopened(place).close(), clock)
+        raw = (raw + _timed(lambda: _verify(key, envelopes, cores), clock)) / 2
     yield Row(
         f"a log of {ENTRIES} entries judged anew, cores: {cores}",
         ">= 55 % of raw",
-        f"{judged:.0f}/s = {judged / raw * 100:.0f} %",
-        f"raw Ed25519 {raw:.0f}/s; {CLONE} would take {CLONE / judged:.0f} s",
+        f"{ENTRIES / took:.0f}/s = {raw / took * 100:.0f} %",
+        f"raw Ed25519 {ENTRIES / raw:.0f}/s"
+        f"{' (processor time)' if cores == 1 else ''}; {CLONE} would take "
+        f"{CLONE * took / ENTRIES:.0f} s",
     )
 
 
@@ -116,10 +119,12 @@ def _on_cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, usual)
 
 
-def _timed(action: Callable[[], None]) -> float:
-    started = time.perf_counter()
+def _timed(
+    action: Callable[[], None], clock: Callable[[], float] = time.perf_counter
+) -> float:
+    started = clock()
     action()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _trusted_row(demo: Demonstrated) -> Row:
