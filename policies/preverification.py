@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from policies.dsse import LARGEST_ENVELOPE_BYTES, Envelope, read_envelope
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey
 from policies.statements import Statement, UnknownStatement, read_statement
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 KeysOf = Callable[[str], Iterable[PublicKey]]
 """The keys that somebody's statement may be signed with, as far as is known now."""
@@ -65,7 +68,7 @@ class Preverification:
             read = self._read_ahead(data)
             if read is None or isinstance(read.statement, UnknownStatement):
                 continue
-            key = next(iter(keys_of(read.statement.by)), None)
+            key = _likely_key(read.envelope, keys_of(read.statement.by))
             if key is not None:
                 envelope = read.envelope
                 checks.append(_Check(key, envelope.signature, envelope.signed_bytes))
@@ -114,6 +117,8 @@ class Preverification:
 
     def _begin(self, checks: list[_Check]) -> None:
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(self._threads, "verify")
         if self._usual_interval is None:
             self._usual_interval = sys.getswitchinterval()
@@ -122,6 +127,13 @@ class Preverification:
         for position, check in enumerate(checks):
             named = (check.key.spki, check.signature, check.signed_bytes)
             self._running[named] = (answers, position)
+
+
+def _likely_key(envelope: Envelope, keys: Iterable[PublicKey]) -> PublicKey | None:
+    """The key to try ahead: the one hinted at, else the first."""
+    known = list(keys)
+    hinted = (key for key in known if key.id == envelope.key_hint)
+    return next(hinted, known[0] if known else None)
 
 
 def _usable_cores() -> int:

@@ -112,6 +112,7 @@ def test_a_split_view_is_shown_by_the_witness_with_both_heads(
         assert head.root in str(caught.value)
     (evidence,) = (tmp_path / "witness" / "state").glob("evidence-*.txt")
     assert str(evidence) in caught.value.hint
+    assert fork.other.store.log.head().root.encode() in evidence.read_bytes()
     for checkpoint in (ours, theirs):
         assert read_checkpoint(checkpoint).body in evidence.read_bytes()
     assert witness_store(fork.world.store, witness, AT).extends is not None
