@@ -24,7 +24,7 @@ KeysOf = Callable[[str], Iterable[PublicKey]]
 """The keys that somebody's statement may be signed with, as far as is known now."""
 _FEWEST_ENTRIES = 16
 """Fewer are not worth a thread."""
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0002
 """How long a thread that wants the interpreter waits for one that has it. A check runs
 outside it for a tenth of a millisecond; at the usual five the judge would keep the
 checking threads waiting forty times as long as they work."""
