@@ -12,20 +12,22 @@ from dataclasses import dataclass
 
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
-from policies.keys import Algorithm, PublicKey
+from policies.keys import PublicKey
 from policies.notes import (
     LARGEST_NOTE_BYTES,
     Note,
     SignatureLine,
     VerifierKey,
     cosign_note,
+    is_key_name,
     note_key,
     read_note,
     sign_note,
 )
+from store.key_algorithms import Algorithm
 
 LARGEST_CHECKPOINT_BYTES = LARGEST_NOTE_BYTES
-_MOST_DIGITS = 15
+_MOST_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Checkpoint:
 
     def is_signed_by(self, keys: Iterable[PublicKey]) -> bool:
         """Whether a line by one of the keys, under the origin's name, verifies."""
-        return any(
+        return is_key_name(self.origin) and any(
             self.note.is_signed_by(note_key(self.origin, key))
             for key in keys
             if key.algorithm is Algorithm.ED25519

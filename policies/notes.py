@@ -15,7 +15,8 @@ from enum import IntEnum
 
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
-from policies.keys import Algorithm, PublicKey, ed25519_public_key
+from policies.keys import PublicKey, ed25519_public_key
+from store.key_algorithms import Algorithm
 
 LARGEST_NOTE_BYTES = 16_384
 MOST_SIGNATURES = 64
@@ -220,8 +221,13 @@ def read_verifier_key(text: str) -> VerifierKey:
     return found
 
 
+def is_key_name(name: str) -> bool:
+    """Whether a key of notes can have that name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _verifier_key(name: str, kind: NoteKind, key: PublicKey) -> VerifierKey:
-    if not _NAME.fullmatch(name):
+    if not is_key_name(name):
         raise MalformedStatement(
             f"{name[:80]!r} cannot name a key of notes",
             hint="Use a name without spaces and without +, such as audit.example/w1.",

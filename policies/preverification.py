@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KeysOf = Callable[[str], Iterable[PublicKey]]
 """The keys that somebody's statement may be signed with, as far as is known now."""
+_Named = tuple[PublicKey, bytes, bytes]
+"""A check by its key, the signature and the signed bytes."""
 _FEWEST_ENTRIES = 16
 """Fewer are not worth a thread."""
 _SWITCH_SECONDS = 0.0002
@@ -52,7 +54,9 @@ class Preverification:
         self._threads = _usable_cores() if threads is None else threads
         self._pool: ThreadPoolExecutor | None = None
         self._read: dict[bytes, ReadEntry] = {}
-        self._running: dict[tuple[bytes, bytes, bytes], tuple[Future[list[bool]], int]]
+        self._running: dict[
+            tuple[PublicKey, bytes, bytes], tuple[Future[list[bool]], int]
+        ]
         self._running = {}
         self._usual_interval: float | None = None
 
@@ -81,7 +85,7 @@ class Preverification:
 
     def is_verified(self, key: PublicKey, envelope: Envelope) -> bool:
         """Whether a key made an envelope's signature; found before or now."""
-        wanted = (key.spki, envelope.signature, envelope.signed_bytes)
+        wanted = (key, envelope.signature, envelope.signed_bytes)
         found = self._running.pop(wanted, None)
         if found is None:
             return key.verifies(envelope.signature, envelope.signed_bytes)
@@ -125,7 +129,7 @@ class Preverification:
             sys.setswitchinterval(min(self._usual_interval, _SWITCH_SECONDS))
         answers = self._pool.submit(_verify_all, checks)
         for position, check in enumerate(checks):
-            named = (check.key.spki, check.signature, check.signed_bytes)
+            named = (check.key, check.signature, check.signed_bytes)
             self._running[named] = (answers, position)
 
 

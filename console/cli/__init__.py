@@ -50,14 +50,15 @@ COMMANDS = {
         *("models", "experiments", "runs", "datasets", "commits", "search"),
         *("show", "lineage", "diff", "history", "status"),
     ),
-    "people": ("key", "policy"),
+    "keys": ("key",),
+    "people": ("policy",),
     "trusting": ("trust", "submit", "revoke", "erase"),
     "deciding": (
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
     "logs": ("log",),
-    "auditing": ("export", "verify"),
+    "auditing": ("export", "verify", "doctor"),
 }
 """The modules of this package and the commands each declares."""
 
@@ -96,15 +97,15 @@ def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
     group = parser.add_argument_group("everywhere")
     group.add_argument(
         "--store",
-        metavar="FOLDER",
+        metavar="PLACE",
         default=default,
-        help="the store (else $COUNTERSIGN_STORE)",
+        help="a folder or s3://BUCKET/PREFIX (else $COUNTERSIGN_STORE)",
     )
     group.add_argument(
         "--anchor",
         metavar="FINGERPRINT",
         default=default,
-        help="the first trust root (else $COUNTERSIGN_ANCHOR)",
+        help="the first trust root, in hex or as 32 words (else $COUNTERSIGN_ANCHOR)",
     )
     group.add_argument(
         "--config",

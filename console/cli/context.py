@@ -8,20 +8,24 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 
 from console.cli.output import say
 from console.services.configuration import Configuration, load_configuration
-from console.services.opened import OpenStore, open_store
+from console.services.opened import OpenStore, open_store, rfc3339
 from console.services.places import Places, standard_places
+from console.services.problems import Misuse
 from console.services.signing import (
     Acting,
     act_as_person,
     find_key,
     passphrase_source,
 )
+from policies.errors import MalformedStatement
 
 SLOW_SECONDS = 1.0
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Context:
@@ -51,12 +55,17 @@ class Context:
 
     @property
     def anchor(self) -> str:
-        """`--anchor`, `$COUNTERSIGN_ANCHOR`, or the configured one."""
-        return (
+        """`--anchor`, `$COUNTERSIGN_ANCHOR`, or the configured one; in hex.
+
+        Raises:
+            Misuse: it is neither a fingerprint in hex nor in words.
+        """
+        given = (
             self.arguments.anchor
             or os.environ.get("COUNTERSIGN_ANCHOR", "")
             or self.configuration.anchor
         )
+        return unspoken_anchor(given) if given.strip() else ""
 
     @cached_property
     def store(self) -> OpenStore:
@@ -66,20 +75,39 @@ class Context:
             self.places,
             self.configuration,
             anchor=self.anchor,
+            max_age=self._max_age(),
             progress=progress("reading the log", "entries"),
         )
+        if not opened.is_answering:
+            when = opened.confirmed_at
+            say(
+                f"{opened.address} does not answer; this is what this machine read "
+                f"{'' if when is None else rfc3339(when)}"
+            )
         if getattr(self.arguments, "decides", False):
             self._confirm_anchor(opened)
         return opened
 
+    def _max_age(self) -> timedelta:
+        """`--max-age` as seconds, or with s, m, h or d."""
+        given = getattr(self.arguments, "max_age", None) or "0"
+        number, unit = given[:-1], given[-1]
+        if unit.isdecimal():
+            number, unit = given, "s"
+        if not number.isdecimal() or unit not in _UNIT_SECONDS:
+            raise Misuse(f"{given!r} is no age", hint="Write 30s, 15m, 2h or 1d.")
+        return timedelta(seconds=int(number) * _UNIT_SECONDS[unit])
+
     def _confirm_anchor(self, store: OpenStore) -> None:
         """In a terminal, a person may confirm a first root that is new here."""
         from console.services.opened import confirm_anchor, confirmed_anchor
+        from policies.spoken import spoken
 
         if confirmed_anchor(store) or not self.is_interactive:
             return
         say(f"This machine has not used the store {store.address} before.")
         say(f"Its first trust root is {store.first_root}")
+        say(spoken(store.first_root))
         say("Compare it with what the store's owner tells you, by another way.")
         if input("Is it the right one? Type yes: ").strip() == "yes":
             confirm_anchor(store)
@@ -106,6 +134,20 @@ class Context:
             self.key_address(),
             passphrase_source(self.ask_secret()),
         )
+
+
+def unspoken_anchor(given: str) -> str:
+    """A fingerprint that was typed as hex or as words, in hex.
+
+    Raises:
+        Misuse: it is neither.
+    """
+    from policies.spoken import unspoken
+
+    try:
+        return unspoken(given)
+    except MalformedStatement as cause:
+        raise Misuse(f"the anchor: {cause}", hint=cause.hint) from cause
 
 
 def progress(doing: str, what: str) -> Callable[[int], None]:

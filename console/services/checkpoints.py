@@ -15,12 +15,12 @@ from policies.checkpoint import (
     sign_checkpoint,
 )
 from policies.errors import Refused
-from policies.keys import Algorithm
 from policies.notes import VerifierKey, note_key, read_verifier_key
 from policies.trust_root import ServiceKind
-from store.backend import checkpoint_path
+from store.backend import checkpoint_path, source_of
 from store.errors import StoreRefused
 from store.heads import RememberedHeads
+from store.key_algorithms import Algorithm
 from store.log import Progress
 
 
@@ -179,7 +179,7 @@ def _judge_anew(store: OpenStore, since: int, progress: Progress) -> list[str]:
             index.take_from(store.index)
             index.cut_to(since)
         heads = RememberedHeads(Path(folder) / "heads")
-        Log(store.backend, index, heads, new_ledger).catch_up(progress)
+        Log(source_of(store.backend), index, heads, new_ledger).catch_up(progress)
         again = {entry.index: entry for entry in index.entries(since, store.index.size)}
         index.close()
     return [

@@ -11,8 +11,16 @@ from store import merkle
 from store.backend import checkpoint_path
 
 
-def inclusion_text(store: OpenStore, index: int, checkpoint: bytes) -> bytes:
+def inclusion_text(
+    store: OpenStore,
+    index: int,
+    checkpoint: bytes,
+    *,
+    read_node: merkle.NodeReader | None = None,
+) -> bytes:
     """A `.tlog-proof`: that an entry is in the tree that a checkpoint signs.
+
+    Who has the tree in memory gives `read_node`.
 
     Raises:
         Misuse: the checkpoint does not cover the entry.
@@ -20,7 +28,7 @@ def inclusion_text(store: OpenStore, index: int, checkpoint: bytes) -> bytes:
     head = read_checkpoint(checkpoint)
     if not 0 <= index < head.size:
         raise Misuse(f"entry {index} is not below the checkpoint's size {head.size}")
-    nodes = merkle.inclusion_proof(index, head.size, store.index.read_node)
+    nodes = merkle.inclusion_proof(index, head.size, read_node or store.index.read_node)
     return InclusionProof(index, tuple(nodes), head).to_bytes()
 
 
