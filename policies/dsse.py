@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.errors import MalformedStatement
 from policies.strict_json import Fields, encode, parse
@@ -40,15 +40,15 @@ class Envelope:
     key_hint: str
     """What the writer says the key is; for display, never for trust."""
 
-    @property
-    def signed_bytes(self) -> bytes:
-        """The bytes that the signature covers."""
-        return pre_authentication_encoding(PAYLOAD_TYPE, self.payload)
+    signed_bytes: bytes = field(init=False, repr=False, compare=False)
+    """The bytes that the signature covers."""
+    statement_id: str = field(init=False, repr=False, compare=False)
+    """SHA-256 (hex) of the signed bytes."""
 
-    @property
-    def statement_id(self) -> str:
-        """SHA-256 (hex) of the signed bytes."""
-        return statement_id(self.payload)
+    def __post_init__(self) -> None:
+        signed = pre_authentication_encoding(PAYLOAD_TYPE, self.payload)
+        object.__setattr__(self, "signed_bytes", signed)
+        object.__setattr__(self, "statement_id", hashlib.sha256(signed).hexdigest())
 
     def to_bytes(self) -> bytes:
         """The envelope as JSON, the form that is stored."""
@@ -96,9 +96,9 @@ def canonical_base64(text: str) -> bytes:
         MalformedStatement: it is not base64, or a second spelling of the same bytes.
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text)
     except (binascii.Error, ValueError) as cause:
         raise MalformedStatement("not base64") from cause
-    if base64.b64encode(data).decode() != text:
+    if binascii.b2a_base64(data, newline=False).decode() != text:
         raise MalformedStatement("base64 in a second spelling")
     return data

@@ -10,7 +10,9 @@ caller, so they are refused here.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from policies.dsse import canonical_base64
@@ -51,7 +53,7 @@ class PublicKey:
     @property
     def id(self) -> str:
         """SHA-256 of the SubjectPublicKeyInfo, hex."""
-        return hashlib.sha256(self.spki).hexdigest()
+        return _key_id(self.spki)
 
     @property
     def raw_ed25519(self) -> bytes:
@@ -102,30 +104,50 @@ class PublicKey:
             )
 
     def _verifies_bare(self, signature: bytes, signed_bytes: bytes) -> bool:
-        from cryptography.exceptions import InvalidSignature
+        return _verification(self.algorithm.is_ed25519, self.spki)(
+            signature, signed_bytes
+        )
 
+
+@functools.lru_cache(maxsize=1024)
+def _key_id(spki: bytes) -> str:
+    return hashlib.sha256(spki).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _verification(is_ed25519: bool, spki: bytes) -> Callable[[bytes, bytes], bool]:
+    """What checks bare signatures by a key, with the key loaded once."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        check = _ed25519_check(spki) if is_ed25519 else _p256_check(spki)
+    except ValueError:
+        return lambda signature, signed_bytes: False
+
+    def verifies(signature: bytes, signed_bytes: bytes) -> bool:
         try:
-            if self.algorithm.is_ed25519:
-                from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-                    Ed25519PublicKey,
-                )
-
-                edwards = Ed25519PublicKey.from_public_bytes(self.raw_ed25519)
-                edwards.verify(signature, signed_bytes)
-            else:
-                self._verify_p256(signature, signed_bytes)
+            check(signature, signed_bytes)
         except (InvalidSignature, ValueError):
             return False
         return True
 
-    def _verify_p256(self, signature: bytes, signed_bytes: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.hashes import SHA256
+    return verifies
 
-        key = ec.EllipticCurvePublicKey.from_encoded_point(
-            ec.SECP256R1(), self.spki[len(P256_SPKI) :]
-        )
-        key.verify(signature, signed_bytes, ec.ECDSA(SHA256()))
+
+def _ed25519_check(spki: bytes) -> Callable[[bytes, bytes], None]:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(spki[len(ED25519_SPKI) :]).verify
+
+
+def _p256_check(spki: bytes) -> Callable[[bytes, bytes], None]:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    key = ec.EllipticCurvePublicKey.from_encoded_point(
+        ec.SECP256R1(), spki[len(P256_SPKI) :]
+    )
+    return lambda signature, signed: key.verify(signature, signed, ec.ECDSA(SHA256()))
 
 
 def public_key(spki: bytes, algorithm: str = "") -> PublicKey:

@@ -27,6 +27,7 @@ TIME_PATTERN = (
 )
 """RFC 3339 in UTC to the second; the one spelling of a time."""
 _TIME = re.compile(TIME_PATTERN[1:-1])
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]*")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -46,13 +47,7 @@ def parse(
     if data.count(b"[") + data.count(b"{") > depth and _nesting(data) > depth:
         _refuse(what, f"it is nested deeper than {depth} levels")
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique_keys,
-            parse_constant=_no_constant,
-            parse_float=_no_float,
-            parse_int=_small_integer,
-        )
+        value = _DECODER.decode(data.decode("utf-8"))
     except UnicodeDecodeError as cause:
         raise MalformedStatement(f"{what}: it is not UTF-8") from cause
     except (ValueError, RecursionError) as cause:
@@ -88,9 +83,10 @@ class Fields:
 
     def _take(self, name: str) -> object:
         self._read.add(name)
-        if name not in self._values:
+        try:
+            return self._values[name]
+        except KeyError:
             _refuse(self._what, f"the field {name!r} is missing")
-        return self._values[name]
 
     def has(self, name: str) -> bool:
         """Whether a field is there."""
@@ -98,6 +94,10 @@ class Fields:
 
     def text(self, name: str, longest: int = 4096) -> str:
         """A string of at most `longest` characters."""
+        value = self._values.get(name)
+        if type(value) is str and len(value) <= longest:
+            self._read.add(name)
+            return value
         value = self._take(name)
         if not isinstance(value, str) or len(value) > longest:
             _refuse(self._what, f"{name!r} is not text of at most {longest} characters")
@@ -162,7 +162,7 @@ class Fields:
     def digest(self, name: str) -> str:
         """A SHA-256 in lower-case hex."""
         value = self.text(name, 64)
-        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        if not _DIGEST.fullmatch(value):
             _refuse(self._what, f"{name!r} is not a SHA-256 in lower-case hex")
         return value
 
@@ -216,6 +216,8 @@ class Fields:
 
     def end(self) -> None:
         """Refuse what was not read."""
+        if len(self._read) == len(self._values):
+            return
         for name in self._values:
             if name not in self._read:
                 _refuse(self._what, f"the field {name!r} is unknown")
@@ -239,13 +241,18 @@ def _nesting(data: bytes) -> int:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({key.casefold() for key, _ in pairs}) != len(pairs):
+        _refuse_repeated(pairs)
+    return dict(pairs)
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> NoReturn:
     seen: set[str] = set()
     for key, _ in pairs:
-        folded = key.casefold()
-        if folded in seen:
+        if key.casefold() in seen:
             raise ValueError(f"the key {key!r} stands twice")
-        seen.add(folded)
-    return dict(pairs)
+        seen.add(key.casefold())
+    raise ValueError("a key stands twice")
 
 
 def _no_constant(text: str) -> NoReturn:
@@ -260,6 +267,15 @@ def _small_integer(text: str) -> int:
     if len(text) > 17 or abs(int(text)) > LARGEST_INTEGER:
         raise ValueError("a number is too large")
     return int(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_keys,
+    parse_constant=_no_constant,
+    parse_float=_no_float,
+    parse_int=_small_integer,
+)
+"""One for all: making it takes as long as decoding a short statement."""
 
 
 def _refuse_surrogates(value: object, what: str) -> None:

@@ -7,9 +7,12 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from store.errors import StoreDamaged, StoreUnavailable
+
+_FIRST_READ_BYTES = 8 * 1024
 
 
 class FolderBackend:
@@ -26,9 +29,8 @@ class FolderBackend:
     def read(self, path: str, *, at_most: int) -> bytes | None:
         """See Backend.read."""
         try:
-            with open(self._folder / path, "rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                data = stream.read(min(size, at_most) + 1)
+            with open(f"{self._folder}/{path}", "rb", buffering=0) as stream:
+                data = _read_at_most(stream, at_most + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as cause:
@@ -68,10 +70,11 @@ class FolderBackend:
 
     def names(self, prefix: str) -> Iterator[str]:
         """See Backend.names."""
-        root = self._folder / prefix
-        for folder, _, files in os.walk(root if root.is_dir() else root.parent):
+        root = str(self._folder)
+        for folder, _, files in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+            inside = os.path.relpath(folder, root)
             for name in files:
-                path = (Path(folder) / name).relative_to(self._folder).as_posix()
+                path = name if inside == "." else f"{inside}/{name}"
                 if path.startswith(prefix):
                     yield path
 
@@ -95,6 +98,16 @@ class FolderBackend:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise _unavailable(self.address, "", cause) from cause
+
+
+def _read_at_most(stream: FileIO, most: int) -> bytes:
+    """Read to the end or to `most` bytes, without making room for all of those."""
+    parts: list[bytes] = []
+    size, room = 0, _FIRST_READ_BYTES
+    while size < most and (part := stream.read(min(room, most - size))):
+        parts.append(part)
+        size, room = size + len(part), max(_FIRST_READ_BYTES, size)
+    return b"".join(parts)
 
 
 def _make_folders(folder: Path, root: Path) -> None:

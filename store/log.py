@@ -6,6 +6,7 @@ next entry. The log never interprets an entry; a judge does (store.judgement).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,16 +14,26 @@ from pathlib import Path
 
 from store import merkle
 from store.backend import Backend, Copying, entry_path, source_of
+from store.bundles import BUNDLE_ENTRIES, Bundles, wrong_bundles
 from store.errors import StoreDamaged, StoreError, StoreRefused
+from store.first_reading import FirstReading, SignedHead
 from store.heads import Head, RememberedHeads
-from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
+from store.judgement import (
+    CanPrepare,
+    History,
+    IndexedEntry,
+    Judge,
+    Judgement,
+    Standing,
+)
 from store.objects import Objects
 from store.statement_index import StatementIndex
 
 LARGEST_ENTRY_BYTES = 65_535
 """What fits an entry bundle of C2SP tlog-tiles."""
 _LARGEST_GARBAGE_BYTES = 64 * 1024**2
-_ENTRIES_PER_TRANSACTION = 500
+_ENTRIES_PER_TRANSACTION = 512
+_ENTRIES_READ_AHEAD = 64
 
 Progress = Callable[[int], None]
 """Called with the number of entries read so far."""
@@ -108,11 +119,16 @@ class Log:
         index: StatementIndex,
         heads: RememberedHeads,
         judge_factory: Callable[[], Judge],
+        *,
+        signed_head: SignedHead | None = None,
+        bundles: Bundles | None = None,
     ) -> None:
         self._backend = backend
         self._source = source_of(backend)
         self._judge_factory = judge_factory
         self._heads = heads
+        self._signed_head = signed_head
+        self._bundles = bundles
         self.index = index
         self.objects = Objects(backend)
         self.history: History = _LogHistory(self)
@@ -126,6 +142,8 @@ class Log:
             StoreUnavailable: the store does not answer.
         """
         self._hold_against_index()
+        if self.index.size == 0 and self._signed_head is not None:
+            self._read_bundles(self._signed_head, progress)
         size = self.index.size
         if self._read(size) is not None:
             judge = self._restored_judge()
@@ -142,16 +160,62 @@ class Log:
         self._compare_with_memory(size)
         return size
 
+    def _read_bundles(self, signed_head: SignedHead, progress: Progress) -> None:
+        """Begin with what bundles say, as far as it is confirmed."""
+
+        def read_aside(aside: StatementIndex, bundles: Bundles) -> Judge:
+            log = Log(
+                self._backend, aside, _NO_MEMORY, self._judge_factory, bundles=bundles
+            )
+            log.catch_up(progress)
+            return log.judge_now()
+
+        FirstReading(self._backend, self._read, signed_head).fill(
+            self.index, read_aside
+        )
+
+    def make_bundle(self, number: int) -> bool:
+        """Store the bundle of 256 indexed entries; False if one is there, or cannot be.
+
+        Raises:
+            StoreError: an entry is missing or changed, or the store cannot be written.
+        """
+        start = number * BUNDLE_ENTRIES
+        entries = [self.entry_bytes(start + n) for n in range(BUNDLE_ENTRIES)]
+        return Bundles(self._backend).offer(number, entries)
+
+    def _bundle_if_complete(self, size: int) -> None:
+        """Bundle the entries that an append completed, if that works now."""
+        if size and size % BUNDLE_ENTRIES == 0:
+            with contextlib.suppress(StoreError):
+                self.make_bundle(size // BUNDLE_ENTRIES - 1)
+
     def _take_entries(self, judge: Judge, size: int) -> int:
+        """Judge what comes next, reading one chunk ahead of the judge."""
         taken = 0
-        while taken < _ENTRIES_PER_TRANSACTION:
-            data = self._read(size + taken)
+        chunk = self._read_chunk(judge, size)
+        while chunk and taken < _ENTRIES_PER_TRANSACTION:
+            following: list[bytes] = []
+            if taken + len(chunk) < _ENTRIES_PER_TRANSACTION:
+                following = self._read_chunk(judge, size + taken + len(chunk))
+            for data in chunk:
+                judgement = self._judge(judge, size + taken, data)
+                self.index.add(size + taken, merkle.leaf_hash(data), judgement)
+                taken += 1
+            chunk = following
+        return taken
+
+    def _read_chunk(self, judge: Judge, start: int) -> list[bytes]:
+        """The next entries there are, shown to a judge that prepares for them."""
+        chunk = self._bundles.take(start) if self._bundles else []
+        while len(chunk) < _ENTRIES_READ_AHEAD:
+            data = self._read(start + len(chunk))
             if data is None:
                 break
-            judgement = self._judge(judge, size + taken, data)
-            self.index.add(size + taken, merkle.leaf_hash(data), judgement)
-            taken += 1
-        return taken
+            chunk.append(data)
+        if isinstance(judge, CanPrepare):
+            judge.prepare(chunk)
+        return chunk
 
     def _judge(self, judge: Judge, index: int, data: bytes) -> Judgement:
         if len(data) > LARGEST_ENTRY_BYTES:
@@ -288,6 +352,7 @@ class Log:
             is_stored = self._backend.put_if_absent(entry_path(index), data)
             if is_stored or self._read(index) == data:
                 self.catch_up()
+                self._bundle_if_complete(index + 1)
                 return index
 
     def _earlier_position(self, judgement: Judgement) -> int | None:
@@ -322,16 +387,24 @@ class Log:
         size = self.index.size
         return Head(size, self.index.root_at(size).hex())
 
-    def verify(self, progress: Progress = _no_progress) -> list[StoreError]:
-        """Read every indexed entry again and return what does not match its leaf."""
+    def verify(
+        self, progress: Progress = _no_progress, *, start: int = 0
+    ) -> list[StoreError]:
+        """Read every indexed entry again, and return what does not match its leaf.
+
+        `start` is the first entry to read; bundles are compared in any case.
+        """
         problems: list[StoreError] = []
-        for entry in self.index.entries():
+        for entry in self.index.entries(start):
             try:
                 self._hold(entry.index, self._read_source(entry.index))
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
-        return problems
+        return [*problems, *wrong_bundles(self._source, self._leaves)]
+
+    def _leaves(self, start: int, end: int) -> list[bytes]:
+        return [entry.leaf for entry in self.index.entries(start, end)]
 
     def _read(self, index: int) -> bytes | None:
         return self._backend.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from store import merkle
@@ -31,6 +31,35 @@ CREATE TABLE topic (topic TEXT, idx INTEGER,
 _COLUMNS = (
     "idx, leaf, standing, reason, statement_id, predicate_type, signer, topics, batch"
 )
+_IS_STATEMENT = "statement_id = ? AND standing = 'accepted'"
+
+
+class PendingEntries:
+    """What was added in this transaction and stands in no table yet."""
+
+    def __init__(self) -> None:
+        self.entries: list[IndexedEntry] = []
+        self.statements: dict[str, IndexedEntry] = {}
+        """The accepted ones, by statement id."""
+        self.new_nodes: list[tuple[int, int, bytes]] = []
+        self.nodes: dict[tuple[int, int], bytes] = {}
+        """Those, and the ones read from the table while nobody else may write it."""
+
+    def add(self, entry: IndexedEntry, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+        """Take one more entry and the tree nodes it completes."""
+        self.entries.append(entry)
+        if entry.judgement.standing is Standing.ACCEPTED:
+            self.statements[entry.judgement.statement_id] = entry
+        self.new_nodes.extend(nodes)
+        for level, index, value in nodes:
+            self.nodes[level, index] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.entries.clear()
+        self.statements.clear()
+        self.new_nodes.clear()
+        self.nodes.clear()
 
 
 class StatementIndex:
@@ -39,6 +68,7 @@ class StatementIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = self._open()
+        self._pending = PendingEntries()
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -112,6 +142,7 @@ class StatementIndex:
             ) from cause
         try:
             yield
+            self._write_pending()
             self._connection.execute("COMMIT")
         except sqlite3.Error as cause:
             self._roll_back()
@@ -125,17 +156,29 @@ class StatementIndex:
 
     def _roll_back(self) -> None:
         """Undo what was not committed; a full disk may have done so already."""
+        self._pending.clear()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
     @property
     def size(self) -> int:
         """How many entries are indexed."""
+        if self._pending.entries:
+            return self._pending.entries[-1].index + 1
         row = self._connection.execute("SELECT max(idx) FROM entry").fetchone()
         return 0 if row[0] is None else int(row[0]) + 1
 
     def read_node(self, level: int, index: int) -> bytes:
         """Hash of a complete subtree (a merkle.NodeReader)."""
+        known = self._pending.nodes.get((level, index))
+        if known is not None:
+            return known
+        value = self._stored_node(level, index)
+        if self._connection.in_transaction:
+            self._pending.nodes[level, index] = value
+        return value
+
+    def _stored_node(self, level: int, index: int) -> bytes:
         row = self._connection.execute(
             "SELECT hash FROM node WHERE level = ? AND idx = ?", (level, index)
         ).fetchone()
@@ -152,35 +195,40 @@ class StatementIndex:
 
     def add(self, index: int, leaf: bytes, judgement: Judgement) -> None:
         """Record one judged entry; call inside `extending`."""
-        self._connection.execute(
-            f"INSERT INTO entry ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
-            (
-                index,
-                leaf,
-                judgement.standing.value,
-                judgement.reason,
-                judgement.statement_id,
-                judgement.predicate_type,
-                judgement.signer,
-                "\n".join(judgement.topics),
-                judgement.batch,
-            ),
-        )
-        self._connection.executemany(
-            "INSERT INTO node (level, idx, hash) VALUES (?,?,?)",
-            merkle.new_nodes(index, leaf, self.read_node),
-        )
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO topic (topic, idx) VALUES (?,?)",
-            [(topic, index) for topic in judgement.topics],
+        nodes = merkle.new_nodes(index, leaf, self.read_node)
+        self._pending.add(
+            IndexedEntry(index=index, leaf=leaf, judgement=judgement), nodes
         )
 
-    def take_from(self, other: StatementIndex) -> None:
+    def _write_pending(self) -> None:
+        """Put what was added into the tables, all at once."""
+        pending = self._pending
+        if pending.entries:
+            self._connection.executemany(
+                f"INSERT INTO entry ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
+                [_row(entry) for entry in pending.entries],
+            )
+            self._connection.executemany(
+                "INSERT INTO node (level, idx, hash) VALUES (?,?,?)", pending.new_nodes
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO topic (topic, idx) VALUES (?,?)",
+                [
+                    (topic, entry.index)
+                    for entry in pending.entries
+                    for topic in entry.judgement.topics
+                ],
+            )
+        pending.clear()
+
+    def take_from(self, other: StatementIndex, *, only_if_larger: bool = False) -> None:
         """Hold what another index holds, and nothing else, from one moment on."""
         other._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.execute("ATTACH ? AS other", (str(other._path),))
         try:
             with self.extending():
+                if only_if_larger and self.size >= other.size:
+                    return
                 for table in ("entry", "node", "topic"):
                     self._connection.execute(f"DELETE FROM main.{table}")
                     self._connection.execute(
@@ -189,13 +237,28 @@ class StatementIndex:
         finally:
             self._connection.execute("DETACH other")
 
+    def cut_to(self, size: int) -> None:
+        """Hold the first `size` entries only."""
+        with self.extending():
+            for table in ("entry", "topic"):
+                self._connection.execute(f"DELETE FROM {table} WHERE idx >= ?", (size,))
+            self._connection.execute(
+                "DELETE FROM node WHERE ((idx + 1) << level) > ?", (size,)
+            )
+
     def entry(self, index: int) -> IndexedEntry | None:
         """The entry at an index."""
         return self._one("idx = ?", index)
 
     def find_statement(self, statement_id: str) -> IndexedEntry | None:
         """The accepted entry of a statement, or None."""
-        return self._one("statement_id = ? AND standing = 'accepted'", statement_id)
+        pending = self._pending.statements.get(statement_id)
+        if pending is not None:
+            return pending
+        if self._pending.entries:
+            stored = self._stored_many(_IS_STATEMENT, statement_id)
+            return stored[0] if stored else None
+        return self._one(_IS_STATEMENT, statement_id)
 
     def statements_starting(self, prefix: str) -> list[IndexedEntry]:
         """Accepted entries whose statement id begins with hex digits `prefix`."""
@@ -228,6 +291,7 @@ class StatementIndex:
 
     def topics_starting(self, prefix: str) -> list[str]:
         """Distinct topics that begin with `prefix`."""
+        self._write_pending()
         rows = self._connection.execute(
             "SELECT DISTINCT topic FROM topic WHERE topic >= ? AND topic < ?",
             (prefix, prefix + "\U0010ffff"),
@@ -240,6 +304,7 @@ class StatementIndex:
 
     def count_unknown(self) -> int:
         """How many entries are of a type this program does not know."""
+        self._write_pending()
         row = self._connection.execute(
             "SELECT count(*) FROM entry WHERE standing = 'unknown'"
         ).fetchone()
@@ -250,11 +315,30 @@ class StatementIndex:
         return found[0] if found else None
 
     def _many(self, condition: str, *values: object) -> list[IndexedEntry]:
+        self._write_pending()
+        return self._stored_many(condition, *values)
+
+    def _stored_many(self, condition: str, *values: object) -> list[IndexedEntry]:
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM entry WHERE {condition} ORDER BY idx",
             values,
         )
         return [_indexed(row) for row in rows]
+
+
+def _row(entry: IndexedEntry) -> tuple[object, ...]:
+    judgement = entry.judgement
+    return (
+        entry.index,
+        entry.leaf,
+        judgement.standing.value,
+        judgement.reason,
+        judgement.statement_id,
+        judgement.predicate_type,
+        judgement.signer,
+        "\n".join(judgement.topics),
+        judgement.batch,
+    )
 
 
 def _indexed(row: tuple[object, ...]) -> IndexedEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from console.cli.context import Context, progress
@@ -31,6 +32,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY")
     parser.set_defaults(handler=log_recover)
     _add_verify(logs)
+    parser = logs.add_parser(
+        "tiles", help="the log as files for a web server, or bundles in the store"
+    )
+    parser.add_argument("--out", metavar="DIR", help="publish C2SP tlog-tiles here")
+    parser.set_defaults(handler=log_tiles)
     add_witness_commands(logs)
 
 
@@ -57,7 +63,13 @@ def _add_verify(logs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="also rebuild the projection and compare every row",
     )
     parser.add_argument(
+        "--new", action="store_true", help="only what came since it was last verified"
+    )
+    parser.add_argument(
         "--against", metavar="FILE", help="only: does the log extend this checkpoint?"
+    )
+    parser.add_argument(
+        "--tiles", metavar="DIR", help="only: do these published tiles say the same?"
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=log_verify)
@@ -185,19 +197,26 @@ def log_verify(context: Context) -> int:
 
     if context.arguments.against:
         return _verify_against(context)
+    if context.arguments.tiles:
+        return _verify_tiles(context)
+    started = time.monotonic()
     report = verify_log(
         context.store,
         deep=context.arguments.deep,
         progress=progress("verifying", "entries"),
+        only_new=context.arguments.new,
     )
     if context.arguments.format == "json":
         show_json("log-verify", report=report)
     else:
+        say(f"Verified in {time.monotonic() - started:.1f} s.")
         show(
             f"{report.size} entries: {report.accepted} accepted, {report.void} void, "
             f"{report.unknown} unknown"
         )
         show(f"root {report.root}")
+        if report.since:
+            show(f"the first {report.since} were verified before")
         for problem in report.problems:
             say(f"WRONG: {problem}")
         scope = "log and projection" if report.is_deep else "log"
@@ -215,4 +234,26 @@ def _verify_against(context: Context) -> int:
         f"{context.store.index.size} entries extend the signed head of {head.size}, "
         f"root {head.root.hex()}"
     )
+    return 0
+
+
+def _verify_tiles(context: Context) -> int:
+    from console.services.tiles import wrong_tiles
+
+    problems = wrong_tiles(context.store, Path(context.arguments.tiles))
+    for problem in problems:
+        say(f"WRONG: {problem}")
+    show(f"tiles: {'WRONG' if problems else 'nothing wrong'}")
+    return 1 if problems else 0
+
+
+def log_tiles(context: Context) -> int:
+    """`log tiles`"""
+    from console.services.tiles import bundle_store, publish_tiles
+
+    if context.arguments.out:
+        done = publish_tiles(context.store, Path(context.arguments.out))
+        show(f"{done.size} entries published, {done.written} files written")
+    else:
+        show(f"{bundle_store(context.store)} bundles written into the store")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.services.opened import OpenStore
+from console.services.problems import Refusal
 from console.services.signing import act_as_service
 from console.services.words import missing_objects
 from policies.checkpoint import (
@@ -14,10 +15,11 @@ from policies.checkpoint import (
     sign_checkpoint,
 )
 from policies.errors import Refused
-from policies.notes import VerifierKey, note_key
+from policies.notes import VerifierKey, note_key, read_verifier_key
 from policies.trust_root import ServiceKind
 from store.backend import checkpoint_path, source_of
-from store.errors import StoreError, StoreRefused
+from store.errors import StoreRefused
+from store.heads import RememberedHeads
 from store.key_algorithms import Algorithm
 from store.log import Progress
 
@@ -33,6 +35,8 @@ class LogReport:
     unknown: int
     problems: tuple[str, ...]
     is_deep: bool
+    since: int = 0
+    """Entries that an earlier verification covered and this one did not read."""
 
 
 def log_keys(store: OpenStore, size: int | None = None) -> list[VerifierKey]:
@@ -93,18 +97,23 @@ def checked_checkpoint(store: OpenStore, data: bytes) -> bytes:
 
 
 def verify_log(
-    store: OpenStore, *, deep: bool, progress: Progress | None = None
+    store: OpenStore,
+    *,
+    deep: bool,
+    progress: Progress | None = None,
+    only_new: bool = False,
 ) -> LogReport:
     """Read every entry again, judge it anew, and compare with what is remembered.
 
-    `deep` also rebuilds the projection and compares every row.
+    `deep` also rebuilds the projection and compares every row. `only_new` leaves out
+    the entries that an earlier verification on this machine found good.
     """
-    problems: list[StoreError] = (
-        store.log.verify(progress) if progress else store.log.verify()
-    )
-    told = [f"{problem}" for problem in problems]
-    if not problems:
-        told += _judge_anew(store)
+    since = verified_size(store) if only_new else 0
+    report = progress or (lambda _: None)
+    told = [str(problem) for problem in store.log.verify(report, start=since)]
+    if not told:
+        told += _judge_anew(store, since, report)
+    told += _contradicting_witnesses(store)
     told += missing_objects(store, batches=deep)
     if deep and not told:
         from store.projection.rebuild import compare_with_rebuilt
@@ -113,6 +122,8 @@ def verify_log(
         told += compare_with_rebuilt(store.projection)
     standings = [entry.judgement.standing.value for entry in store.index.entries()]
     head = store.log.head()
+    if not told:
+        _verified_heads(store).remember(head)
     return LogReport(
         size=head.size,
         root=head.root,
@@ -121,31 +132,64 @@ def verify_log(
         unknown=standings.count("unknown"),
         problems=tuple(told),
         is_deep=deep,
+        since=since,
     )
 
 
-def _judge_anew(store: OpenStore) -> list[str]:
-    """Fold the whole log into a fresh index and compare every judgement."""
+def _verified_heads(store: OpenStore) -> RememberedHeads:
+    return RememberedHeads(store.folder / "verified")
+
+
+def verified_size(store: OpenStore) -> int:
+    """Entries that a verification here found good, if they are still the same ones."""
+    for head in reversed(_verified_heads(store).all()):
+        if (
+            head.size <= store.index.size
+            and store.index.root_at(head.size).hex() == head.root
+        ):
+            return head.size
+    return 0
+
+
+def _contradicting_witnesses(store: OpenStore) -> list[str]:
+    """What this machine's witnesses have cosigned and the log does not extend."""
+    from console.services.signed_heads import newest_cosigned
+
+    problems = []
+    for text in store.configuration.witnesses.values():
+        try:
+            newest_cosigned(store, read_verifier_key(text))
+        except Refusal as problem:
+            problems.append(str(problem))
+    return problems
+
+
+def _judge_anew(store: OpenStore, since: int, progress: Progress) -> list[str]:
+    """Fold the log into an index of its own, by its entries, and compare judgements."""
     import tempfile
     from pathlib import Path
 
     from console.services.opened import new_ledger
-    from store.heads import RememberedHeads
     from store.log import Log
     from store.statement_index import StatementIndex
 
     with tempfile.TemporaryDirectory() as folder:
         index = StatementIndex(Path(folder) / "again.sqlite")
+        if since:
+            index.take_from(store.index)
+            index.cut_to(since)
         heads = RememberedHeads(Path(folder) / "heads")
-        Log(source_of(store.backend), index, heads, new_ledger).catch_up()
-        again = {entry.index: entry for entry in index.entries(0, store.index.size)}
+        Log(source_of(store.backend), index, heads, new_ledger).catch_up(progress)
+        again = {entry.index: entry for entry in index.entries(since, store.index.size)}
         index.close()
     return [
         f"entry {entry.index} is judged otherwise now: "
         f"{again[entry.index].judgement.standing.value}, "
         f"{again[entry.index].judgement.reason}"
-        for entry in store.index.entries()
-        if entry.index not in again or again[entry.index] != entry
+        if entry.index in again
+        else f"entry {entry.index} is no longer there"
+        for entry in store.index.entries(since)
+        if again.get(entry.index) != entry
     ]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from console.services.configuration import Configuration, SourceSetting
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal, Undecided
+from policies.checkpoint import read_checkpoint
 from policies.document import Policy
 from policies.document_reading import read_policy
 from policies.dsse import Envelope, read_envelope
@@ -22,13 +23,14 @@ from policies.ledger import Ledger
 from policies.predicates import LineageBatch, Prefix
 from policies.statements import Statement, UnknownStatement, read_statement
 from policies.topics import UPKEEP, erased_topic
-from policies.trust_root import TrustRoot
+from policies.trust_root import ServiceKind, TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
 from store.backend import Backend, entry_path
 from store.cached import CachedBackend
 from store.errors import NotAStore, StoreDamaged, StoreUnavailable
 from store.heads import RememberedHeads
+from store.judgement import Judge
 from store.log import LARGEST_ENTRY_BYTES, Log, Progress
 from store.objects import Objects
 from store.opening import is_remote, open_backend
@@ -71,6 +73,23 @@ def new_ledger() -> Ledger:
     return Ledger(read_policy_header)
 
 
+def signed_head(judge: Judge, data: bytes) -> tuple[int, bytes] | None:
+    """Size and root of a checkpoint that the log key in force has signed."""
+    if not isinstance(judge, Ledger):
+        return None
+    try:
+        head = read_checkpoint(data)
+        is_signed = head.is_signed_by(
+            key
+            for service in judge.state.services.values()
+            if service.kind is ServiceKind.LOG
+            for key in service.keys
+        )
+    except PolicyError:
+        return None
+    return (head.size, head.root) if is_signed else None
+
+
 class OpenStore:
     """A store as this machine sees it now."""
 
@@ -101,6 +120,7 @@ class OpenStore:
             self.index,
             RememberedHeads(self.folder / "heads"),
             new_ledger,
+            signed_head=signed_head,
         )
 
     @property

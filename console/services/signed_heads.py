@@ -92,13 +92,16 @@ def _is_by_log(store: OpenStore, head: Checkpoint) -> bool:
     return any(head.note.is_signed_by(key) for key in log_keys(store))
 
 
-def contradicting_head(store: OpenStore, known: Checkpoint) -> Checkpoint | None:
-    """A head in the store that the log signed, other than a known one."""
+def newest_fitting(store: OpenStore, *, other_than: Checkpoint) -> Checkpoint | None:
+    """The largest head in the store that the log signed and that fits what is there."""
     return next(
         (
             head
             for head in _stored_heads(store)
-            if head.body != known.body and _is_by_log(store, head)
+            if head.body != other_than.body
+            and head.size <= store.index.size
+            and store.index.root_at(head.size) == head.root
+            and _is_by_log(store, head)
         ),
         None,
     )

@@ -92,13 +92,13 @@ class WitnessMemory:
             raise _unavailable(path, cause) from cause
 
     def keep_evidence(self, known: Checkpoint, shown: bytes) -> Path:
-        """Write two heads that cannot both be true into one file, beside the memory.
+        """Write a cosigned head, and what does not extend it, into one file.
 
         Raises:
             StoreUnavailable: it cannot be written.
         """
         data = (
-            b"Two heads of one log that cannot both be true.\n\n"
+            b"This witness was shown a log that does not extend what it cosigned.\n\n"
             b"--- cosigned by this witness before\n%b\n--- shown to it now\n%b"
             % (known.to_bytes(), shown)
         )

@@ -13,7 +13,7 @@ from connectors.signers.opening import Signer
 from console.services.checkpoints import checked_checkpoint
 from console.services.opened import OpenStore
 from console.services.problems import Refusal, Undecided
-from console.services.signed_heads import contradicting_head, newest_signed
+from console.services.signed_heads import newest_fitting, newest_signed
 from console.services.witness_memory import WitnessMemory
 from policies.checkpoint import Checkpoint, read_checkpoint
 from policies.errors import Refused
@@ -63,7 +63,9 @@ def witness_store(store: OpenStore, witness: Witness, at: int) -> Cosigned:
     with witness.memory.held():
         known = witness.memory.find(store.origin)
         if known is not None:
-            _require_extension(store, witness, known, contradicting_head(store, known))
+            _require_extension(
+                store, witness, known, newest_fitting(store, other_than=known)
+            )
         shown = newest_signed(store)
         if known is not None and (shown is None or shown.size < known.size):
             shown = known
@@ -145,7 +147,7 @@ def _cosign(
 def _require_extension(
     store: OpenStore, witness: Witness, known: Checkpoint, shown: Checkpoint | None
 ) -> None:
-    data = _unsigned_head(store) if shown is None else shown.to_bytes()
+    data = _unsigned_head(store) + (b"" if shown is None else shown.to_bytes())
     if store.index.size < known.size:
         path = witness.memory.keep_evidence(known, data)
         raise Refusal(

@@ -32,9 +32,13 @@ from console.services.witnessing import (
     witness_proof,
     witness_store,
 )
-from policies.checkpoint import read_checkpoint, sign_checkpoint
+from policies.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from policies.errors import MalformedStatement, Refused
-from policies.log_proofs import read_consistency_proof, read_inclusion_proof
+from policies.log_proofs import (
+    InclusionProof,
+    read_consistency_proof,
+    read_inclusion_proof,
+)
 from policies.trust_root import ServiceKind
 from store.backend import checkpoint_path, entry_path
 from store.errors import StoreDamaged
@@ -108,6 +112,7 @@ def test_a_split_view_is_shown_by_the_witness_with_both_heads(
         assert head.root in str(caught.value)
     (evidence,) = (tmp_path / "witness" / "state").glob("evidence-*.txt")
     assert str(evidence) in caught.value.hint
+    assert fork.other.store.log.head().root.encode() in evidence.read_bytes()
     for checkpoint in (ours, theirs):
         assert read_checkpoint(checkpoint).body in evidence.read_bytes()
     assert witness_store(fork.world.store, witness, AT).extends is not None
@@ -295,16 +300,17 @@ def test_a_proof_with_an_edited_size_or_index_does_not_hold(grown: World) -> Non
 
 
 def test_an_inner_node_is_never_taken_for_an_entry() -> None:
-    left, right = leaf_hash(b"a"), leaf_hash(b"b")
-    tree = MemoryTree([left, right, leaf_hash(b"c"), leaf_hash(b"d")])
-    assert leaf_hash(left + right) != node_hash(left, right)
-    assert MemoryTree([leaf_hash(left + right), node_hash(*_last_two())]).root() != (
-        tree.root()
-    )
-
-
-def _last_two() -> tuple[bytes, bytes]:
-    return leaf_hash(b"c"), leaf_hash(b"d")
+    leaves = [leaf_hash(name) for name in (b"a", b"b", b"c", b"d")]
+    tree = MemoryTree(leaves)
+    left, right = node_hash(*leaves[:2]), node_hash(*leaves[2:])
+    invented = leaves[0] + leaves[1]
+    shortened = Checkpoint("log.example", 2, tree.root(), ())
+    with pytest.raises(Refused, match="does not show"):
+        InclusionProof(0, (right,), shortened).check(invented)
+    with pytest.raises(Refused, match="does not show"):
+        InclusionProof(0, (left, right), shortened).check(b"a")
+    honest = Checkpoint("log.example", 4, tree.root(), ())
+    InclusionProof(0, (leaves[1], right), honest).check(b"a")
 
 
 def test_a_witness_without_the_store_needs_the_log_s_signature_and_a_proof(

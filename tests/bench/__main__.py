@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.opening import open_sources
@@ -23,29 +22,18 @@ from console.services.checkpoints import make_checkpoint
 from console.services.demonstration import Demonstrated, run_demonstration
 from console.services.importing import import_address
 from console.services.opened import wall_clock
-from console.services.signing import act_as_service, sign_statement
-from policies.predicates import LineageBatch
+from console.services.signing import act_as_service
 from policies.trust_root import ServiceKind
-from store.backend import entry_path
 from tests.bench.history import fill
+from tests.bench.log_rows import log_rows
 from tests.bench.promotions import write_promotions
+from tests.bench.row import Row
 from tests.contract.mlflow_server import running
 from tests.worlds import new_world
 
 RUNS = int(os.environ.get("COUNTERSIGN_BENCH_RUNS", "20000"))
 REPEATS = 7
-ENTRIES = 5_000
 PROMOTIONS = int(os.environ.get("COUNTERSIGN_BENCH_PROMOTIONS", "500"))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One budget."""
-
-    what: str
-    budget: str
-    measured: str
-    against: str = ""
 
 
 def main() -> None:
@@ -53,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
-        rows = [*gate_rows(demo), console_row(demo), *log_rows(folder)]
+        rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
         rows += [*import_rows(folder), *audit_rows(demo, folder), *later_rows()]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):
@@ -140,39 +128,6 @@ def first_frame(command: list[str], variables: dict[str, str]) -> float:
         os.close(terminal)
     os.waitpid(pid, 0)
     return taken
-
-
-def log_rows(folder: Path) -> list[Row]:
-    """Judging a log that this machine has not seen, against raw verification."""
-    world = new_world(folder / "log")
-    dana, prefix = world.people["dana"], world.store.prefix()
-    digest = world.store.objects.put(b"batch")
-    envelopes = []
-    for number in range(ENTRIES):
-        batch = LineageBatch("bench", "bench", digest, number, "2026-03-01T12:00:00Z")
-        envelope = sign_statement(
-            dana, batch, ("bench", digest), prefix, "2026-03-01T12:00:00Z"
-        )
-        envelopes.append(envelope)
-        path = folder / "log" / "store" / entry_path(number + 1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(envelope.to_bytes())
-    started = time.perf_counter()
-    for envelope in envelopes:
-        if not dana.key.verifies(envelope.signature, envelope.signed_bytes):
-            raise SystemExit("a signature does not verify")
-    raw = ENTRIES / (time.perf_counter() - started)
-    started = time.perf_counter()
-    world.reopened(world.elsewhere("fresh")).close()
-    judged = ENTRIES / (time.perf_counter() - started)
-    return [
-        Row(
-            f"a log of {ENTRIES} entries judged anew, one thread",
-            ">= 55 % of raw",
-            f"{judged:.0f}/s = {judged / raw * 100:.0f} %",
-            f"raw Ed25519 {raw:.0f}/s; 100,000 would take {100_000 / judged:.0f} s",
-        )
-    ]
 
 
 def import_rows(folder: Path) -> list[Row]:
