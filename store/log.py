@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from store import merkle
-from store.backend import Backend, Copying, entry_path, source_of
+from store.backend import Backend, Copying, KeepsVersions, entry_path, source_of
 from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.heads import Head, RememberedHeads
 from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
@@ -23,6 +23,7 @@ LARGEST_ENTRY_BYTES = 65_535
 """What fits an entry bundle of C2SP tlog-tiles."""
 _LARGEST_GARBAGE_BYTES = 64 * 1024**2
 _ENTRIES_PER_TRANSACTION = 500
+_ENTRIES_AHEAD = 32
 
 Progress = Callable[[int], None]
 """Called with the number of entries read so far."""
@@ -51,6 +52,14 @@ def _rewritten(address: str, size: int) -> StoreDamaged:
         f"the first {size} entries at {address} are not the ones this machine has seen",
         hint="History was rewritten. Do not decide anything on it; compare with a "
         "witness or another machine. After a restored backup: countersign log recover",
+    )
+
+
+def _not_the_oldest(index: int, version: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"entry {index} was written over before this machine read it",
+        hint=f"Its oldest version, {version}, is the entry: restore that one, ask who "
+        "wrote over it, and read the log anew with an empty data folder.",
     )
 
 
@@ -127,6 +136,7 @@ class Log:
         """
         self._hold_against_index()
         size = self.index.size
+        is_copied = self._is_copied(size)
         if self._read(size) is not None:
             judge = self._restored_judge()
             while True:
@@ -139,12 +149,16 @@ class Log:
                 progress(size)
                 if taken < _ENTRIES_PER_TRANSACTION:
                     break
+        if is_copied:
+            self._hold_against_index()
         self._compare_with_memory(size)
         return size
 
     def _take_entries(self, judge: Judge, size: int) -> int:
         taken = 0
         while taken < _ENTRIES_PER_TRANSACTION:
+            if taken % _ENTRIES_AHEAD == _ENTRIES_AHEAD // 2:
+                self._read_ahead(size + taken)
             data = self._read(size + taken)
             if data is None:
                 break
@@ -152,6 +166,20 @@ class Log:
             self.index.add(size + taken, merkle.leaf_hash(data), judgement)
             taken += 1
         return taken
+
+    def _read_ahead(self, index: int) -> None:
+        """Where each entry is a request, ask for the next ones at once."""
+        if isinstance(self._backend, Copying):
+            ahead = range(index, index + _ENTRIES_AHEAD)
+            self._backend.read_ahead(
+                [entry_path(number) for number in ahead],
+                at_most=LARGEST_ENTRY_BYTES,
+            )
+
+    def _is_copied(self, index: int) -> bool:
+        """Whether an entry comes from a copy that may be older than the store."""
+        backend = self._backend
+        return isinstance(backend, Copying) and backend.has_copy(entry_path(index))
 
     def _judge(self, judge: Judge, index: int, data: bytes) -> Judgement:
         if len(data) > LARGEST_ENTRY_BYTES:
@@ -331,6 +359,29 @@ class Log:
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
+        return problems + self._written_over()
+
+    def _written_over(self) -> list[StoreError]:
+        """Entries whose oldest version is not the one that was judged here.
+
+        Where the place keeps no versions or does not tell of them, none.
+        """
+        if not isinstance(self._source, KeepsVersions):
+            return []
+        try:
+            oldest = dict(self._source.overwritten("entry/"))
+        except StoreRefused:
+            return []
+        problems: list[StoreError] = []
+        for entry in self.index.entries() if oldest else ():
+            path = entry_path(entry.index)
+            if path not in oldest:
+                continue
+            data = self._source.read_version(
+                path, oldest[path], at_most=_LARGEST_GARBAGE_BYTES
+            )
+            if merkle.leaf_hash(data) != entry.leaf:
+                problems.append(_not_the_oldest(entry.index, oldest[path]))
         return problems
 
     def _read(self, index: int) -> bytes | None:

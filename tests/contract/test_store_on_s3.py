@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -123,9 +124,10 @@ def test_an_entry_overwritten_in_the_bucket_is_found_although_a_copy_is_here(
     bucket_world.tell(note(1))
     bucket_world.tell(note(2))
     prefix = bucket_world.store.address.removeprefix(f"s3://{place.bucket}/")
-    client(place).put_object(
-        Bucket=place.bucket, Key=f"{prefix}/{entry_path(1)}", Body=b"something else"
-    )
+    with closing(client(place)) as bucket:
+        bucket.put_object(
+            Bucket=place.bucket, Key=f"{prefix}/{entry_path(1)}", Body=b"something else"
+        )
     problems = verify_log(bucket_world.store, deep=False).problems
     assert any("entry 1" in problem and "changed" in problem for problem in problems)
     stranger = bucket_world.reopened(bucket_world.elsewhere("stranger"))
@@ -145,7 +147,8 @@ def test_newest_entries_deleted_from_the_bucket_are_noticed(
     bucket_world.tell(note(1))
     last = bucket_world.store.index.size - 1
     prefix = bucket_world.store.address.removeprefix(f"s3://{place.bucket}/")
-    client(place).delete_object(Bucket=place.bucket, Key=f"{prefix}/{entry_path(last)}")
+    with closing(client(place)) as bucket:
+        bucket.delete_object(Bucket=place.bucket, Key=f"{prefix}/{entry_path(last)}")
     with pytest.raises(StoreDamaged, match="has seen"):
         bucket_world.reopened()
 
