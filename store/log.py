@@ -135,8 +135,16 @@ class Log:
             StoreUnavailable: the store does not answer.
         """
         self._hold_against_index()
+        is_copied = self._is_copied(self.index.size)
+        size = self._read_on(progress)
+        if is_copied:
+            self._hold_against_index()
+            size = self.index.size
+        self._compare_with_memory(size)
+        return size
+
+    def _read_on(self, progress: Progress = _no_progress) -> int:
         size = self.index.size
-        is_copied = self._is_copied(size)
         if self._read(size) is not None:
             judge = self._restored_judge()
             while True:
@@ -149,9 +157,6 @@ class Log:
                 progress(size)
                 if taken < _ENTRIES_PER_TRANSACTION:
                     break
-        if is_copied:
-            self._hold_against_index()
-        self._compare_with_memory(size)
         return size
 
     def _take_entries(self, judge: Judge, size: int) -> int:
@@ -315,7 +320,7 @@ class Log:
             check_again()
             is_stored = self._backend.put_if_absent(entry_path(index), data)
             if is_stored or self._read(index) == data:
-                self.catch_up()
+                self._compare_with_memory(self._read_on())
                 return index
 
     def _earlier_position(self, judgement: Judgement) -> int | None:

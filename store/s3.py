@@ -23,7 +23,7 @@ from store.s3_problems import (
     problem,
     told_as_ours,
 )
-from store.s3_rest import Credentials, SignedReader, quoted
+from store.s3_rest import Answer, Credentials, SignedReader, quoted
 
 _EXISTS = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "409"}
@@ -46,8 +46,7 @@ class S3Backend:
 
     def read(self, path: str, *, at_most: int) -> bytes | None:
         """See Backend.read."""
-        where = f"/{self.place.bucket}/{self.place.key(path)}"
-        answer = self.reader.get(quoted(where), at_most=at_most)
+        answer = self.fetch(path, at_most=at_most)
         if answer.status == 200:
             if len(answer.body) > at_most:
                 raise StoreDamaged(
@@ -59,6 +58,15 @@ class S3Backend:
         if answer.status == 404 and code in _ABSENT:
             return None
         raise problem(self.place, answer.status, code)
+
+    def fetch(self, path: str, *, at_most: int) -> Answer:
+        """What the service answers to a read, whatever it is.
+
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
+        where = f"/{self.place.bucket}/{self.place.key(path)}"
+        return self.reader.get(quoted(where), at_most=at_most)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """See Backend.put_if_absent: PUT with `If-None-Match: *`."""

@@ -6,7 +6,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from store.errors import NotAStore, StoreError, StoreRefused, StoreUnavailable
+from store.errors import (
+    NotAStore,
+    StoreError,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnavailable,
+)
 from store.s3_place import Place
 
 if TYPE_CHECKING:
@@ -78,7 +84,7 @@ def problem(place: Place, status: int, code: str) -> StoreError:
             f"there is no bucket {place.bucket!r} at {place.endpoint}",
             hint="Create it first, or check AWS_ENDPOINT_URL_S3 and the region.",
         )
-    if status == 404 or 200 <= status < 300:
+    if (status == 404 and not code) or 200 <= status < 300:
         return NotAStore(
             f"{place.endpoint} does not answer like an S3 service: {said}",
             hint="Check AWS_ENDPOINT_URL_S3.",
@@ -94,8 +100,9 @@ def problem(place: Place, status: int, code: str) -> StoreError:
             hint="Log in again, or get a new AWS_SESSION_TOKEN.",
         )
     if status in (401, 403):
+        kind = StoreRefused if code in _HINTS else StoreForbidden
         hint = _HINTS.get(code, f"{_LACKS} See docs/s3.md.")
-        return StoreRefused(f"{place.address} is refused: {said}", hint=hint)
+        return kind(f"{place.address} is refused: {said}", hint=hint)
     if status in (405, 501):
         return StoreRefused(
             f"{place.endpoint} does not do what was asked: {said}",

@@ -113,11 +113,11 @@ class SignedReader:
     def _connection(self) -> http.client.HTTPConnection:
         known: http.client.HTTPConnection | None = getattr(self._local, "open", None)
         if known is None:
-            known = self._new_connection()
-            known.connect()
-            known.sock.settimeout(READ_SECONDS)
+            known = self._local.open = self._new_connection()
             self._all.append(known)
-            self._local.open = known
+        if known.sock is None:
+            known.connect()
+        known.sock.settimeout(READ_SECONDS)
         return known
 
     def _new_connection(self) -> http.client.HTTPConnection:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from enum import StrEnum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -42,7 +44,20 @@ class FaultyService:
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     """Method and fault, each for one request, in order."""
     seen: list[str] = field(default_factory=list)
+    has_policy: bool = False
+    """Whether it holds to the bucket policy that the documentation asks for."""
+    is_read_only: bool = False
+    seconds_off: int = 0
+    """How far its clock is from this machine's."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def forbids(self, method: str, path: str, headers: Message) -> bool:
+        if method != "GET" and self.is_read_only:
+            return True
+        if not self.has_policy:
+            return False
+        is_bare = method == "PUT" and "if-none-match" not in headers
+        return method == "DELETE" or (is_bare and "/entry/" in path)
 
     def next_fault(self, method: str) -> Fault | None:
         with self.lock:
@@ -84,6 +99,9 @@ def faulty(upstream: str) -> Iterator[FaultyService]:
                 status, code = _ANSWERS[fault]
                 self._answer(status, f"<Error><Code>{code}</Code></Error>".encode())
                 return
+            if service.forbids(self.command, self.path, self.headers):
+                self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+                return
             status, answer = self._forward(body)
             if fault is Fault.LOSE_ANSWER:
                 self.close_connection = True
@@ -106,6 +124,10 @@ def faulty(upstream: str) -> Iterator[FaultyService]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            now = time.time() if timestamp is None else timestamp
+            return super().date_time_string(int(now) + service.seconds_off)
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
