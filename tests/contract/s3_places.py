@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENDPOINT = "COUNTERSIGN_TEST_S3"
-"""A URL with a bucket, `http://host:port/bucket`; credentials in AWS's variables."""
+"""A URL with a bucket, `http://host:port/bucket`; `_KEY` and `_SECRET` beside it."""
 START_SECONDS = 30.0
 
 
