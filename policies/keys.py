@@ -1,8 +1,10 @@
 """Public keys: what they are, how they are named, and the one place that verifies.
 
-Ed25519 and ECDSA P-256 (SHA-256) over the exact signed bytes. A key's id is the
-SHA-256 of its SubjectPublicKeyInfo, computed here. Weak keys never become a
-PublicKey: RFC 8032 leaves low-order points to the caller, so they are refused here.
+Ed25519 and ECDSA P-256 (SHA-256) over the exact signed bytes, or over an SSHSIG of
+them: the algorithm of the record says which, and neither form passes for the other. A
+key's id is the SHA-256 of its SubjectPublicKeyInfo, computed here, whatever the
+algorithm. Weak keys never become a PublicKey: RFC 8032 leaves low-order points to the
+caller, so they are refused here.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
+from policies.sshsig import check_sshsig
+from store.key_algorithms import Algorithm
+from store.ssh_wire import ED25519_SPKI, P256_SPKI, SshKey
 
-_ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
-_P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _FIELD_PRIME = 2**255 - 19
 _LOW_ORDER_Y = {
     0,
@@ -38,13 +40,6 @@ _LOW_ORDER_Y = {
 """y coordinates of the points of order 1, 2, 4 and 8 of edwards25519."""
 
 
-class Algorithm(StrEnum):
-    """What a key may be."""
-
-    ED25519 = "ed25519"
-    P256 = "ecdsa-p256-sha256"
-
-
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A public key fit for statements."""
@@ -61,7 +56,21 @@ class PublicKey:
     @property
     def raw_ed25519(self) -> bytes:
         """The 32 bytes of an Ed25519 key."""
-        return self.spki[len(_ED25519_PREFIX) :]
+        return self.spki[len(ED25519_SPKI) :]
+
+    @property
+    def ssh(self) -> SshKey:
+        """The key as SSH spells it."""
+        return SshKey(self.algorithm.ssh_kind, self.spki)
+
+    @property
+    def pem(self) -> str:
+        """The SubjectPublicKeyInfo as OpenSSL reads it."""
+        text = base64.b64encode(self.spki).decode()
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(
+            ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
+        )
 
     def to_json(self) -> dict[str, object]:
         """As it stands in a trust root."""
@@ -72,10 +81,31 @@ class PublicKey:
 
     def verifies(self, signature: bytes, signed_bytes: bytes) -> bool:
         """Whether `signature` is this key's over exactly `signed_bytes`."""
+        try:
+            self.check(signature, signed_bytes)
+        except MalformedStatement:
+            return False
+        return True
+
+    def check(self, signature: bytes, signed_bytes: bytes) -> None:
+        """Verify a signature and say what is wrong with it.
+
+        Raises:
+            MalformedStatement: it is not this key's over exactly `signed_bytes`, in
+                the form that the key's algorithm demands.
+        """
+        if self.algorithm.is_sshsig:
+            check_sshsig(self.ssh, signature, signed_bytes, self._verifies_bare)
+        elif not self._verifies_bare(signature, signed_bytes):
+            raise MalformedStatement(
+                f"the key {self.id[:16]} did not make the signature"
+            )
+
+    def _verifies_bare(self, signature: bytes, signed_bytes: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature
 
         try:
-            if self.algorithm is Algorithm.ED25519:
+            if self.algorithm.is_ed25519:
                 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
                     Ed25519PublicKey,
                 )
@@ -93,40 +123,44 @@ class PublicKey:
         from cryptography.hazmat.primitives.hashes import SHA256
 
         key = ec.EllipticCurvePublicKey.from_encoded_point(
-            ec.SECP256R1(), self.spki[len(_P256_PREFIX) :]
+            ec.SECP256R1(), self.spki[len(P256_SPKI) :]
         )
         key.verify(signature, signed_bytes, ec.ECDSA(SHA256()))
 
 
-def public_key(spki: bytes) -> PublicKey:
-    """Recognise a SubjectPublicKeyInfo.
+def public_key(spki: bytes, algorithm: str = "") -> PublicKey:
+    """Recognise a SubjectPublicKeyInfo; without `algorithm`, as one for bare bytes.
 
     Raises:
-        MalformedStatement: it is of another kind, a point of low order, or not in the
-            one encoding we accept.
+        MalformedStatement: it is of another kind, a point of low order, not in the one
+            encoding we accept, or not of the algorithm named.
     """
-    if spki.startswith(_ED25519_PREFIX) and len(spki) == len(_ED25519_PREFIX) + 32:
-        _refuse_weak_ed25519(spki[len(_ED25519_PREFIX) :])
-        return PublicKey(Algorithm.ED25519, spki)
-    if spki.startswith(_P256_PREFIX) and len(spki) == len(_P256_PREFIX) + 65:
-        _refuse_off_curve(spki[len(_P256_PREFIX) :])
-        return PublicKey(Algorithm.P256, spki)
-    raise MalformedStatement(
-        "the key is neither Ed25519 nor ECDSA P-256",
-        hint="Make one: countersign key new, or ssh-keygen -t ed25519.",
-    )
+    if spki.startswith(ED25519_SPKI) and len(spki) == len(ED25519_SPKI) + 32:
+        _refuse_weak_ed25519(spki[len(ED25519_SPKI) :])
+        found = Algorithm.ED25519
+    elif spki.startswith(P256_SPKI) and len(spki) == len(P256_SPKI) + 65:
+        _refuse_off_curve(spki[len(P256_SPKI) :])
+        found = Algorithm.P256
+    else:
+        raise MalformedStatement(
+            "the key is neither Ed25519 nor ECDSA P-256",
+            hint="Make one: countersign key new, or ssh-keygen -t ed25519.",
+        )
+    named = {one.value: one for one in Algorithm}.get(algorithm or found)
+    if named is None or named.is_ed25519 is not found.is_ed25519:
+        raise MalformedStatement(f"the key is not {algorithm!r} as it says")
+    return PublicKey(named, spki)
 
 
 def public_key_from_json(algorithm: str, spki_base64: str) -> PublicKey:
     """Read a key as a trust root or an enrolment spells it.
 
     Raises:
-        MalformedStatement: see public_key; or the algorithm named is not the key's.
+        MalformedStatement: see public_key; or no algorithm is named.
     """
-    key = public_key(canonical_base64(spki_base64))
-    if key.algorithm.value != algorithm:
-        raise MalformedStatement(f"the key is not {algorithm!r} as it says")
-    return key
+    if not algorithm:
+        raise MalformedStatement("the key names no algorithm")
+    return public_key(canonical_base64(spki_base64), algorithm)
 
 
 def ed25519_public_key(raw: bytes) -> PublicKey:
@@ -135,7 +169,7 @@ def ed25519_public_key(raw: bytes) -> PublicKey:
     Raises:
         MalformedStatement: see public_key.
     """
-    return public_key(_ED25519_PREFIX + raw)
+    return public_key(ED25519_SPKI + raw)
 
 
 def _refuse_weak_ed25519(raw: bytes) -> None:

@@ -7,7 +7,8 @@ StoreError
 │   ├── NotAStore         nothing recognisable at that address
 │   ├── UnknownReference  no object, or several, answer to that name
 │   └── MalformedReference
-└── StoreDamaged          what is stored contradicts itself or a remembered head
+├── StoreDamaged          what is stored contradicts itself or a remembered head
+└── MalformedWire         bytes that are not in SSH's encoding
 """
 
 from __future__ import annotations
@@ -54,3 +55,7 @@ class UnknownReference(StoreRefused):
 
 class StoreDamaged(StoreError):
     """Stored bytes contradict their digest, their index or a remembered head."""
+
+
+class MalformedWire(StoreError):
+    """The bytes are no key or signature in SSH's encoding."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from connectors.protocols import KnownState, Tally
 from connectors.signers.files import create_key_file
+from connectors.signers.opening import open_signer
 from console.services.configuration import Configuration
 from console.services.founding import enrol, found_store, make_offer, read_offer
 from console.services.importing import ImportReport, import_source
@@ -64,7 +65,14 @@ class World:
     def hire(self, name: str, *roles: str, identities: tuple[str, ...] = ()) -> Acting:
         """Enrol somebody with roles everywhere."""
         path = self.places.keys / f"{name}.pem"
-        signer = create_key_file(path, None)
+        create_key_file(path, None)
+        return self.hire_with(str(path), name, *roles, identities=identities)
+
+    def hire_with(
+        self, address: str, name: str, *roles: str, identities: tuple[str, ...] = ()
+    ) -> Acting:
+        """Enrol somebody who signs with the key at some address."""
+        signer = open_signer(address, lambda _: None)
         offer = make_offer(
             self.store.origin, signer, name=name.capitalize(), identities=identities
         )
@@ -76,7 +84,7 @@ class World:
             grants,
         )
         self.people[name] = act_as_person(
-            self.store, self.store.state(), str(path), lambda _: None
+            self.store, self.store.state(), address, lambda _: None
         )
         return self.people[name]
 

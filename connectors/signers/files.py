@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from store.key_algorithms import bare_algorithm
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -19,6 +21,13 @@ DEMONSTRATION_MARK = b"countersign demonstration key: protects nothing\n"
 """Text before the PEM block of keys that a demonstration made."""
 Passphrase = Callable[[str], bytes | None]
 """Asked with the file's name when a key turns out to be encrypted."""
+
+
+class KeyType(StrEnum):
+    """The kinds of key that are made here."""
+
+    ED25519 = "ed25519"
+    P256 = "p256"
 
 
 class FileSigner:
@@ -50,6 +59,11 @@ class FileSigner:
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )
 
+    @property
+    def algorithm(self) -> str:
+        """How the key's record must read for its signatures to count."""
+        return bare_algorithm(self.spki).value
+
     def sign(self, data: bytes) -> bytes:
         """Sign exactly these bytes."""
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -69,22 +83,37 @@ def open_key_file(path: Path, passphrase: Passphrase) -> FileSigner:
         ConnectorUnavailable: the file cannot be read.
         MalformedInput: it holds no private key.
     """
-    try:
-        data = path.read_bytes()[: LARGEST_KEY_BYTES + 1]
-    except OSError as cause:
-        raise ConnectorUnavailable(
-            f"cannot read the key {path}: {cause.strerror}",
-            hint="Check --key, or make one: countersign key new",
-        ) from cause
-    if len(data) > LARGEST_KEY_BYTES or b"PRIVATE KEY" not in data:
+    data = read_key_file(path)
+    if b"PRIVATE KEY" not in data:
         raise MalformedInput(
             f"{path} holds no private key",
-            hint="Give a PEM or OpenSSH private key, not the .pub file.",
+            hint="Give a PEM or OpenSSH private key; for a .pub file, whose key is in "
+            "the agent or on a token: --key sshsig:PATH",
         )
     return FileSigner(
         _load(path, data, passphrase),
         is_demonstration=data.startswith(DEMONSTRATION_MARK),
     )
+
+
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a key file, which is small.
+
+    Raises:
+        ConnectorUnavailable: it cannot be read.
+        MalformedInput: it is larger than any key.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST_KEY_BYTES + 1)
+    except OSError as cause:
+        raise ConnectorUnavailable(
+            f"cannot read the key {path}: {cause.strerror}",
+            hint="Check --key, or make one: countersign key new",
+        ) from cause
+    if len(data) > LARGEST_KEY_BYTES:
+        raise MalformedInput(f"{path} is larger than any key", hint="Check --key.")
+    return data
 
 
 def _load(
@@ -128,9 +157,13 @@ def _load(
 
 
 def create_key_file(
-    path: Path, secret: bytes | None, *, is_demonstration: bool = False
+    path: Path,
+    secret: bytes | None,
+    *,
+    kind: KeyType = KeyType.ED25519,
+    is_demonstration: bool = False,
 ) -> FileSigner:
-    """Make an Ed25519 key in a file only its owner can read.
+    """Make a key in a file only its owner can read.
 
     Without `secret` the file is not encrypted: right for services alone.
 
@@ -138,7 +171,6 @@ def create_key_file(
         ConnectorRefused: the file is there already.
         ConnectorUnavailable: it cannot be written.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         Encoding,
@@ -150,7 +182,7 @@ def create_key_file(
     encryption: KeySerializationEncryption = (
         BestAvailableEncryption(secret) if secret else NoEncryption()
     )
-    key = Ed25519PrivateKey.generate()
+    key = _generated(kind)
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     if is_demonstration:
         data = DEMONSTRATION_MARK + data
@@ -177,3 +209,11 @@ def create_key_file(
             f"cannot write {path}: {cause.strerror}", hint="Free some space."
         ) from cause
     return FileSigner(key, is_demonstration=is_demonstration)
+
+
+def _generated(kind: KeyType) -> Ed25519PrivateKey | EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    if kind is KeyType.P256:
+        return ec.generate_private_key(ec.SECP256R1())
+    return ed25519.Ed25519PrivateKey.generate()

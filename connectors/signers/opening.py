@@ -22,6 +22,11 @@ class Signer(Protocol):
         """The public key, DER SubjectPublicKeyInfo."""
         ...
 
+    @property
+    def algorithm(self) -> str:
+        """How the key's record must read for its signatures to count."""
+        ...
+
     def sign(self, data: bytes) -> bytes:
         """Sign exactly these bytes.
 
@@ -32,17 +37,24 @@ class Signer(Protocol):
 
 
 def open_signer(address: str, passphrase: Passphrase) -> Signer:
-    """Open the key at `PATH` or `file:PATH`.
+    """Open the key at `PATH`, `agent:WHICH`, `sshsig:PATH` or `pkcs11:URI`.
 
     Raises:
         ConnectorError: there is no such key, or it does not open.
     """
     scheme, colon, rest = address.partition(":")
-    if colon and scheme == "file":
-        return open_key_file(Path(rest).expanduser(), passphrase)
-    if colon and scheme in ("agent", "pkcs11", "awskms", "gcpkms"):
-        raise ConnectorRefused(
-            f"keys at {scheme}: are not supported in this version",
-            hint="Give a key file: --key PATH.",
-        )
-    return open_key_file(Path(address).expanduser(), passphrase)
+    if not colon or "/" in scheme or scheme == "file":
+        path = rest if scheme == "file" and colon else address
+        return open_key_file(Path(path).expanduser(), passphrase)
+    if scheme == "agent":
+        from connectors.signers.agent import open_agent, open_agent_key
+
+        return open_agent_key(open_agent(), rest)
+    if scheme == "sshsig":
+        from connectors.signers.ssh_keygen import open_ssh_keygen
+
+        return open_ssh_keygen(Path(rest).expanduser(), passphrase)
+    raise ConnectorRefused(
+        f"keys at {scheme}: are not supported",
+        hint="Give a file, agent:, sshsig:PATH or pkcs11:URI; see docs/keys.md.",
+    )

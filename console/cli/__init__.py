@@ -50,13 +50,15 @@ COMMANDS = {
         *("models", "experiments", "runs", "datasets", "commits", "search"),
         *("show", "lineage", "diff", "history", "status"),
     ),
-    "people": ("key", "policy"),
+    "keys": ("key",),
+    "people": ("policy",),
     "trusting": ("trust", "submit", "revoke", "erase"),
     "deciding": (
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
-    "auditing": ("log", "export", "verify", "doctor"),
+    "logs": ("log",),
+    "auditing": ("export", "verify", "doctor"),
 }
 """The modules of this package and the commands each declares."""
 
@@ -103,7 +105,7 @@ def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
         "--anchor",
         metavar="FINGERPRINT",
         default=default,
-        help="the first trust root (else $COUNTERSIGN_ANCHOR)",
+        help="the first trust root, in hex or as 32 words (else $COUNTERSIGN_ANCHOR)",
     )
     group.add_argument(
         "--config",

@@ -6,7 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from connectors.signers.files import create_key_file, open_key_file
+from connectors.signers.files import KeyType, create_key_file
+from connectors.signers.opening import Signer, open_signer
 from console.cli.context import Context, watcher
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import one_line
@@ -14,9 +15,11 @@ from console.services import scanning
 from console.services.configuration import Configuration
 from console.services.founding import found_store
 from console.services.importing import ImportReport, import_address
+from console.services.keyring import make_key
 from console.services.places import Places
 from console.services.problems import Misuse
-from console.services.signing import act_as_service, passphrase_source
+from console.services.signing import act_as_service, find_key, passphrase_source
+from policies.spoken import spoken
 from policies.trust_root import ServiceKind
 from store.facts import FactKind
 
@@ -77,13 +80,14 @@ def init(context: Context) -> int:
     arguments = context.arguments
     if not context.store_address:
         raise Misuse("no place for the store was named", hint="Give --store FOLDER.")
+    signer: Signer
     if arguments.key:
         source = passphrase_source(context.ask_secret())
-        signer = open_key_file(Path(arguments.key).expanduser(), source)
+        signer = open_signer(find_key(context.places, arguments.key, ""), source)
     else:
         path = context.places.keys / "me.pem"
         secret = new_secret(context, is_open=arguments.no_passphrase)
-        signer = create_key_file(path, secret)
+        signer = make_key(path, secret, KeyType.ED25519)
         say(f"Made the key {path}")
     founded = found_store(
         context.store_address,
@@ -101,6 +105,8 @@ def init(context: Context) -> int:
         "other machines by a way that nobody else can change:"
     )
     show(founded.first_root)
+    say("To be read aloud:")
+    say(spoken(founded.first_root))
     say(f"Next: countersign import SOURCE --store {context.store_address}")
     return 0
 

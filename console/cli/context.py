@@ -22,6 +22,7 @@ from console.services.signing import (
     find_key,
     passphrase_source,
 )
+from policies.errors import MalformedStatement
 
 SLOW_SECONDS = 1.0
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -54,12 +55,17 @@ class Context:
 
     @property
     def anchor(self) -> str:
-        """`--anchor`, `$COUNTERSIGN_ANCHOR`, or the configured one."""
-        return (
+        """`--anchor`, `$COUNTERSIGN_ANCHOR`, or the configured one; in hex.
+
+        Raises:
+            Misuse: it is neither a fingerprint in hex nor in words.
+        """
+        given = (
             self.arguments.anchor
             or os.environ.get("COUNTERSIGN_ANCHOR", "")
             or self.configuration.anchor
         )
+        return unspoken_anchor(given) if given.strip() else ""
 
     @cached_property
     def store(self) -> OpenStore:
@@ -95,11 +101,13 @@ class Context:
     def _confirm_anchor(self, store: OpenStore) -> None:
         """In a terminal, a person may confirm a first root that is new here."""
         from console.services.opened import confirm_anchor, confirmed_anchor
+        from policies.spoken import spoken
 
         if confirmed_anchor(store) or not self.is_interactive:
             return
         say(f"This machine has not used the store {store.address} before.")
         say(f"Its first trust root is {store.first_root}")
+        say(spoken(store.first_root))
         say("Compare it with what the store's owner tells you, by another way.")
         if input("Is it the right one? Type yes: ").strip() == "yes":
             confirm_anchor(store)
@@ -126,6 +134,20 @@ class Context:
             self.key_address(),
             passphrase_source(self.ask_secret()),
         )
+
+
+def unspoken_anchor(given: str) -> str:
+    """A fingerprint that was typed as hex or as words, in hex.
+
+    Raises:
+        Misuse: it is neither.
+    """
+    from policies.spoken import unspoken
+
+    try:
+        return unspoken(given)
+    except MalformedStatement as cause:
+        raise Misuse(f"the anchor: {cause}", hint=cause.hint) from cause
 
 
 def progress(doing: str, what: str) -> Callable[[int], None]:

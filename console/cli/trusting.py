@@ -24,6 +24,7 @@ from policies.proposal import (
     changes,
     read_proposal,
 )
+from policies.spoken import spoken
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -139,6 +140,7 @@ def trust_show(context: Context) -> int:
             "trust-show",
             origin=store.origin,
             first_root=store.first_root,
+            first_root_words=spoken(store.first_root).split(),
             root=root.digest,
             version=root.version,
             expires=root.expires,
@@ -149,6 +151,8 @@ def trust_show(context: Context) -> int:
         return 0
     show(f"log:         {printable(store.origin)}")
     show(f"first root:  {store.first_root}")
+    for line in spoken(store.first_root).splitlines():
+        show(f"             {line}")
     show(f"now in force: version {root.version}, expires {printable(root.expires)}")
     show(
         f"a trust root takes {root.root_threshold} people, "

@@ -26,12 +26,14 @@ from console.services.signing import (
     Acting,
     Appended,
     append,
+    key_of,
     refuse_demonstration_key,
     service_key_path,
     sign_statement,
 )
+from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
-from policies.keys import PublicKey, public_key
+from policies.keys import PublicKey
 from policies.predicates import (
     DocumentKind,
     Endorsement,
@@ -136,7 +138,7 @@ def found_store(
             Person(
                 id=person_id,
                 profile=objects.put(profile_bytes(name, email)),
-                keys=(public_key(founder.spki),),
+                keys=(key_of(founder),),
                 identities=identities,
                 grants=tuple(Grant(role) for role in (*BuiltInRole, *roles)),
             ),
@@ -145,7 +147,7 @@ def found_store(
     )
     data = root.to_bytes()
     digest = objects.put(data)
-    acting = Acting(person_id, founder, public_key(founder.spki))
+    acting = Acting(person_id, founder, key_of(founder))
     envelope = sign_statement(
         acting,
         Endorsement(DocumentKind.TRUST_ROOT, "", 1, digest),
@@ -160,7 +162,7 @@ def found_store(
 
 
 def _service_key(folder: Path, kind: ServiceKind) -> PublicKey:
-    return public_key(create_key_file(service_key_path(folder, kind), None).spki)
+    return key_of(create_key_file(service_key_path(folder, kind), None))
 
 
 def make_offer(
@@ -171,10 +173,17 @@ def make_offer(
     email: str = "",
     identities: tuple[str, ...] = (),
 ) -> bytes:
-    """What a newcomer's machine writes: the key, the name, and proof of the key."""
-    key, profile = public_key(signer.spki), profile_bytes(name, email)
+    """What a newcomer's machine writes: the key, the name, and proof of the key.
+
+    Raises:
+        MalformedStatement: the key's signature would not count; the message says why.
+        ConnectorError: the key did not sign.
+    """
+    key, profile = key_of(signer), profile_bytes(name, email)
     person = f"p-{secrets.token_hex(6)}"
-    proof = signer.sign(possession_bytes(origin, person, sha256_hex(profile), key))
+    asked = possession_bytes(origin, person, sha256_hex(profile), key)
+    proof = signer.sign(asked)
+    key.check(proof, asked)
     return encode(
         {
             "schema": OFFER_SCHEMA,
@@ -192,7 +201,7 @@ def read_offer(data: bytes, origin: str) -> Offer:
     """Read an offer and check that it was made for this store.
 
     Raises:
-        MalformedStatement: it is none.
+        MalformedStatement: it is none, or does not prove possession of its key.
         Refusal: it is for another store.
     """
     from policies.keys import public_key_from_json
@@ -220,6 +229,8 @@ def read_offer(data: bytes, origin: str) -> Offer:
     )
     for part in (key, named, fields):
         part.end()
+    asked = possession_bytes(origin, offer.person, sha256_hex(profile), offer.key)
+    offer.key.check(canonical_base64(offer.proof), asked)
     return offer
 
 

@@ -10,8 +10,8 @@ from connectors.signers.opening import Signer
 from console.services.founding import printed_name, read_offer
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
+from console.services.signing import key_of, refuse_other_form
 from policies.dsse import PAYLOAD_TYPE, Envelope, pre_authentication_encoding
-from policies.keys import public_key
 from policies.predicates import Grant
 from policies.proposal import Proposal
 from policies.trust_root import BuiltInRole, Person, TrustRoot, read_trust_root
@@ -188,8 +188,9 @@ def sign_proposal(
         Refused: the key is nobody's who may sign it.
         Refusal: that person has signed it already.
     """
-    key = public_key(signer.spki)
+    key = key_of(signer)
     person = proposal.person_of(key)
+    refuse_other_form(key, person.keys)
     if person.id in proposal.signed_by():
         raise Refusal(f"{person.id} has signed this proposal already")
     payload = proposal.statement(person.id, at).to_payload()

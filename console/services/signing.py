@@ -88,7 +88,7 @@ def act_as_person(
     """
     signer = open_signer(address, passphrase)
     refuse_demonstration_key(signer, is_demo=bool(state.root and state.root.is_demo))
-    key = public_key(signer.spki)
+    key = key_of(signer)
     owner = state.owner_of(key.id)
     if not isinstance(owner, Person):
         raise Refusal(
@@ -96,7 +96,33 @@ def act_as_person(
             f"{store.address}",
             hint="Offer it for enrolment: countersign key enrol --key KEY --out FILE",
         )
+    refuse_other_form(key, owner.keys)
     return Acting(owner.id, signer, key)
+
+
+def key_of(signer: Signer) -> PublicKey:
+    """The public key of a signer, with the algorithm in which it signs.
+
+    Raises:
+        MalformedStatement: the key is weak, or of no kind that signs statements.
+    """
+    return public_key(signer.spki, signer.algorithm)
+
+
+def refuse_other_form(key: PublicKey, enrolled: tuple[PublicKey, ...]) -> None:
+    """Say at once that signatures in this form would not count for an enrolled key.
+
+    Raises:
+        Refusal: the key is enrolled to sign in another form.
+    """
+    for other in enrolled:
+        if other.id == key.id and other.algorithm is not key.algorithm:
+            way = "sshsig:PATH" if other.algorithm.is_sshsig else "PATH or agent:"
+            raise Refusal(
+                f"the key {key.id[:16]} is enrolled as {other.algorithm.value}; what "
+                f"it signs as {key.algorithm.value} does not count",
+                hint=f"Name it as --key {way}",
+            )
 
 
 def refuse_demonstration_key(signer: Signer, *, is_demo: bool) -> None:
@@ -126,7 +152,7 @@ def act_as_service(store: OpenStore, state: TrustState, kind: ServiceKind) -> Ac
             "that made the store.",
         )
     signer = open_key_file(path, lambda _: None)
-    key = public_key(signer.spki)
+    key = key_of(signer)
     owner = state.owner_of(key.id)
     if not isinstance(owner, Service) or owner.kind is not kind:
         raise Refusal(f"the key in {path} is not enrolled as the {kind.value} service")

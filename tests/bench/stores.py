@@ -14,13 +14,9 @@ from unittest import mock
 from console.services.demonstration import Demonstrated
 from console.services.signing import append
 from policies.predicates import LineageBatch
-from store.backend import Backend
-from store.errors import StoreDamaged
-from store.folder import FolderBackend
-from store.objects import LARGEST_OBJECT_BYTES
 from store.opening import open_backend
 from tests.bench.table import Row, environment, seconds
-from tests.contract.s3_places import S3Place, moto_place, real_place
+from tests.contract.s3_places import S3Place, copy_store, moto_place, real_place
 from tests.worlds import new_world
 
 APPENDS = 50
@@ -69,7 +65,7 @@ def _append_row(name: str, folder: Path, address: str) -> Row:
 
 def _gate_row(name: str, demo: Demonstrated, address: str) -> Row:
     """`gate` as a fresh process on a machine that is caught up."""
-    _copy(FolderBackend(demo.store), open_backend(address))
+    copy_store(demo.store, address)
     command = [sys.executable, "-m", "console", "gate"]
     command += ["model:diabetes-progression@6", "--to", "production"]
     command += ["--store", address]
@@ -88,12 +84,3 @@ def _gate_row(name: str, demo: Demonstrated, address: str) -> Row:
 def _round_trip(address: str) -> float:
     backend = open_backend(address)
     return seconds(lambda: backend.read("entry/000", at_most=1 << 20))
-
-
-def _copy(source: FolderBackend, target: Backend) -> None:
-    for kind in ("object/", "checkpoint/", "entry/"):
-        for path in sorted(source.names(kind)):
-            data = source.read(path, at_most=LARGEST_OBJECT_BYTES)
-            if data is None:
-                raise StoreDamaged(f"{path} went away")
-            target.put_if_absent(path, data)

@@ -39,6 +39,8 @@ READING = (
     ["search", "e"],
     ["requests"],
     ["trust", "show"],
+    ["key", "list"],
+    ["key", "show", "vera"],
     ["policy", "list"],
     ["log", "show"],
     ["log", "verify", "--deep"],

@@ -33,6 +33,8 @@ COMMANDS = {
     "status": ["status"],
     "requests": ["requests"],
     "trust show": ["trust", "show"],
+    "key list": ["key", "list"],
+    "key show": ["key", "show", "vera"],
     "policy list": ["policy", "list"],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],

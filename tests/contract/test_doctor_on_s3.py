@@ -15,19 +15,13 @@ import pytest
 from console.services.doctor import Health, examine
 from store import s3_rest
 from tests.contract.s3_faults import Fault, FaultyService, faulty
-from tests.contract.s3_places import S3Place, client, moto_place
+from tests.contract.s3_places import S3Place, client
 from tests.worlds import World, new_world
 
 OVERWRITING = "the bucket refuses writes to entry/ without If-None-Match"
 DELETING = "the bucket refuses deletes under entry/"
 KEEPING = "of two writes the first is kept"
 CLOCKS = "this machine's clock agrees with the service's"
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
 
 
 @pytest.fixture

@@ -17,14 +17,8 @@ from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
 from store.facts import Fact, FactKind
 from store.opening import open_backend
 from tests.contract.s3_faults import Fault, FaultyService, faulty
-from tests.contract.s3_places import S3Place, client, moto_place
+from tests.contract.s3_places import S3Place, client
 from tests.worlds import World, new_world
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
 
 
 @pytest.fixture

@@ -13,13 +13,7 @@ from store.backend import Backend, CanRemove, HoldsConnections, entry_path, obje
 from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
 from store.objects import Objects
 from store.opening import create_backend, open_backend
-from tests.contract.s3_places import ENDPOINT, S3Place, client, moto_place, real_place
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
+from tests.contract.s3_places import ENDPOINT, S3Place, client, real_place
 
 
 @pytest.fixture

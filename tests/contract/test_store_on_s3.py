@@ -27,16 +27,10 @@ from store import s3_rest
 from store.backend import entry_path
 from store.errors import StoreDamaged, StoreUnavailable
 from store.facts import Fact, FactKind
-from tests.contract.s3_places import ENDPOINT, S3Place, client, moto_place, real_place
+from tests.contract.s3_places import ENDPOINT, S3Place, client, real_place
 from tests.worlds import World, new_world
 
 NOON = "2026-03-01T12:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
 
 
 @pytest.fixture(params=["moto", "real"])
