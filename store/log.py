@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from store import merkle
-from store.backend import Backend, Copying, KeepsVersions, entry_path, source_of
+from store.backend import Backend, Copying, entry_path, source_of
 from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.heads import Head, RememberedHeads
 from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
 from store.objects import Objects
 from store.statement_index import StatementIndex
+from store.versions import written_over
 
 LARGEST_ENTRY_BYTES = 65_535
 """What fits an entry bundle of C2SP tlog-tiles."""
@@ -52,14 +53,6 @@ def _rewritten(address: str, size: int) -> StoreDamaged:
         f"the first {size} entries at {address} are not the ones this machine has seen",
         hint="History was rewritten. Do not decide anything on it; compare with a "
         "witness or another machine. After a restored backup: countersign log recover",
-    )
-
-
-def _not_the_oldest(index: int, version: str) -> StoreDamaged:
-    return StoreDamaged(
-        f"entry {index} was written over before this machine read it",
-        hint=f"Its oldest version, {version}, is the entry: restore that one, ask who "
-        "wrote over it, and read the log anew with an empty data folder.",
     )
 
 
@@ -364,30 +357,7 @@ class Log:
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
-        return problems + self._written_over()
-
-    def _written_over(self) -> list[StoreError]:
-        """Entries whose oldest version is not the one that was judged here.
-
-        Where the place keeps no versions or does not tell of them, none.
-        """
-        if not isinstance(self._source, KeepsVersions):
-            return []
-        try:
-            oldest = dict(self._source.overwritten("entry/"))
-        except StoreRefused:
-            return []
-        problems: list[StoreError] = []
-        for entry in self.index.entries() if oldest else ():
-            path = entry_path(entry.index)
-            if path not in oldest:
-                continue
-            data = self._source.read_version(
-                path, oldest[path], at_most=_LARGEST_GARBAGE_BYTES
-            )
-            if merkle.leaf_hash(data) != entry.leaf:
-                problems.append(_not_the_oldest(entry.index, oldest[path]))
-        return problems
+        return problems + written_over(self._source, self.index.entries)
 
     def _read(self, index: int) -> bytes | None:
         return self._backend.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)

@@ -179,19 +179,22 @@ class S3Backend:
 
     @cached_property
     def _chain(self) -> _Chain:
-        return _Chain(self.address)
+        return _Chain(self.place)
 
 
 class _Chain:
     """Credentials from wherever boto3 finds them; refreshed by it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, place: Place) -> None:
         import boto3
 
-        self._found: Any = boto3.session.Session().get_credentials()
+        self._place = place
+        with told_as_ours(place):
+            self._found: Any = boto3.session.Session().get_credentials()
         if self._found is None:
-            raise no_credentials(address)
+            raise no_credentials(place.address)
 
     def now(self) -> Credentials:
-        frozen = self._found.get_frozen_credentials()
+        with told_as_ours(self._place):
+            frozen = self._found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")

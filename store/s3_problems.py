@@ -45,6 +45,16 @@ def told_as_ours(place: Place) -> Iterator[None]:
         raise problem(place, status, code) from cause
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as cause:
         raise no_credentials(place.address) from cause
+    except (
+        boto.ProfileNotFound,
+        boto.CredentialRetrievalError,
+        boto.TokenRetrievalError,
+        boto.SSOError,
+    ) as cause:
+        raise StoreRefused(
+            f"the credentials for {place.address} cannot be had: {cause}",
+            hint="Log in again, or check AWS_PROFILE.",
+        ) from cause
     except (boto.BotoCoreError, OSError) as cause:
         raise StoreUnavailable(
             f"{place.address} does not answer: {cause}",

@@ -128,6 +128,28 @@ def test_without_credentials_nothing_is_asked(
     assert service.seen == []
 
 
+@pytest.mark.parametrize("profile", ["missing", "broken"])
+def test_credentials_that_cannot_be_had_are_not_taken_for_being_offline(
+    world: World,
+    service: FaultyService,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    profile: str,
+) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("[profile broken]\ncredential_process = false\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    service.seen.clear()
+    with pytest.raises(StoreRefused, match="cannot be had") as caught:
+        world.reopened()
+    assert "AWS_PROFILE" in caught.value.hint
+    assert service.seen == []
+
+
 def test_an_entry_in_the_copy_counts_only_while_the_store_has_it(
     world: World, moto: S3Place
 ) -> None:
