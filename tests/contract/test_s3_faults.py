@@ -169,13 +169,13 @@ def test_an_entry_in_the_copy_counts_only_while_the_store_has_it(
 def test_a_machine_that_joins_late_reads_ahead_and_sees_the_same(
     world: World, service: FaultyService
 ) -> None:
-    for number in range(40):
-        world.tell(note(number))
+    for number in range(24):
+        batch = LineageBatch("m", "x", "0" * 64, number, "2026-03-01T12:00:00Z")
+        append(world.store, world.people["dana"], batch, ("m", "0" * 64))
     service.seen.clear()
     late = world.reopened(world.elsewhere("late"))
     assert service.seen.count("GET") > late.index.size + 8, "some were asked ahead"
     assert late.log.head() == world.store.log.head()
-    assert verify_log(late, deep=False).problems == ()
     late.close()
 
 
