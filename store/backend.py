@@ -6,7 +6,7 @@ there yet, list names under a prefix. Paths are relative, with forward slashes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 
@@ -54,12 +54,52 @@ class CanRemove(Protocol):
 
 
 @runtime_checkable
+class HoldsConnections(Protocol):
+    """A place that keeps connections open between calls."""
+
+    def close(self) -> None:
+        """Let go of them; the next call opens new ones."""
+        ...
+
+
+@runtime_checkable
+class KeepsVersions(Protocol):
+    """A place that may still have what was written over."""
+
+    def overwritten(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Names written more than once, each with the id of its oldest version.
+
+        Raises:
+            StoreUnavailable: the place did not answer.
+            StoreRefused: it does not tell.
+        """
+        ...
+
+    def read_version(self, path: str, version: str, *, at_most: int) -> bytes:
+        """One version's content, at most that many bytes and one more.
+
+        Raises:
+            StoreUnavailable: the place did not answer.
+            StoreRefused: it does not give it out.
+        """
+        ...
+
+
+@runtime_checkable
 class Copying(Protocol):
     """A place that answers from a copy on this machine."""
 
     @property
     def source(self) -> Backend:
         """The place itself."""
+        ...
+
+    def has_copy(self, path: str) -> bool:
+        """Whether something would be read from the copy."""
+        ...
+
+    def read_ahead(self, paths: Sequence[str], *, at_most: int) -> None:
+        """Copy, many at once, what is there of these; whatever fails is left out."""
         ...
 
     def forget(self, path: str) -> None:

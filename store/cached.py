@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
-from store.backend import Backend, CanRemove
-from store.errors import StoreUnavailable
+from store.backend import Backend, CanRemove, HoldsConnections
+from store.errors import StoreError, StoreUnavailable
 
 LARGEST_COPY_BYTES = 64 * 1024**2
+READERS = 16
 _COPIED = ("entry/", "object/", "bundle/")
 
 
@@ -62,6 +65,32 @@ class CachedBackend:
         if not isinstance(self.source, CanRemove):
             raise StoreUnavailable(f"{self.address} removes nothing")
         self.source.remove(path)
+
+    def has_copy(self, path: str) -> bool:
+        """See Copying."""
+        return (self._folder / path).is_file()
+
+    def read_ahead(self, paths: Sequence[str], *, at_most: int) -> None:
+        """See Copying. A failure is left for the read that needs the thing."""
+
+        def fetch(path: str) -> None:
+            with contextlib.suppress(StoreError):
+                self.read(path, at_most=at_most)
+
+        for _ in self._readers.map(fetch, paths):
+            """Until all have been tried."""
+
+    def close(self) -> None:
+        """See HoldsConnections."""
+        readers = self.__dict__.pop("_readers", None)
+        if readers is not None:
+            readers.shutdown()
+        if isinstance(self.source, HoldsConnections):
+            self.source.close()
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(READERS)
 
     def forget(self, path: str) -> None:
         """Let the copy of something go."""

@@ -3,6 +3,7 @@
 StoreError
 ├── StoreUnavailable      transient: a lock held, a folder that does not answer
 ├── StoreRefused          terminal: the request can never succeed as it stands
+│   ├── StoreForbidden    these credentials may not do this there
 │   ├── NotAStore         nothing recognisable at that address
 │   ├── UnknownReference  no object, or several, answer to that name
 │   └── MalformedReference
@@ -27,6 +28,10 @@ class StoreUnavailable(StoreError):
 
 class StoreRefused(StoreError):
     """The store will not do this, now or later."""
+
+
+class StoreForbidden(StoreRefused):
+    """Whoever asks may not do this there."""
 
 
 class NotAStore(StoreRefused):

@@ -28,6 +28,7 @@ from store.judgement import (
 )
 from store.objects import Objects
 from store.statement_index import StatementIndex
+from store.versions import written_over
 
 LARGEST_ENTRY_BYTES = 65_535
 """What fits an entry bundle of C2SP tlog-tiles."""
@@ -144,6 +145,15 @@ class Log:
         self._hold_against_index()
         if self.index.size == 0 and self._signed_head is not None:
             self._read_bundles(self._signed_head, progress)
+        is_copied = self._is_copied(self.index.size)
+        size = self._read_on(progress)
+        if is_copied:
+            self._hold_against_index()
+            size = self.index.size
+        self._compare_with_memory(size)
+        return size
+
+    def _read_on(self, progress: Progress = _no_progress) -> int:
         size = self.index.size
         if self._read(size) is not None:
             judge = self._restored_judge()
@@ -157,7 +167,6 @@ class Log:
                 progress(size)
                 if taken < _ENTRIES_PER_TRANSACTION:
                     break
-        self._compare_with_memory(size)
         return size
 
     def _read_bundles(self, signed_head: SignedHead, progress: Progress) -> None:
@@ -208,6 +217,8 @@ class Log:
     def _read_chunk(self, judge: Judge, start: int) -> list[bytes]:
         """The next entries there are, shown to a judge that prepares for them."""
         chunk = self._bundles.take(start) if self._bundles else []
+        if not chunk:
+            self._read_ahead(start)
         while len(chunk) < _ENTRIES_READ_AHEAD:
             data = self._read(start + len(chunk))
             if data is None:
@@ -216,6 +227,20 @@ class Log:
         if isinstance(judge, CanPrepare):
             judge.prepare(chunk)
         return chunk
+
+    def _read_ahead(self, index: int) -> None:
+        """Where each entry is a request, ask for the next ones at once."""
+        if isinstance(self._backend, Copying):
+            ahead = range(index, index + _ENTRIES_READ_AHEAD)
+            self._backend.read_ahead(
+                [entry_path(number) for number in ahead],
+                at_most=LARGEST_ENTRY_BYTES,
+            )
+
+    def _is_copied(self, index: int) -> bool:
+        """Whether an entry comes from a copy that may be older than the store."""
+        backend = self._backend
+        return isinstance(backend, Copying) and backend.has_copy(entry_path(index))
 
     def _judge(self, judge: Judge, index: int, data: bytes) -> Judgement:
         if len(data) > LARGEST_ENTRY_BYTES:
@@ -351,7 +376,7 @@ class Log:
             check_again()
             is_stored = self._backend.put_if_absent(entry_path(index), data)
             if is_stored or self._read(index) == data:
-                self.catch_up()
+                self._compare_with_memory(self._read_on())
                 self._bundle_if_complete(index + 1)
                 return index
 
@@ -401,7 +426,11 @@ class Log:
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
-        return [*problems, *wrong_bundles(self._source, self._leaves)]
+        return [
+            *problems,
+            *wrong_bundles(self._source, self._leaves),
+            *written_over(self._source, self.index.entries),
+        ]
 
     def _leaves(self, start: int, end: int) -> list[bytes]:
         return [entry.leaf for entry in self.index.entries(start, end)]

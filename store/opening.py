@@ -104,6 +104,7 @@ def _folder(address: str) -> Path:
 
 
 def _bucket(address: str) -> Backend:
-    from store.s3 import S3Backend, place_of
+    from store.s3 import S3Backend
+    from store.s3_place import place_of
 
     return S3Backend(place_of(address))

@@ -7,71 +7,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from store.errors import NotAStore, StoreDamaged, StoreError, StoreRefused
+from store.errors import StoreDamaged
 from store.errors import StoreUnavailable as Unavailable
-from store.s3_rest import Credentials, SignedReader, quoted
-
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+from store.s3_place import Place
+from store.s3_problems import (
+    code_and_status,
+    error_code,
+    no_credentials,
+    problem,
+    told_as_ours,
+)
+from store.s3_rest import Answer, Credentials, SignedReader, quoted
 
 _EXISTS = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "409"}
+_ABSENT = {"NoSuchKey", "NoSuchVersion"}
 _MOST_CONFLICTS = 8
 _CONFLICT_PAUSE_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a bucket is, and the part of it that is the store."""
-
-    bucket: str
-    prefix: str
-    endpoint: str
-    region: str
-
-    @property
-    def address(self) -> str:
-        """How a person names it."""
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
-
-    def key(self, path: str) -> str:
-        """Key of a path of the store."""
-        return f"{self.prefix}/{path}" if self.prefix else path
-
-
-def place_of(address: str, environment: Mapping[str, str] = os.environ) -> Place:
-    """Read `s3://bucket/prefix`, with endpoint and region from the usual variables.
-
-    Raises:
-        NotAStore: it names no bucket.
-    """
-    bucket, _, prefix = address.removeprefix("s3://").partition("/")
-    if not bucket or any(part in ("", ".", "..") for part in prefix.split("/")[:-1]):
-        raise NotAStore(
-            f"{address} names no bucket and prefix",
-            hint="Write s3://BUCKET/PREFIX.",
-        )
-    region = (
-        environment.get("AWS_REGION")
-        or environment.get("AWS_DEFAULT_REGION")
-        or "us-east-1"
-    )
-    endpoint = (
-        environment.get("AWS_ENDPOINT_URL_S3")
-        or environment.get("AWS_ENDPOINT_URL")
-        or f"https://s3.{region}.amazonaws.com"
-    )
-    if not endpoint.startswith(("http://", "https://")):
-        raise NotAStore(
-            f"{endpoint} is no address of an S3 service",
-            hint="Set AWS_ENDPOINT_URL_S3 to https://HOST.",
-        )
-    return Place(bucket, prefix.strip("/"), endpoint, region)
 
 
 class S3Backend:
@@ -88,8 +46,7 @@ class S3Backend:
 
     def read(self, path: str, *, at_most: int) -> bytes | None:
         """See Backend.read."""
-        where = f"/{self.place.bucket}/{self.place.key(path)}"
-        answer = self.reader.get(quoted(where), at_most=at_most)
+        answer = self.fetch(path, at_most=at_most)
         if answer.status == 200:
             if len(answer.body) > at_most:
                 raise StoreDamaged(
@@ -98,36 +55,41 @@ class S3Backend:
                 )
             return answer.body
         code = error_code(answer.body)
-        if answer.status == 404 and code != "NoSuchBucket":
+        if answer.status == 404 and code in _ABSENT:
             return None
-        raise _problem(self.place, answer.status, code)
+        raise problem(self.place, answer.status, code)
+
+    def fetch(self, path: str, *, at_most: int) -> Answer:
+        """What the service answers to a read, whatever it is.
+
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
+        where = f"/{self.place.bucket}/{self.place.key(path)}"
+        return self.reader.get(quoted(where), at_most=at_most)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """See Backend.put_if_absent: PUT with `If-None-Match: *`."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError
 
         for attempt in range(_MOST_CONFLICTS):
-            try:
-                self.client.put_object(
-                    Bucket=self.place.bucket,
-                    Key=self.place.key(path),
-                    Body=data,
-                    IfNoneMatch="*",
-                )
-            except ClientError as cause:
-                code, status = _told(cause)
-                if code in _EXISTS or status == 412:
-                    return False
-                if code not in _CONFLICT and status != 409:
-                    raise _problem(self.place, status, code) from cause
-                time.sleep(_CONFLICT_PAUSE_SECONDS * 2**attempt)
-            except BotoCoreError as cause:
-                raise Unavailable(
-                    f"{self.address} does not answer: {cause}",
-                    hint="Check the network, the credentials and AWS_ENDPOINT_URL_S3.",
-                ) from cause
-            else:
-                return True
+            with told_as_ours(self.place):
+                try:
+                    self.client.put_object(
+                        Bucket=self.place.bucket,
+                        Key=self.place.key(path),
+                        Body=data,
+                        IfNoneMatch="*",
+                    )
+                except ClientError as cause:
+                    code, status = code_and_status(cause)
+                    if code in _EXISTS or status == 412:
+                        return False
+                    if code not in _CONFLICT and status != 409:
+                        raise
+                else:
+                    return True
+            time.sleep(_CONFLICT_PAUSE_SECONDS * 2**attempt)
         raise Unavailable(
             f"{self.address} is busy: others keep writing {path}",
             hint="Try again.",
@@ -135,36 +97,58 @@ class S3Backend:
 
     def names(self, prefix: str) -> Iterator[str]:
         """See Backend.names."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        whole = self.place.key(prefix)
         start = len(self.place.key(""))
-        try:
+        with told_as_ours(self.place):
             pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.place.bucket, Prefix=whole
+                Bucket=self.place.bucket, Prefix=self.place.key(prefix)
             )
             for page in pages:
                 for item in page.get("Contents", ()):
                     yield str(item["Key"])[start:]
-        except ClientError as cause:
-            code, status = _told(cause)
-            raise _problem(self.place, status, code) from cause
-        except BotoCoreError as cause:
-            raise Unavailable(f"{self.address} does not answer: {cause}") from cause
 
     def remove(self, path: str) -> None:
         """See CanRemove.remove. A versioned bucket keeps the old version."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with told_as_ours(self.place):
             self.client.delete_object(
                 Bucket=self.place.bucket, Key=self.place.key(path)
             )
-        except ClientError as cause:
-            code, status = _told(cause)
-            raise _problem(self.place, status, code) from cause
-        except BotoCoreError as cause:
-            raise Unavailable(f"{self.address} does not answer: {cause}") from cause
+
+    def overwritten(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """See KeepsVersions: names written more than once, with the oldest version."""
+        start = len(self.place.key(""))
+        oldest: dict[str, tuple[datetime, str]] = {}
+        counts: Counter[str] = Counter()
+        with told_as_ours(self.place):
+            pages = self.client.get_paginator("list_object_versions").paginate(
+                Bucket=self.place.bucket, Prefix=self.place.key(prefix)
+            )
+            for page in pages:
+                # The newest of a name comes first; of two in one second, the later
+                # one in the list is the older.
+                for item in page.get("Versions", ()):
+                    name = str(item["Key"])[start:]
+                    version = (item["LastModified"], str(item["VersionId"]))
+                    counts[name] += 1
+                    if name not in oldest or version[0] <= oldest[name][0]:
+                        oldest[name] = version
+        for name, count in counts.items():
+            if count > 1:
+                yield name, oldest[name][1]
+
+    def read_version(self, path: str, version: str, *, at_most: int) -> bytes:
+        """See KeepsVersions."""
+        with told_as_ours(self.place):
+            answer = self.client.get_object(
+                Bucket=self.place.bucket, Key=self.place.key(path), VersionId=version
+            )
+            return bytes(answer["Body"].read(at_most + 1))
+
+    def close(self) -> None:
+        """See HoldsConnections."""
+        self.reader.close()
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
 
     @cached_property
     def client(self) -> Any:
@@ -195,66 +179,22 @@ class S3Backend:
 
     @cached_property
     def _chain(self) -> _Chain:
-        return _Chain(self.address)
+        return _Chain(self.place)
 
 
 class _Chain:
     """Credentials from wherever boto3 finds them; refreshed by it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, place: Place) -> None:
         import boto3
 
-        self._found: Any = boto3.session.Session().get_credentials()
+        self._place = place
+        with told_as_ours(place):
+            self._found: Any = boto3.session.Session().get_credentials()
         if self._found is None:
-            raise StoreRefused(
-                f"there are no credentials for {address}",
-                hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
-            )
+            raise no_credentials(place.address)
 
     def now(self) -> Credentials:
-        frozen = self._found.get_frozen_credentials()
+        with told_as_ours(self._place):
+            frozen = self._found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
-
-
-def error_code(body: bytes) -> str:
-    """The `<Code>` of an S3 error, or empty."""
-    _, found, rest = body.partition(b"<Code>")
-    code = rest.partition(b"</Code>")[0] if found else b""
-    return code.decode("ascii", "replace")[:64] if len(code) <= 64 else ""
-
-
-def _told(error: ClientError) -> tuple[str, int]:
-    response: Any = error.response
-    return (
-        str(response.get("Error", {}).get("Code", "")),
-        int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)),
-    )
-
-
-def _problem(place: Place, status: int, code: str) -> StoreError:
-    """What a service's answer means for a person."""
-    said = f"{place.endpoint} answered {status} {code}".rstrip()
-    if code == "NoSuchBucket":
-        return NotAStore(
-            f"there is no bucket {place.bucket!r} at {place.endpoint}",
-            hint="Create it first, or check AWS_ENDPOINT_URL_S3 and the region.",
-        )
-    hints = {
-        "RequestTimeTooSkewed": "Set this machine's clock.",
-        "SignatureDoesNotMatch": "The secret key is wrong, or a proxy meddles.",
-        "InvalidAccessKeyId": "The service does not know that access key.",
-        "AccessDenied": "Reading needs s3:GetObject and s3:ListBucket, writing "
-        "s3:PutObject. See docs/s3.md.",
-    }
-    if 300 <= status < 400 or code in ("AuthorizationHeaderMalformed",):
-        return StoreRefused(
-            f"the bucket {place.bucket!r} is not in the region {place.region}: {said}",
-            hint="Set AWS_REGION to the bucket's region.",
-        )
-    if status in (401, 403):
-        hint = hints.get(code, hints["AccessDenied"])
-        return StoreRefused(f"{place.address} is refused: {said}", hint=hint)
-    return Unavailable(
-        f"{place.address} cannot be used: {said}",
-        hint="Check AWS_ENDPOINT_URL_S3, AWS_REGION and the service.",
-    )

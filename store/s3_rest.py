@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
+import os
+import ssl
 import threading
 import time
 import urllib.parse
@@ -16,9 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from store.errors import StoreUnavailable
+from store.errors import StoreRefused, StoreUnavailable
 
-TIMEOUT_SECONDS = 20.0
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+PATIENCE_SECONDS = 10.0
+"""No further attempt begins after so long: reading can go on without the store."""
 _PAUSES_SECONDS = (0.1, 0.4, 1.6)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _NO_BODY = hashlib.sha256(b"").hexdigest()
@@ -58,6 +63,7 @@ class SignedReader:
         self._region = region
         self._credentials = credentials
         self._local = threading.local()
+        self._all: list[http.client.HTTPConnection] = []
 
     def get(self, path: str, *, at_most: int) -> Answer:
         """Fetch `/bucket/key`; at most that many bytes and one more are read.
@@ -66,19 +72,28 @@ class SignedReader:
 
         Raises:
             StoreUnavailable: the service did not answer.
+            StoreRefused: whatever answered is not to be trusted.
         """
-        problem = ""
+        problem, started = "", time.monotonic()
         for pause in (*_PAUSES_SECONDS, None):
             try:
                 answer = self._once(self._base + path, at_most)
                 if answer.status not in _TRANSIENT:
                     return answer
                 problem = f"it answered {answer.status}"
+            except ssl.SSLCertVerificationError as cause:
+                self._drop()
+                raise StoreRefused(
+                    f"the certificate of {self._netloc} is not trusted: "
+                    f"{cause.verify_message}",
+                    hint="Name the authority that issued it in AWS_CA_BUNDLE.",
+                ) from cause
             except (OSError, http.client.HTTPException) as cause:
                 self._drop()
                 problem = str(cause) or type(cause).__name__
-            if pause is not None:
-                time.sleep(pause)
+            if pause is None or time.monotonic() - started > PATIENCE_SECONDS:
+                break
+            time.sleep(pause)
         raise StoreUnavailable(
             f"{self._netloc} does not answer: {problem}",
             hint="Check the network and AWS_ENDPOINT_URL_S3; reading goes on from what "
@@ -98,20 +113,36 @@ class SignedReader:
     def _connection(self) -> http.client.HTTPConnection:
         known: http.client.HTTPConnection | None = getattr(self._local, "open", None)
         if known is None:
-            kind = (
-                http.client.HTTPSConnection
-                if self._is_tls
-                else http.client.HTTPConnection
-            )
-            known = kind(self._host, self._port, timeout=TIMEOUT_SECONDS)
-            self._local.open = known
+            known = self._local.open = self._new_connection()
+            self._all.append(known)
+        if known.sock is None:
+            known.connect()
+        known.sock.settimeout(READ_SECONDS)
         return known
+
+    def _new_connection(self) -> http.client.HTTPConnection:
+        if not self._is_tls:
+            return http.client.HTTPConnection(
+                self._host, self._port, timeout=CONNECT_SECONDS
+            )
+        trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=CONNECT_SECONDS, context=trusted
+        )
 
     def _drop(self) -> None:
         known: http.client.HTTPConnection | None = getattr(self._local, "open", None)
         if known is not None:
             known.close()
+            self._all.remove(known)
             self._local.open = None
+
+    def close(self) -> None:
+        """Close the connections of every thread, none of which may be reading."""
+        for connection in self._all:
+            connection.close()
+        self._all.clear()
+        self._local = threading.local()
 
     def _headers(self, path: str, now: datetime) -> dict[str, str]:
         credentials = self._credentials()

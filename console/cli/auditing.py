@@ -10,6 +10,7 @@ from console.cli.context import Context
 from console.cli.files import read_file, write_whole
 from console.cli.output import say, show, show_json
 from console.services.problems import Misuse
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from console.reports.verification import Verified
@@ -60,9 +61,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def doctor(context: Context) -> int:
     """`doctor`: 0 fine, 1 something is wrong, 3 could not tell."""
-    from console.services.doctor import Health, examine
+    from console.services.doctor import Finding, Health, examine, not_opened
 
-    found = list(examine(context.store))
+    found: list[Finding] = []
+    try:
+        found.extend(examine(context.store))
+    except StoreError as problem:
+        found.append(not_opened(problem))
     if context.arguments.format == "json":
         show_json("doctor", findings=found)
     else:

@@ -6,28 +6,31 @@ changed.
 
 from __future__ import annotations
 
-import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from console.services.opened import OpenStore, confirmed_anchor, parse_time
+from console.services.opened import (
+    OpenStore,
+    confirmed_anchor,
+    parse_time,
+    wall_clock,
+)
 from policies.trust_root import BuiltInRole
-from store.backend import Backend, source_of
-from store.errors import StoreError, StoreUnavailable
+from store.backend import source_of
+from store.errors import StoreError, StoreForbidden, StoreUnavailable
 from store.opening import is_remote, probe
-
-if TYPE_CHECKING:
-    from store.s3 import S3Backend
 
 WARN_DAYS = (90, 30, 7)
 """Days before a trust root expires on which it is worth saying."""
-LARGEST_SKEW = timedelta(seconds=60)
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+
+
+LITTLE_SPACE_BYTES = 1024**3
 
 
 class Health(StrEnum):
@@ -63,12 +66,27 @@ def examine(store: OpenStore) -> Iterator[Finding]:
         _unknown_entries,
         _key_files,
         _service_keys,
+        _space_here,
+        _space_there,
     ):
         finding = look(store)
         if finding is not None:
             yield finding
     if is_remote(store.address) and store.is_answering:
-        yield from _bucket(store)
+        from console.services.doctor_bucket import examine_bucket
+
+        yield from examine_bucket(source_of(store.backend), wall_clock)
+
+
+def not_opened(problem: StoreError) -> Finding:
+    """What to say of a store that could not be opened at all."""
+    is_transient = isinstance(problem, StoreUnavailable)
+    return Finding(
+        "the store answers",
+        Health.UNKNOWN if is_transient else Health.WRONG,
+        str(problem),
+        problem.hint,
+    )
 
 
 def _answers(store: OpenStore) -> Finding:
@@ -91,7 +109,7 @@ def _keeps_the_first(store: OpenStore) -> Finding | None:
     except StoreUnavailable as problem:
         return Finding(what, Health.UNKNOWN, str(problem), problem.hint)
     except StoreError as problem:
-        is_reader = "is refused" in str(problem)
+        is_reader = isinstance(problem, StoreForbidden)
         return Finding(
             what,
             Health.WARNING if is_reader else Health.WRONG,
@@ -195,109 +213,19 @@ def _service_keys(store: OpenStore) -> Finding | None:
     )
 
 
-def _bucket(store: OpenStore) -> Iterator[Finding]:
-    from store.s3 import S3Backend
-
-    backend: Backend = source_of(store.backend)
-    if isinstance(backend, S3Backend):
-        yield _clock(backend)
-        yield _overwriting(backend)
-        yield _deleting(backend)
-        yield _versioning(backend)
+def _space_here(store: OpenStore) -> Finding:
+    return _space("this machine has room for its data", store.folder)
 
 
-def _clock(backend: S3Backend) -> Finding:
-    from store.s3_rest import quoted
+def _space_there(store: OpenStore) -> Finding | None:
+    if is_remote(store.address):
+        return None
+    return _space("the store's folder has room", Path(store.address).expanduser())
 
-    what = "this machine's clock agrees with the service's"
-    where = quoted(f"/{backend.place.bucket}/{backend.place.key('entry/000')}")
-    answer = backend.reader.get(where, at_most=1 << 20)
-    try:
-        theirs = parsedate_to_datetime(answer.date)
-    except ValueError:
-        return Finding(what, Health.UNKNOWN, "the service tells no time")
-    from console.services.opened import wall_clock
 
-    skew = abs(wall_clock() - theirs)
-    told = f"{skew.total_seconds():.0f} s apart"
-    if skew > LARGEST_SKEW:
-        return Finding(what, Health.WARNING, told, "Set this machine's clock.")
+def _space(what: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    told = f"{free / 1024**3:.1f} GiB free at {folder}"
+    if free < LITTLE_SPACE_BYTES:
+        return Finding(what, Health.WARNING, told, "Free some space.")
     return Finding(what, Health.FINE, told)
-
-
-def _probe_key(backend: S3Backend) -> str:
-    """A name under entry/ that no index can have."""
-    return backend.place.key(f"entry/probe-{secrets.token_hex(8)}")
-
-
-def _overwriting(backend: S3Backend) -> Finding:
-    """Whether the bucket's policy asks for If-None-Match under entry/."""
-    from botocore.exceptions import ClientError
-
-    what = "the bucket refuses writes to entry/ without If-None-Match"
-    key = _probe_key(backend)
-    try:
-        backend.client.put_object(Bucket=backend.place.bucket, Key=key, Body=b"x")
-    except ClientError as cause:
-        return Finding(what, Health.FINE, str(cause.response["Error"].get("Code")))
-    try:
-        backend.client.delete_object(Bucket=backend.place.bucket, Key=key)
-    except ClientError:
-        return Finding(
-            what,
-            Health.WARNING,
-            f"it accepted one, and {key} cannot be removed",
-            "Add the bucket policy in docs/s3.md.",
-        )
-    return Finding(
-        what,
-        Health.WARNING,
-        "it accepted one: whoever may write can overwrite an entry",
-        "Add the bucket policy in docs/s3.md.",
-    )
-
-
-def _deleting(backend: S3Backend) -> Finding:
-    from botocore.exceptions import ClientError
-
-    what = "the bucket refuses deletes under entry/"
-    try:
-        backend.client.delete_object(
-            Bucket=backend.place.bucket, Key=_probe_key(backend)
-        )
-    except ClientError as cause:
-        return Finding(what, Health.FINE, str(cause.response["Error"].get("Code")))
-    return Finding(
-        what,
-        Health.WARNING,
-        "these credentials may delete entries",
-        "Add the bucket policy in docs/s3.md.",
-    )
-
-
-def _versioning(backend: S3Backend) -> Finding:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    what = "old versions are kept"
-    try:
-        answer = backend.client.get_bucket_versioning(Bucket=backend.place.bucket)
-        status = str(answer.get("Status", ""))
-    except (ClientError, BotoCoreError):
-        return Finding(what, Health.UNKNOWN, "these credentials may not ask")
-    if status != "Enabled":
-        return Finding(
-            what,
-            Health.WARNING,
-            "versioning is off",
-            "Turn on versioning, and Object Lock where the service has it.",
-        )
-    try:
-        backend.client.get_object_lock_configuration(Bucket=backend.place.bucket)
-    except (ClientError, BotoCoreError):
-        return Finding(
-            what,
-            Health.WARNING,
-            "versioning is on, Object Lock is not",
-            "Object Lock keeps old versions even from the bucket's owner.",
-        )
-    return Finding(what, Health.FINE, "versioning and Object Lock")

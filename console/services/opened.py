@@ -26,7 +26,7 @@ from policies.topics import UPKEEP, erased_topic
 from policies.trust_root import ServiceKind, TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
-from store.backend import Backend, entry_path
+from store.backend import Backend, HoldsConnections, entry_path
 from store.cached import CachedBackend
 from store.errors import NotAStore, StoreDamaged, StoreUnavailable
 from store.heads import RememberedHeads
@@ -361,6 +361,8 @@ class OpenStore:
     def close(self) -> None:
         """Release what is open."""
         self.index.close()
+        if isinstance(self.backend, HoldsConnections):
+            self.backend.close()
 
 
 def read_origin(backend: Backend) -> str:
@@ -416,8 +418,12 @@ def open_store(
         origin = read_origin(backend)
     store = OpenStore(backend, origin, places, configuration, clock=clock)
     store.max_age = max_age
-    store.catch_up_or_look_back(progress)
-    check_anchor(store, anchor)
+    try:
+        store.catch_up_or_look_back(progress)
+        check_anchor(store, anchor)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from connectors.opening import open_sources
@@ -27,12 +26,12 @@ from policies.trust_root import ServiceKind
 from tests.bench.history import fill
 from tests.bench.log_rows import log_rows
 from tests.bench.promotions import write_promotions
-from tests.bench.row import Row
+from tests.bench.stores import store_rows
+from tests.bench.table import REPEATS, Row, environment, seconds
 from tests.contract.mlflow_server import running
 from tests.worlds import new_world
 
 RUNS = int(os.environ.get("COUNTERSIGN_BENCH_RUNS", "20000"))
-REPEATS = 7
 PROMOTIONS = int(os.environ.get("COUNTERSIGN_BENCH_PROMOTIONS", "500"))
 
 
@@ -42,6 +41,7 @@ def main() -> None:
         folder = Path(name)
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
         rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
+        rows += store_rows(demo, folder)
         rows += [*import_rows(folder), *audit_rows(demo, folder), *later_rows()]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):
@@ -49,27 +49,6 @@ def main() -> None:
         print(
             "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
         )
-
-
-def environment(demo: Demonstrated) -> dict[str, str]:
-    """What the demonstration's own processes run with."""
-    variables = os.environ | {
-        "COUNTERSIGN_HOME": str(demo.home),
-        "PYTHONPYCACHEPREFIX": str(demo.home / "bytecode"),
-    }
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    return variables
-
-
-def seconds(action: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median wall time of some runs after one that does not count."""
-    action()
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
 
 
 def gate_rows(demo: Demonstrated) -> list[Row]:

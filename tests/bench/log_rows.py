@@ -19,7 +19,7 @@ from policies.dsse import Envelope
 from policies.keys import PublicKey
 from policies.predicates import LineageBatch
 from store.backend import entry_path
-from tests.bench.row import Row
+from tests.bench.table import Row
 from tests.worlds import World, new_world
 
 ENTRIES = int(os.environ.get("COUNTERSIGN_BENCH_ENTRIES", "20000"))

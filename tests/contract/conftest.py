@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.mlflow_server import Server, running, seed
+from tests.contract.s3_places import S3Place, moto_place
 
 
 def _python() -> str:
@@ -31,3 +32,10 @@ def mlflow_file_server() -> Iterator[Server]:
     with running(_python(), backend="file") as server:
         seed(server)
         yield server
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
+    """Moto's S3 server with one bucket."""
+    with moto_place(tmp_path_factory.mktemp("moto")) as place:
+        yield place

@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from store.backend import HoldsConnections
+from store.folder import FolderBackend
+from store.opening import open_backend
+
 ENDPOINT = "COUNTERSIGN_TEST_S3"
-"""A URL with a bucket, `http://host:port/bucket`; credentials in AWS's variables."""
+"""A URL with a bucket, `http://host:port/bucket`; `_KEY` and `_SECRET` beside it."""
 START_SECONDS = 30.0
 
 
@@ -76,6 +80,16 @@ def moto_place(folder: Path) -> Iterator[S3Place]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def copy_store(folder: Path, address: str) -> None:
+    """Put everything that a store in a folder has at another address."""
+    source, target = FolderBackend(folder), open_backend(address)
+    for kind in ("object/", "checkpoint/", "entry/"):
+        for path in source.names(kind):
+            target.put_if_absent(path, (folder / path).read_bytes())
+    if isinstance(target, HoldsConnections):
+        target.close()
 
 
 def client(place: S3Place):  # type: ignore[no-untyped-def]  # boto3 has no types

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from store.backend import Backend, CanRemove, entry_path, object_path
+from store.backend import Backend, CanRemove, HoldsConnections, entry_path, object_path
 from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
 from store.objects import Objects
 from store.opening import create_backend, open_backend
-from tests.contract.s3_places import ENDPOINT, S3Place, client, moto_place, real_place
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
+from tests.contract.s3_places import ENDPOINT, S3Place, client, real_place
 
 
 @pytest.fixture
@@ -49,8 +44,11 @@ def address(
 
 
 @pytest.fixture
-def backend(address: str) -> Backend:
-    return create_backend(address)
+def backend(address: str) -> Iterator[Backend]:
+    made = create_backend(address)
+    yield made
+    if isinstance(made, HoldsConnections):
+        made.close()
 
 
 services = pytest.mark.parametrize("s3", ["moto", "real"], indirect=True)
@@ -161,8 +159,11 @@ def test_a_service_that_is_down_is_unavailable_and_says_where(
 
 @services
 def test_names_with_odd_characters_are_signed_right(s3: S3Place) -> None:
-    backend = open_backend(f"s3://{s3.bucket}/a b+c=d/ü~(1)/store")
+    address = f"{s3.address()}/a b+c=d/ü~(1)/store"
+    backend = open_backend(address)
     assert backend.put_if_absent("entry/000", b"x")
     assert backend.read("entry/000", at_most=10) == b"x"
-    found = client(s3).get_object(Bucket=s3.bucket, Key="a b+c=d/ü~(1)/store/entry/000")
-    assert found["Body"].read() == b"x"
+    key = f"{address.removeprefix(f's3://{s3.bucket}/')}/entry/000"
+    with closing(client(s3)) as bucket:
+        found = bucket.get_object(Bucket=s3.bucket, Key=key)
+        assert found["Body"].read() == b"x"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,16 +27,10 @@ from store import s3_rest
 from store.backend import entry_path
 from store.errors import StoreDamaged, StoreUnavailable
 from store.facts import Fact, FactKind
-from tests.contract.s3_places import ENDPOINT, S3Place, client, moto_place, real_place
+from tests.contract.s3_places import ENDPOINT, S3Place, client, real_place
 from tests.worlds import World, new_world
 
 NOON = "2026-03-01T12:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Place]:
-    with moto_place(tmp_path_factory.mktemp("moto")) as place:
-        yield place
 
 
 @pytest.fixture(params=["moto", "real"])
@@ -123,9 +118,10 @@ def test_an_entry_overwritten_in_the_bucket_is_found_although_a_copy_is_here(
     bucket_world.tell(note(1))
     bucket_world.tell(note(2))
     prefix = bucket_world.store.address.removeprefix(f"s3://{place.bucket}/")
-    client(place).put_object(
-        Bucket=place.bucket, Key=f"{prefix}/{entry_path(1)}", Body=b"something else"
-    )
+    with closing(client(place)) as bucket:
+        bucket.put_object(
+            Bucket=place.bucket, Key=f"{prefix}/{entry_path(1)}", Body=b"something else"
+        )
     problems = verify_log(bucket_world.store, deep=False).problems
     assert any("entry 1" in problem and "changed" in problem for problem in problems)
     stranger = bucket_world.reopened(bucket_world.elsewhere("stranger"))
@@ -145,7 +141,8 @@ def test_newest_entries_deleted_from_the_bucket_are_noticed(
     bucket_world.tell(note(1))
     last = bucket_world.store.index.size - 1
     prefix = bucket_world.store.address.removeprefix(f"s3://{place.bucket}/")
-    client(place).delete_object(Bucket=place.bucket, Key=f"{prefix}/{entry_path(last)}")
+    with closing(client(place)) as bucket:
+        bucket.delete_object(Bucket=place.bucket, Key=f"{prefix}/{entry_path(last)}")
     with pytest.raises(StoreDamaged, match="has seen"):
         bucket_world.reopened()
 
