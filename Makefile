@@ -37,6 +37,8 @@ fast: dev ## The tests that need no outside server, in about a minute
 bench: dev $(MLFLOW_VENV)/.ready ## Print the table of budgets with measured numbers
 	$(BIN)/python -m tests.bench
 
+peers: .peers/sigstore-js/.ready .peers/tlog ## Fetch the verifiers of others that tests use (npm, Go)
+
 dist: dev ## Build the wheel and an offline wheelhouse into dist/
 	rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
@@ -53,7 +55,7 @@ screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg
 
 clean: ## Remove what these targets made
-	rm -rf $(VENV) $(MLFLOW_VENV) dist .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(MLFLOW_VENV) .peers dist .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/.base:
 	$(PYTHON) -m venv $(VENV)
@@ -72,3 +74,12 @@ $(MLFLOW_VENV)/.ready: requirements/sample.txt
 	$(PYTHON) -m venv $(MLFLOW_VENV)
 	$(MLFLOW_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/sample.txt
 	@touch $@
+
+.peers/sigstore-js/.ready: tests/peers/sigstore-js/package.json tests/peers/sigstore-js/package-lock.json
+	mkdir -p $(@D)
+	cp $^ $(@D)/
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.peers/tlog: tests/peers/tlog/main.go tests/peers/tlog/go.mod tests/peers/tlog/go.sum
+	go build -C tests/peers/tlog -o $(CURDIR)/$@ .

@@ -83,7 +83,7 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     except (UnicodeDecodeError, ValueError) as cause:
         raise MalformedStatement("this is no checkpoint") from cause
     root = canonical_base64(root_text)
-    if not size_text.isdecimal() or str(int(size_text)) != size_text or len(root) != 32:
+    if not _is_size(size_text) or len(root) != 32:
         raise MalformedStatement("the checkpoint's size or root is malformed")
     if not signatures.endswith("\n"):
         raise MalformedStatement("the checkpoint is cut short")
@@ -97,3 +97,8 @@ def read_checkpoint(data: bytes) -> Checkpoint:
             raise MalformedStatement("the checkpoint has a short signature")
         found.append((name, signature))
     return Checkpoint(origin, int(size_text), root, tuple(found))
+
+
+def _is_size(text: str) -> bool:
+    """Whether text is a number of at most 19 digits, in the one spelling it has."""
+    return len(text) < 20 and text.isdecimal() and str(int(text)) == text

@@ -17,6 +17,7 @@ from policies.permissions import (
     check_own,
     check_prefix,
     check_slot,
+    check_subject,
     check_version_key,
     refuse_repetition,
     require_role,
@@ -88,6 +89,7 @@ class Ledger:
             statement = read
             signer, key = self._verified_signer(envelope, statement, history)
             check_prefix(statement, history, self.state.root)
+            check_subject(statement)
             refuse_repetition(envelope, history)
             self._check_permission(statement, signer, history)
             self._take_effect(index, statement, signer, key, history)

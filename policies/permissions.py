@@ -38,6 +38,19 @@ def check_prefix(
         raise Refused(f"its signer saw another history of {prefix.size} entries")
 
 
+def check_subject(statement: Statement) -> None:
+    """Whether what other tools match on is what we judge: the model's bytes.
+
+    Verifiers that know in-toto and not us look at the subject's digest alone.
+
+    Raises:
+        Refused: the subject names other bytes than the predicate.
+    """
+    manifest = getattr(statement.predicate, "manifest", None)
+    if manifest is not None and manifest != statement.subject[1]:
+        raise Refused("its subject is not the manifest it speaks of")
+
+
 def refuse_repetition(envelope: Envelope, history: History) -> None:
     """Refuse a statement that was accepted before.
 

@@ -111,26 +111,48 @@ class ModelRecord:
         return found[-1] if found else None
 
 
+class RunningRecord:
+    """A model's record that is read on: as it was before one entry after another."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = sorted(entries, key=lambda e: e.index)
+        self._taken, self._record = 0, ModelRecord()
+
+    def before(self, position: int) -> ModelRecord:
+        """The record of the entries below an index. Holds until the next call."""
+        if self._taken and self._entries[self._taken - 1].index >= position:
+            self._taken, self._record = 0, ModelRecord()
+        while (
+            self._taken < len(self._entries)
+            and self._entries[self._taken].index < position
+        ):
+            _take(self._record, self._entries[self._taken])
+            self._taken += 1
+        return self._record
+
+
 def read_model_record(entries: Sequence[Entry]) -> ModelRecord:
     """Fold the accepted statements on a model's topic, in log order."""
     record = ModelRecord()
     for entry in sorted(entries, key=lambda e: e.index):
-        match entry.statement.predicate:
-            case Request() as request:
-                record.requests[entry.id] = RequestRecord(
-                    entry, request, RequestState.OPEN
-                )
-            case Approval() as approval:
-                _answer(record, entry, approval)
-            case Withdrawal() as withdrawal:
-                _withdraw(record, withdrawal)
-            case PromotionIntent() as intent:
-                _begin(record, entry, intent)
-            case PromotionOutcome() as outcome:
-                _end(record, entry, outcome)
-            case _ if entry.statement.type is PredicateType.DEMOTION:
-                _demote(record, entry)
+        _take(record, entry)
     return record
+
+
+def _take(record: ModelRecord, entry: Entry) -> None:
+    match entry.statement.predicate:
+        case Request() as request:
+            record.requests[entry.id] = RequestRecord(entry, request, RequestState.OPEN)
+        case Approval() as approval:
+            _answer(record, entry, approval)
+        case Withdrawal() as withdrawal:
+            _withdraw(record, withdrawal)
+        case PromotionIntent() as intent:
+            _begin(record, entry, intent)
+        case PromotionOutcome() as outcome:
+            _end(record, entry, outcome)
+        case _ if entry.statement.type is PredicateType.DEMOTION:
+            _demote(record, entry)
 
 
 def _answer(record: ModelRecord, entry: Entry, approval: Approval) -> None:

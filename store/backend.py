@@ -6,15 +6,8 @@ there yet, list names under a prefix. Paths are relative, with forward slashes.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol, runtime_checkable
-
-from store.errors import NotAStore, StoreDamaged, StoreRefused, StoreUnavailable
 
 
 class Backend(Protocol):
@@ -60,6 +53,25 @@ class CanRemove(Protocol):
         ...
 
 
+@runtime_checkable
+class Copying(Protocol):
+    """A place that answers from a copy on this machine."""
+
+    @property
+    def source(self) -> Backend:
+        """The place itself."""
+        ...
+
+    def forget(self, path: str) -> None:
+        """Let the copy of something go."""
+        ...
+
+
+def source_of(backend: Backend) -> Backend:
+    """The place itself, where `backend` answers from a copy of it on this machine."""
+    return backend.source if isinstance(backend, Copying) else backend
+
+
 def padded_index(index: int) -> str:
     """Path of a number as in C2SP tlog-tiles: 1234067 is `x001/x234/067`."""
     groups = [f"{index % 1000:03d}"]
@@ -81,150 +93,3 @@ def checkpoint_path(size: int) -> str:
 def object_path(digest: str) -> str:
     """Path of an object by its SHA-256 in hex."""
     return f"object/{digest[:2]}/{digest}"
-
-
-class FolderBackend:
-    """A store in a folder of a local or POSIX-complete network file system."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @property
-    def address(self) -> str:
-        """The folder's path."""
-        return str(self._folder)
-
-    def read(self, path: str, *, at_most: int) -> bytes | None:
-        """See Backend.read."""
-        try:
-            with open(self._folder / path, "rb") as stream:
-                data = stream.read(at_most + 1)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as cause:
-            raise _unavailable(self.address, path, cause) from cause
-        if len(data) > at_most:
-            raise StoreDamaged(
-                f"{path} in {self.address} is larger than {at_most} bytes",
-                hint="Something other than countersign wrote it; look at that file.",
-            )
-        return data
-
-    def put_if_absent(self, path: str, data: bytes) -> bool:
-        """See Backend.put_if_absent: temporary file, fsync, link(2), fsync folder."""
-        target = self._folder / path
-        if target.exists():
-            return False
-        staging = self._folder / "tmp"
-        temporary = staging / f"{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            _make_folders(target.parent, self._folder)
-            staging.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                return False
-            _sync_folder(target.parent)
-        except OSError as cause:
-            raise _unavailable(self.address, path, cause) from cause
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
-        return True
-
-    def names(self, prefix: str) -> Iterator[str]:
-        """See Backend.names."""
-        root = self._folder / prefix
-        for folder, _, files in os.walk(root if root.is_dir() else root.parent):
-            for name in files:
-                path = (Path(folder) / name).relative_to(self._folder).as_posix()
-                if path.startswith(prefix):
-                    yield path
-
-    def remove(self, path: str) -> None:
-        """See CanRemove.remove."""
-        target = self._folder / path
-        try:
-            target.unlink(missing_ok=True)
-            if target.parent.is_dir():
-                _sync_folder(target.parent)
-        except OSError as cause:
-            raise _unavailable(self.address, path, cause) from cause
-
-    def prepare(self) -> None:
-        """Create the folder and prove that it honours put-if-absent.
-
-        Raises:
-            StoreRefused: the file system has no hard links or lets one be replaced.
-            StoreUnavailable: the folder cannot be written.
-        """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as cause:
-            raise _unavailable(self.address, "", cause) from cause
-        probe = f"tmp/probe-{secrets.token_hex(8)}"
-        first = self.put_if_absent(probe, b"first")
-        second = self.put_if_absent(probe, b"second")
-        kept = self.read(probe, at_most=16)
-        (self._folder / probe).unlink(missing_ok=True)
-        if not first or second or kept != b"first":
-            raise StoreRefused(
-                f"{self.address} does not keep the first of two writes",
-                hint="Use a file system with hard links, or an S3 bucket.",
-            )
-
-
-def open_backend(address: str) -> FolderBackend:
-    """Return the backend that an address names, which must exist.
-
-    Raises:
-        NotAStore: nothing is there.
-    """
-    if "://" in address:
-        raise NotAStore(
-            f"{address}: only folders can hold a store in this version",
-            hint="Give a folder: --store FOLDER.",
-        )
-    folder = Path(address).expanduser()
-    if not (folder / "entry").is_dir():
-        raise NotAStore(
-            f"there is no store at {address}",
-            hint=f"Create one: countersign init --store {address}",
-        )
-    return FolderBackend(folder)
-
-
-def _make_folders(folder: Path, root: Path) -> None:
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    current = folder
-    while current != root and root in current.parents:
-        _sync_folder(current.parent)
-        current = current.parent
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unavailable(address: str, path: str, cause: OSError) -> StoreUnavailable:
-    hints = {
-        errno.ENOSPC: "Free some space; nothing was half-written.",
-        errno.EDQUOT: "Your quota is used up; nothing was half-written.",
-        errno.EACCES: "Check who may write to that folder.",
-        errno.EROFS: "The file system is mounted read-only.",
-    }
-    place = f"{address}/{path}" if path else address
-    return StoreUnavailable(
-        f"{place}: {cause.strerror or cause}",
-        hint=hints.get(cause.errno or 0, "Check the folder and try again."),
-    )

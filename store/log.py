@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from store import merkle
-from store.backend import Backend, entry_path
+from store.backend import Backend, Copying, entry_path, source_of
 from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.heads import Head, RememberedHeads
 from store.judgement import History, IndexedEntry, Judge, Judgement, Standing
@@ -110,6 +110,7 @@ class Log:
         judge_factory: Callable[[], Judge],
     ) -> None:
         self._backend = backend
+        self._source = source_of(backend)
         self._judge_factory = judge_factory
         self._heads = heads
         self.index = index
@@ -183,7 +184,7 @@ class Log:
         newest = self.index.entry(self.index.size - 1)
         if newest is None:
             return
-        data = self._read(newest.index)
+        data = self._read_source(newest.index)
         if data is not None and merkle.leaf_hash(data) == newest.leaf:
             return
         try:
@@ -202,12 +203,16 @@ class Log:
         with tempfile.TemporaryDirectory() as folder:
             aside = StatementIndex(Path(folder) / "aside.sqlite")
             try:
-                again = Log(self._backend, aside, _NO_MEMORY, self._judge_factory)
+                again = Log(self._source, aside, _NO_MEMORY, self._judge_factory)
                 again.catch_up()
                 restored = self._accepted_loss(again)
                 if restored is None:
                     raise damage
+                seen = self.index.size
                 self.index.take_from(aside)
+                if isinstance(self._backend, Copying):
+                    for index in range(restored, seen):
+                        self._backend.forget(entry_path(index))
                 self._heads.forget_above(restored)
             finally:
                 aside.close()
@@ -242,7 +247,8 @@ class Log:
                 return
             if remembered.size == size:
                 return
-        if self._read(size + 1) is not None:
+        is_followed = self._read(size + 1) is not None
+        if is_followed and self._read(size) is None:
             raise StoreDamaged(
                 f"entry {size} is missing at {self._backend.address}, and entry "
                 f"{size + 1} is there",
@@ -294,7 +300,9 @@ class Log:
         Raises:
             StoreDamaged: they are missing or were changed.
         """
-        data = self._read(index)
+        return self._hold(index, self._read(index))
+
+    def _hold(self, index: int, data: bytes | None) -> bytes:
         indexed = self.index.entry(index)
         if data is None or indexed is None:
             raise StoreDamaged(
@@ -319,7 +327,7 @@ class Log:
         problems: list[StoreError] = []
         for entry in self.index.entries():
             try:
-                self.entry_bytes(entry.index)
+                self._hold(entry.index, self._read_source(entry.index))
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)
@@ -327,3 +335,7 @@ class Log:
 
     def _read(self, index: int) -> bytes | None:
         return self._backend.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)
+
+    def _read_source(self, index: int) -> bytes | None:
+        """The entry as the store itself has it, whatever is kept on this machine."""
+        return self._source.read(entry_path(index), at_most=_LARGEST_GARBAGE_BYTES)

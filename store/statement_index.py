@@ -217,6 +217,15 @@ class StatementIndex:
             *topics,
         )
 
+    def newest_on_topics(self, before: int, *topics: str) -> int:
+        """Index of the newest entry below `before` under any of the topics, or -1."""
+        marks = ",".join("?" * len(topics))
+        row = self._connection.execute(
+            f"SELECT max(idx) FROM topic WHERE topic IN ({marks}) AND idx < ?",
+            (*topics, before),
+        ).fetchone()
+        return -1 if row[0] is None else int(row[0])
+
     def topics_starting(self, prefix: str) -> list[str]:
         """Distinct topics that begin with `prefix`."""
         rows = self._connection.execute(

@@ -21,6 +21,14 @@ settings.register_profile("steady", deadline=None, derandomize=True, database=No
 settings.load_profile("steady")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# The same examples in every run, so that a failure is of the change under test. To look
+# for new ones: COUNTERSIGN_TEST_HYPOTHESIS=searching.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "searching", deadline=None, database=None, max_examples=5_000, print_blob=True
+)
+settings.load_profile(os.environ.get("COUNTERSIGN_TEST_HYPOTHESIS", "repeatable"))
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

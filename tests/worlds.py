@@ -107,12 +107,12 @@ class World:
         return Places(self.folder / name / "data", self.folder / name / "config")
 
 
-def new_world(folder: Path) -> World:
+def new_world(folder: Path, address: str = "") -> World:
     """A store founded by Dana, who holds every built-in role."""
     places, clock = Places(folder / "data", folder / "config"), Clock()
     founder = create_key_file(places.keys / "dana.pem", None)
     founded = found_store(
-        str(folder / "store"),
+        address or str(folder / "store"),
         places,
         Configuration(),
         founder,

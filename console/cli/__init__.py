@@ -57,7 +57,7 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
-    "auditing": ("log", "export", "verify"),
+    "auditing": ("log", "export", "verify", "doctor"),
 }
 """The modules of this package and the commands each declares."""
 
@@ -96,9 +96,9 @@ def _add_common(parser: argparse.ArgumentParser, *, default: object) -> None:
     group = parser.add_argument_group("everywhere")
     group.add_argument(
         "--store",
-        metavar="FOLDER",
+        metavar="PLACE",
         default=default,
-        help="the store (else $COUNTERSIGN_STORE)",
+        help="a folder or s3://BUCKET/PREFIX (else $COUNTERSIGN_STORE)",
     )
     group.add_argument(
         "--anchor",

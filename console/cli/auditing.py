@@ -38,6 +38,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=log_verify)
+    parser = commands.add_parser(
+        "doctor", help="look the store and this machine over, and say what to do"
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=doctor)
     export = commands.add_parser("export", help="files for others")
     exports = export.add_subparsers(dest="what", required=True, metavar="WHAT")
     parser = exports.add_parser("audit", help="the auditor's file")
@@ -46,6 +51,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--since", default="", metavar="TIME")
     parser.add_argument("--until", default="", metavar="TIME")
     parser.set_defaults(handler=export_audit)
+    parser = exports.add_parser(
+        "statement", help="one statement, for verifiers that are not ours"
+    )
+    parser.add_argument("statement", metavar="STATEMENT", help="index or id")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.set_defaults(handler=export_statement)
     parser = commands.add_parser(
         "verify", help="verify an auditor's file: no store, no network"
     )
@@ -55,6 +66,24 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=verify)
+
+
+def doctor(context: Context) -> int:
+    """`doctor`: 0 fine, 1 something is wrong, 3 could not tell."""
+    from console.services.doctor import Health, examine
+
+    found = list(examine(context.store))
+    if context.arguments.format == "json":
+        show_json("doctor", findings=found)
+    else:
+        for finding in found:
+            show(f"{finding.health.value.upper():<8} {finding.what}: {finding.found}")
+            if finding.next_step:
+                show(f"         {finding.next_step}")
+    healths = {finding.health for finding in found}
+    if Health.WRONG in healths:
+        return 1
+    return 3 if Health.UNKNOWN in healths else 0
 
 
 def log_show(context: Context) -> int:
@@ -193,6 +222,23 @@ def export_audit(context: Context) -> int:
     write_whole(target, data)
     say(f"Wrote {target} ({len(data)} bytes). An auditor verifies it with:")
     show(f"countersign verify {target.name} --anchor {store.first_root}")
+    return 0
+
+
+def export_statement(context: Context) -> int:
+    """`export statement`"""
+    from console.reports.statement_files import statement_files, write_folder
+    from console.services.checkpoints import (
+        make_checkpoint,
+        require_statement_index,
+    )
+
+    store, folder = context.store, Path(context.arguments.out)
+    index = require_statement_index(store, context.arguments.statement)
+    files = statement_files(store, index, make_checkpoint(store))
+    write_folder(folder, files)
+    say(f"Wrote {len(files)} files to {folder}. How to verify them, without us:")
+    show(str(folder / "README.txt"))
     return 0
 
 

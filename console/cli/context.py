@@ -8,11 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 
 from console.cli.output import say
 from console.services.configuration import Configuration, load_configuration
-from console.services.opened import OpenStore, open_store
+from console.services.opened import OpenStore, open_store, rfc3339
 from console.services.places import Places, standard_places
 from console.services.problems import Misuse
 from console.services.signing import (
@@ -24,6 +25,7 @@ from console.services.signing import (
 from policies.errors import MalformedStatement
 
 SLOW_SECONDS = 1.0
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Context:
@@ -73,11 +75,28 @@ class Context:
             self.places,
             self.configuration,
             anchor=self.anchor,
+            max_age=self._max_age(),
             progress=progress("reading the log", "entries"),
         )
+        if not opened.is_answering:
+            when = opened.confirmed_at
+            say(
+                f"{opened.address} does not answer; this is what this machine read "
+                f"{'' if when is None else rfc3339(when)}"
+            )
         if getattr(self.arguments, "decides", False):
             self._confirm_anchor(opened)
         return opened
+
+    def _max_age(self) -> timedelta:
+        """`--max-age` as seconds, or with s, m, h or d."""
+        given = getattr(self.arguments, "max_age", None) or "0"
+        number, unit = given[:-1], given[-1]
+        if unit.isdecimal():
+            number, unit = given, "s"
+        if not number.isdecimal() or unit not in _UNIT_SECONDS:
+            raise Misuse(f"{given!r} is no age", hint="Write 30s, 15m, 2h or 1d.")
+        return timedelta(seconds=int(number) * _UNIT_SECONDS[unit])
 
     def _confirm_anchor(self, store: OpenStore) -> None:
         """In a terminal, a person may confirm a first root that is new here."""

@@ -46,6 +46,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("promote", help="carry out an approved request")
     parser.add_argument("request", metavar="REQUEST")
     parser.add_argument("--key", metavar="KEY")
+    _max_age(parser)
     parser.set_defaults(handler=promote, decides=True)
     parser = commands.add_parser(
         "gate", help="may it be there now? exit 0 yes, 1 no, 3 could not tell"
@@ -58,6 +59,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="hash the bytes in DIR, not at their registered place",
     )
+    _max_age(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=gate, decides=True)
 
@@ -65,6 +67,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="STAGE")
     parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
+
+
+def _max_age(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-age",
+        metavar="AGE",
+        help="while the store does not answer, accept its end as read so long ago "
+        "(30s, 15m, 2h; default: now)",
+    )
 
 
 def _reason(parser: argparse.ArgumentParser) -> None:

@@ -10,15 +10,15 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from console.reports.whole_log import ModelHistory, WholeLog
 from console.services.founding import printed_name
-from console.services.judging import judge_standing, model_record
 from console.services.opened import OpenStore, parse_time
 from console.services.words import ERASED, MISSING, erasure_of, read_words
 from policies.document_reading import read_policy
 from policies.predicates import Approval
 from policies.trust_root import Person
 from policies.trust_state import TrustState
-from policies.workflow import Entry, ModelRecord, RequestRecord
+from policies.workflow import Entry, RequestRecord
 from store.identifiers import split_key
 
 SCHEMA = "countersign/audit-report/v1"
@@ -51,19 +51,13 @@ class Scope:
         )
 
 
-def build_report(store: OpenStore, scope: Scope, created_at: str) -> dict[str, Any]:
+def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]:
     """The report over everything in the log.
 
     Promotions are judged again from their own evidence, policy, people and time.
     """
-    state = store.state()
+    store, state, models = log.store, log.state, log.models
     head = store.log.head()
-    models = {
-        topic.removeprefix("decision:"): model_record(
-            store, topic.removeprefix("decision:"), state
-        )
-        for topic in store.index.topics_starting("decision:")
-    }
     return {
         "schema": SCHEMA,
         "created_at": created_at,
@@ -95,17 +89,16 @@ def build_report(store: OpenStore, scope: Scope, created_at: str) -> dict[str, A
         "policies": _policies(store),
         "erasures": _erasures(store),
         "promotions": [
-            _promotion(store, model, record, state, intent_id, slot, position)
-            for model, record in sorted(models.items())
-            for slot, held in sorted(record.holders.items())
+            _promotion(model, history, slot, position)
+            for model, history in models.items()
+            for slot, held in sorted(history.record.holders.items())
             for position, holder in enumerate(held)
-            for intent_id in [holder.intent.id]
             if scope.covers(model, holder.intent.statement.at)
         ],
         "requests": [
             _request(store, state, request)
-            for model, record in sorted(models.items())
-            for request in record.requests.values()
+            for model, history in models.items()
+            for request in history.record.requests.values()
             if scope.covers(model, request.entry.statement.at)
         ],
         "entries": [
@@ -118,7 +111,7 @@ def build_report(store: OpenStore, scope: Scope, created_at: str) -> dict[str, A
                 "statement": e.judgement.statement_id,
                 "leaf": e.leaf.hex(),
             }
-            for e in store.index.entries()
+            for e in log.indexed
         ],
     }
 
@@ -247,21 +240,13 @@ def _request(
 
 
 def _promotion(
-    store: OpenStore,
-    model: str,
-    record: ModelRecord,
-    state: TrustState,
-    intent_id: str,
-    slot: tuple[str, str],
-    position: int,
+    model: str, history: ModelHistory, slot: tuple[str, str], position: int
 ) -> dict[str, Any]:
+    store, state, record = history.store, history.state, history.record
     holder = record.holders[slot][position]
     request = record.requests[holder.request]
-    at = parse_time(holder.promoted_by.judged_at)
-    judged = judge_standing(
-        store, record, holder, at, reads_artifact=False, as_recorded=True
-    )
-    today = judge_standing(store, record, holder, at, reads_artifact=False)
+    judged = history.judged(holder, as_recorded=True)
+    today = history.judged(holder, as_recorded=False)
     outcome = holder.outcome.statement.predicate
     return {
         "model": "/".join(split_key(model)[1]),
@@ -271,7 +256,7 @@ def _promotion(
         "stage": slot[1],
         "is_current": position == len(record.holders[slot]) - 1
         and holder.ended is None,
-        "intent": {"entry": holder.intent.index, "statement": intent_id},
+        "intent": {"entry": holder.intent.index, "statement": holder.intent.id},
         "outcome": {
             "entry": holder.outcome.index,
             "kind": holder.outcome_kind.value,

@@ -6,7 +6,6 @@ made again from those, so verification makes the whole file again and compares b
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import zipfile
@@ -15,13 +14,19 @@ from typing import Any
 
 from console.reports.audit_html import render_html
 from console.reports.audit_report import Scope, build_report
+from console.reports.foreign_verifiers import bundle_readme
+from console.reports.statement_files import (
+    log_verifier_keys,
+    proof_material,
+    public_key_pem,
+)
+from console.reports.whole_log import WholeLog
 from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
 from console.services.words import named_objects
 from console.version import VERSION
-from policies.dsse import Envelope, read_envelope
+from policies.checkpoint import read_checkpoint
 from policies.evidence_reading import read_manifest
-from policies.keys import PublicKey
 from policies.predicates import (
     Endorsement,
     Request,
@@ -29,9 +34,9 @@ from policies.predicates import (
 from policies.statements import Statement
 from policies.strict_json import encode
 from policies.trust_root import read_trust_root
-from policies.trust_state import TrustState
 from store.backend import entry_path
-from store.objects import sha256_hex
+from store.errors import StoreDamaged
+from store.objects import Objects, sha256_hex
 
 GENERATOR = f"countersign {VERSION}"
 PARAMETERS = "export.json"
@@ -62,48 +67,65 @@ class Parameters:
 
 
 def bundle_files(
-    store: OpenStore, parameters: Parameters, checkpoint: bytes
+    log: WholeLog, parameters: Parameters, checkpoint: bytes
 ) -> dict[str, bytes]:
     """Every member of the file by its path.
 
     Raises:
         StoreError: an entry is missing or damaged.
     """
-    report = build_report(store, parameters.scope, parameters.created_at)
+    report = build_report(log, parameters.scope, parameters.created_at)
     files: dict[str, bytes] = {
         PARAMETERS: parameters.to_bytes(),
         CHECKPOINT: checkpoint,
         "report.json": _pretty(report),
         "report.html": render_html(report),
         "README.txt": _readme(report),
+        **_log_files(log, checkpoint),
+        **_statement_files(log),
+        **_object_files(log),
     }
-    wanted = set(named_objects(store, batches=False))
-    state = store.state()
-    for entry in store.index.entries():
-        data = store.log.entry_bytes(entry.index)
-        files[f"log/{entry_path(entry.index)}"] = data
-        files[f"log/proof/{entry.index:06d}.tlog-proof"] = inclusion_text(
-            store, entry.index, checkpoint
-        )
-        if entry.judgement.standing.value != "accepted":
-            continue
-        envelope = read_envelope(data)
-        _, statement = store.entry(entry.index)
-        stem = f"statements/{entry.index:06d}-{statement.type.short}"
-        files[f"{stem}.json"] = envelope.payload
-        files[f"{stem}.pae"] = envelope.signed_bytes
-        files[f"{stem}.sig"] = envelope.signature
-        key = _key_of(state, entry.index, statement, envelope)
-        files[f"{stem}.key"] = (key + "\n").encode()
-    wanted |= _evidence_items(store, wanted)
-    for digest in sorted(wanted):
-        found = store.objects.find(digest)
-        if found is not None:
-            files[f"object/{digest}"] = found
-    for public in sorted(state.keys_ever(), key=lambda key: key.id):
-        files[f"keys/{public.id}.pem"] = _pem(public)
+    for public in sorted(log.state.keys_ever(), key=lambda key: key.id):
+        files[f"keys/{public.id}.pem"] = public_key_pem(public)
     files["MANIFEST.json"] = _manifest(files)
     return files
+
+
+def _log_files(log: WholeLog, checkpoint: bytes) -> dict[str, bytes]:
+    """Every entry as it is stored, its proof, and the key of the log."""
+    size = read_checkpoint(checkpoint).size
+    if size != len(log.indexed):
+        raise StoreDamaged(
+            f"{CHECKPOINT} is over {size} entries; there are {len(log.indexed)}",
+            hint="Make a new checkpoint: countersign log checkpoint",
+        )
+    files = {"log/vkey": log_verifier_keys(log.store, log.state)}
+    for entry in log.indexed:
+        files[f"log/{entry_path(entry.index)}"] = log.entry_bytes(entry.index)
+        files[f"log/proof/{entry.index:06d}.tlog-proof"] = inclusion_text(
+            log.store, entry.index, checkpoint, read_node=log.tree.read
+        )
+    return files
+
+
+def _statement_files(log: WholeLog) -> dict[str, bytes]:
+    """What other people's tools verify, for every accepted statement."""
+    files = {}
+    for signed in log.signed():
+        for name, content in proof_material(signed).items():
+            files[f"statements/{name}"] = content
+        files[f"statements/{signed.stem}.key"] = f"{signed.key.id}\n".encode()
+    return files
+
+
+def _object_files(log: WholeLog) -> dict[str, bytes]:
+    """The documents that statements name, and those that these name."""
+    objects = log.store.objects
+    wanted = set(named_objects(log.store, batches=False))
+    for signed in log.signed():
+        wanted |= _named_in_objects(signed.statement, objects)
+    found = ((digest, objects.find(digest)) for digest in sorted(wanted))
+    return {f"object/{digest}": data for digest, data in found if data is not None}
 
 
 def write_zip(files: dict[str, bytes]) -> bytes:
@@ -121,54 +143,37 @@ def write_zip(files: dict[str, bytes]) -> bytes:
 def export_audit(store: OpenStore, scope: Scope, checkpoint: bytes) -> bytes:
     """The auditor's file for a store as it is now."""
     created = store.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-    return write_zip(bundle_files(store, Parameters(created, scope), checkpoint))
+    parameters = Parameters(created, scope)
+    return write_zip(bundle_files(WholeLog(store), parameters, checkpoint))
 
 
 def _pretty(value: dict[str, Any]) -> bytes:
-    return (
-        json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
-    ).encode()
-
-
-def _evidence_items(store: OpenStore, digests: set[str]) -> set[str]:
-    """Items of the evidence manifests, and profiles of the trust roots, named."""
-    found: set[str] = set()
-    for entry in store.index.entries():
-        if entry.judgement.standing.value != "accepted":
-            continue
-        _, statement = store.entry(entry.index)
-        if isinstance(statement.predicate, Request):
-            data = store.objects.find(statement.predicate.evidence)
-            if data is not None:
-                found |= {item.digest for item in read_manifest(data).items}
-        elif isinstance(statement.predicate, Endorsement) and not (
-            statement.predicate.name
-        ):
-            root = store.objects.find(statement.predicate.digest)
-            if root is not None:
-                found |= {p.profile for p in read_trust_root(root).people}
-    return found - digests
-
-
-def _key_of(
-    state: TrustState, index: int, statement: Statement, envelope: Envelope
-) -> str:
-    """Id of the key that made a signature, whatever the envelope's hint says."""
-    keys = state.keys_at(statement.by, index)
-    if len(keys) == 1:
-        return keys[0].id
-    return next(
-        (k.id for k in keys if k.verifies(envelope.signature, envelope.signed_bytes)),
-        "",
+    """JSON with a line for each field and each item of a list: greps and diffs well."""
+    lines = (
+        f"{json.dumps(name)}: {_line_each(inner)}"
+        for name, inner in sorted(value.items())
     )
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def _pem(key: PublicKey) -> bytes:
-    text = base64.b64encode(key.spki).decode()
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join(
-        ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
-    ).encode()
+def _line_each(value: object) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(json.dumps(v, sort_keys=True) for v in value) + "\n]"
+    return json.dumps(value, sort_keys=True)
+
+
+def _named_in_objects(statement: Statement, objects: Objects) -> set[str]:
+    """Items of an evidence manifest, profiles of a trust root, that it names."""
+    match statement.predicate:
+        case Request(evidence=evidence):
+            data = objects.find(evidence)
+            if data is not None:
+                return {item.digest for item in read_manifest(data).items}
+        case Endorsement(name="", digest=digest):
+            root = objects.find(digest)
+            if root is not None:
+                return {person.profile for person in read_trust_root(root).people}
+    return set()
 
 
 def _manifest(files: dict[str, bytes]) -> bytes:
@@ -202,17 +207,7 @@ VERIFY IT
   judged again from its own evidence, policy and people comes out as recorded.
 
 VERIFY IT WITHOUT US
-  Each accepted statement lies in statements/ as NUMBER-TYPE.json with the bytes that
-  were signed (.pae), the signature (.sig) and the id of the key (.key):
-
-      openssl pkeyutl -verify -pubin -inkey keys/KEY.pem -rawin \\
-          -in statements/NUMBER-TYPE.pae -sigfile statements/NUMBER-TYPE.sig
-
-  (OpenSSL 3; for ECDSA keys: openssl dgst -sha256 -verify keys/KEY.pem -signature
-  statements/NUMBER-TYPE.sig statements/NUMBER-TYPE.pae)
-  log/proof/NUMBER.tlog-proof shows, in the form of c2sp.org/tlog-proof, that the
-  entry is in the tree whose root log/checkpoint signs. An object's name is its
-  SHA-256: sha256sum object/*
+{bundle_readme()}
 
 WHAT IT DOES NOT CLAIM
 {chr(10).join("  - " + claim for claim in report["non_claims"])}

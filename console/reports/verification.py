@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from console.reports.audit_report import Scope
@@ -22,10 +23,10 @@ from console.reports.bundle import (
     bundle_files,
     write_zip,
 )
+from console.reports.whole_log import WholeLog
 from console.services.checkpoints import checked_checkpoint
 from console.services.configuration import Configuration
-from console.services.judging import judge_standing, model_record
-from console.services.opened import OpenStore, parse_time, read_origin
+from console.services.opened import OpenStore, read_origin
 from console.services.places import Places
 from console.services.problems import Refusal
 from console.services.words import missing_objects
@@ -119,6 +120,7 @@ def _judge(
     head: bytes | None,
 ) -> Verified:
     problems: list[str] = []
+    whole = cache(lambda: WholeLog(store))
     if store.first_root != anchor.strip().lower():
         problems.append(
             f"anchor: the log begins with the trust root {store.first_root or 'none'}, "
@@ -129,8 +131,8 @@ def _judge(
         lambda: _check_checkpoint(store, members),
         lambda: _check_head(store, head),
         lambda: missing_objects(store, batches=False),
-        lambda: _check_promotions(store),
-        lambda: _check_bytes(store, members, data),
+        lambda: _check_promotions(whole()),
+        lambda: _check_bytes(whole(), members, data),
     )
     for step in steps:
         try:
@@ -183,17 +185,12 @@ def _check_head(store: OpenStore, head: bytes | None) -> list[str]:
     return []
 
 
-def _check_promotions(store: OpenStore) -> list[str]:
+def _check_promotions(log: WholeLog) -> list[str]:
     problems = []
-    state = store.state()
-    for topic in store.index.topics_starting("decision:"):
-        record = model_record(store, topic.removeprefix("decision:"), state)
-        for slot, held in record.holders.items():
+    for history in log.models.values():
+        for slot, held in history.record.holders.items():
             for holder in held:
-                at = parse_time(holder.promoted_by.judged_at)
-                judged = judge_standing(
-                    store, record, holder, at, reads_artifact=False, as_recorded=True
-                )
+                judged = history.judged(holder, as_recorded=True)
                 if judged.tree.verdict is not Verdict.YES:
                     wrong = next(
                         leaf
@@ -207,9 +204,9 @@ def _check_promotions(store: OpenStore) -> list[str]:
     return problems
 
 
-def _check_bytes(store: OpenStore, members: dict[str, bytes], data: bytes) -> list[str]:
+def _check_bytes(log: WholeLog, members: dict[str, bytes], data: bytes) -> list[str]:
     """Make the file again from its log, objects and parameters, and compare."""
-    expected = bundle_files(store, _parameters(members), members.get(CHECKPOINT, b""))
+    expected = bundle_files(log, _parameters(members), members.get(CHECKPOINT, b""))
     problems = [
         f"{path} is missing" for path in sorted(expected.keys() - members.keys())
     ]

@@ -18,7 +18,7 @@ from policies.checkpoint import (
 from policies.errors import Refused
 from policies.trust_root import ServiceKind
 from store import merkle
-from store.backend import checkpoint_path
+from store.backend import checkpoint_path, source_of
 from store.errors import StoreError, StoreRefused
 from store.log import Progress
 
@@ -76,15 +76,21 @@ def checked_checkpoint(store: OpenStore, data: bytes) -> bytes:
     return data
 
 
-def inclusion_text(store: OpenStore, index: int, checkpoint: bytes) -> bytes:
+def inclusion_text(
+    store: OpenStore,
+    index: int,
+    checkpoint: bytes,
+    *,
+    read_node: merkle.NodeReader | None = None,
+) -> bytes:
     """A `.tlog-proof`: that an entry is in the tree that a checkpoint signs.
 
-    Source: c2sp.org/tlog-proof@v1.
+    Source: c2sp.org/tlog-proof@v1. Who has the tree in memory gives `read_node`.
     """
     size = read_checkpoint(checkpoint).size
     if not 0 <= index < size:
         raise Misuse(f"entry {index} is not below the checkpoint's size {size}")
-    proof = merkle.inclusion_proof(index, size, store.index.read_node)
+    proof = merkle.inclusion_proof(index, size, read_node or store.index.read_node)
     lines = ["c2sp.org/tlog-proof@v1", f"index {index}"]
     lines += [base64.b64encode(node).decode() for node in proof]
     return "\n".join(lines).encode() + b"\n\n" + checkpoint
@@ -135,7 +141,7 @@ def _judge_anew(store: OpenStore) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         index = StatementIndex(Path(folder) / "again.sqlite")
         heads = RememberedHeads(Path(folder) / "heads")
-        Log(store.backend, index, heads, new_ledger).catch_up()
+        Log(source_of(store.backend), index, heads, new_ledger).catch_up()
         again = {entry.index: entry for entry in index.entries(0, store.index.size)}
         index.close()
     return [

@@ -18,6 +18,7 @@ from console.services.opened import (
     confirm_anchor,
     rfc3339,
     wall_clock,
+    with_copy,
 )
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal
@@ -50,9 +51,9 @@ from policies.trust_root import (
     TrustRoot,
     possession_bytes,
 )
-from store.backend import FolderBackend
 from store.merkle import EMPTY_ROOT
 from store.objects import Objects, sha256_hex
+from store.opening import create_backend, is_remote
 
 ROOT_LIFETIME = timedelta(days=730)
 OFFER_SCHEMA = "countersign/enrolment-offer/v1"
@@ -112,19 +113,14 @@ def found_store(
     """Create a store with one person who may change its trust, and two services.
 
     Raises:
-        Misuse: something is there already.
-        StoreError: the place does not honour put-if-absent, or cannot be written.
+        StoreError: something is there already, or the place does not honour
+            put-if-absent or cannot be written.
     """
     refuse_demonstration_key(founder, is_demo=is_demo)
-    if "://" in address:
-        raise Misuse("a store can only be made in a folder in this version")
-    folder = Path(address).expanduser()
-    if (folder / "entry").exists():
-        raise Misuse(f"{address} holds a store already", hint="Choose another folder.")
-    backend = FolderBackend(folder)
-    backend.prepare()
-    (folder / "entry").mkdir()
+    backend = create_backend(address)
     origin = f"countersign.local/{secrets.token_hex(8)}"
+    if is_remote(address):
+        backend, _ = with_copy(backend, places, origin)
     objects = Objects(backend)
     person_id = f"p-{secrets.token_hex(6)}"
     local = places.of_store(origin)

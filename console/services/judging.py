@@ -6,7 +6,7 @@ has no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ from policies.workflow import (
     Holder,
     ModelRecord,
     RequestRecord,
+    RunningRecord,
     read_model_record,
 )
 from store.identifiers import split_key
@@ -108,34 +109,30 @@ def judge_standing(
     artifact_folder: str = "",
     reads_artifact: bool = True,
     as_recorded: bool = False,
+    before: Callable[[int], ModelRecord] | None = None,
 ) -> Judged:
     """Whether a promotion that was made still stands: judged as it was then, plus
     the bytes as they are now, and without what was signed with keys stolen by then.
 
-    `as_recorded` leaves out what became known of stolen keys later.
+    `as_recorded` leaves out what became known of stolen keys later. `before` gives the
+    model's record below an index to callers that have read it already.
     """
     intent = holder.promoted_by
     request = record.requests[holder.request]
     position = holder.intent.index
-    before = read_model_record(
-        [
-            entry
-            for entry in store.verified_entries(
-                model_topic(intent.model), store.state()
-            )
-            if entry.index < position
-        ]
-    )
+    earlier = (before or _read_before(store, intent.model))(position)
     then = store.state(before=position)
     known = then if as_recorded else store.state()
-    incumbent = before.holder(intent.transition.environment, intent.transition.to_stage)
+    incumbent = earlier.holder(
+        intent.transition.environment, intent.transition.to_stage
+    )
     judged = judge_request(
         store,
         replace(
-            before.requests[holder.request],
+            earlier.requests[holder.request],
             answers=tuple(a for a in request.answers if a[0].index < position),
         )
-        if holder.request in before.requests
+        if holder.request in earlier.requests
         else request,
         incumbent.version if incumbent else "",
         then,
@@ -161,6 +158,11 @@ def judge_standing(
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _read_before(store: OpenStore, model_key: str) -> Callable[[int], ModelRecord]:
+    entries = store.verified_entries(model_topic(model_key), store.state())
+    return RunningRecord(entries).before
 
 
 def _root_in_force(state: TrustState, now: datetime) -> Node:

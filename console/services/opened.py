@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,13 @@ from policies.topics import UPKEEP, erased_topic
 from policies.trust_root import TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
-from store.backend import Backend, entry_path, open_backend
-from store.errors import NotAStore, StoreDamaged
+from store.backend import Backend, entry_path
+from store.cached import CachedBackend
+from store.errors import NotAStore, StoreDamaged, StoreUnavailable
 from store.heads import RememberedHeads
 from store.log import LARGEST_ENTRY_BYTES, Log, Progress
 from store.objects import Objects
+from store.opening import is_remote, open_backend
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
@@ -87,7 +89,12 @@ class OpenStore:
         self.configuration = configuration
         self.clock = clock
         self.folder = places.of_store(origin)
+        self.is_answering = True
+        """Whether the store itself was read; else this machine's copy is."""
+        self.max_age = timedelta()
+        """How old a head decisions accept while the store does not answer."""
         self._states: dict[int, TrustState] = {}
+        self._policies: dict[str, Policy] = {}
         self.index = StatementIndex(self.folder / "decisions.sqlite")
         self.log = Log(
             backend,
@@ -108,22 +115,80 @@ class OpenStore:
 
     def catch_up(self, progress: Progress | None = None) -> int:
         """Read on to the end of the log; return its size."""
-        return self.log.catch_up(progress) if progress else self.log.catch_up()
+        size = self.log.catch_up(progress) if progress else self.log.catch_up()
+        self._note_confirmed()
+        return size
+
+    def catch_up_or_look_back(self, progress: Progress | None = None) -> None:
+        """Read on; where the store does not answer, go on with what is known here.
+
+        Raises:
+            StoreUnavailable: it does not, and this machine knows nothing of it.
+        """
+        known = self.index.size
+        try:
+            self.catch_up(progress)
+            if is_remote(self.address) and self.index.size > known:
+                from console.services.copying import copy_named_objects
+
+                copy_named_objects(self, known)
+        except StoreUnavailable:
+            if self.index.size == 0:
+                raise
+            self.is_answering = False
+
+    def _note_confirmed(self) -> None:
+        """Remember when the end of the log was last read from the store itself."""
+        self.is_answering = True
+        if is_remote(self.address):
+            aside = self.folder / "confirmed.new"
+            aside.write_text(self.clock().isoformat())
+            aside.replace(self.folder / "confirmed")
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When this machine last read the end of the log, or None if never."""
+        try:
+            return parse_time((self.folder / "confirmed").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def require_confirmed_head(self, max_age: timedelta = timedelta()) -> None:
+        """Refuse to decide on a log whose end may have moved.
+
+        Raises:
+            Undecided: the store does not answer, and was last read longer ago.
+        """
+        if self.is_answering:
+            return
+        confirmed = self.confirmed_at
+        if confirmed is not None and self.clock() - confirmed <= max_age:
+            return
+        when = "never" if confirmed is None else rfc3339(confirmed)
+        raise Undecided(
+            f"{self.address} does not answer; its end was last read {when}",
+            hint="Try again when it answers, or allow an older head: --max-age 15m",
+        )
 
     def state(self, before: int | None = None) -> TrustState:
         """The trust state at the end of the log, or before an entry. Not to change."""
         size = self.index.size
         position = size if before is None else min(before, size)
-        if position not in self._states:
-            self._states[position] = self._state_before(position)
-        return self._states[position]
+        deciding = self.index.newest_on_topics(position, *self._state_topics)
+        if deciding not in self._states:
+            self._states[deciding] = self._state_after(deciding)
+        return self._states[deciding]
 
-    def _state_before(self, position: int) -> TrustState:
+    @cached_property
+    def _state_topics(self) -> tuple[str, ...]:
+        return new_ledger().state_topics
+
+    def _state_after(self, deciding: int) -> TrustState:
         ledger = new_ledger()
         entries = [
             (entry.index, self.log.entry_bytes(entry.index))
-            for entry in self.index.on_topics(*ledger.state_topics)
-            if entry.index < position
+            for entry in self.index.on_topics(*self._state_topics)
+            if entry.index <= deciding
         ]
         ledger.restore(entries, self.log.history)
         return ledger.state
@@ -154,10 +219,14 @@ class OpenStore:
 
     def policies(self, state: TrustState) -> list[Policy]:
         """The policies in force, read from their objects."""
-        return [
-            read_policy(self.objects.get(active.digest), path=active.id)
-            for active in sorted(state.policies.values(), key=lambda p: p.id)
-        ]
+        found = []
+        for active in sorted(state.policies.values(), key=lambda p: p.id):
+            if active.digest not in self._policies:
+                self._policies[active.digest] = read_policy(
+                    self.objects.get(active.digest), path=active.id
+                )
+            found.append(self._policies[active.digest])
+        return found
 
     def entry(self, index: int) -> tuple[Envelope, Statement]:
         """An accepted entry, parsed.
@@ -200,8 +269,9 @@ class OpenStore:
         """Refuse to decide beside statements this version cannot read.
 
         Raises:
-            Undecided: there are such.
+            Undecided: there are such, or the end of the log is not known.
         """
+        self.require_confirmed_head(self.max_age)
         count = self.index.count_unknown()
         if count:
             raise Undecided(
@@ -303,6 +373,7 @@ def open_store(
     configuration: Configuration,
     *,
     anchor: str = "",
+    max_age: timedelta = timedelta(),
     clock: Clock = wall_clock,
     progress: Progress | None = None,
 ) -> OpenStore:
@@ -319,10 +390,37 @@ def open_store(
             "make one with: countersign init --store FOLDER",
         )
     backend = open_backend(address)
-    store = OpenStore(backend, read_origin(backend), places, configuration, clock=clock)
-    store.catch_up(progress)
+    if is_remote(address):
+        backend, origin = with_copy(backend, places)
+    else:
+        origin = read_origin(backend)
+    store = OpenStore(backend, origin, places, configuration, clock=clock)
+    store.max_age = max_age
+    store.catch_up_or_look_back(progress)
     check_anchor(store, anchor)
     return store
+
+
+def with_copy(
+    backend: Backend, places: Places, origin: str = ""
+) -> tuple[Backend, str]:
+    """A remote store with this machine's copy of it, and its origin.
+
+    A new store's `origin` is given; another's is read from its first entry.
+
+    Raises:
+        NotAStore: it has none.
+    """
+    note = places.of_address(backend.address)
+    try:
+        known = note.read_text().strip()
+    except OSError:
+        known = ""
+    origin = origin or known or read_origin(backend)
+    if known != origin:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(origin + "\n")
+    return CachedBackend(backend, places.of_store(origin) / "copy"), origin
 
 
 def check_anchor(store: OpenStore, anchor: str) -> None:

@@ -20,6 +20,11 @@ class Places:
         """Folder for what this machine knows of one log."""
         return self.data / hashlib.sha256(origin.encode()).hexdigest()[:16]
 
+    def of_address(self, address: str) -> Path:
+        """File that names the log last found at the address of a remote store."""
+        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return self.data / "addresses" / digest
+
     @property
     def keys(self) -> Path:
         """Folder of private keys."""

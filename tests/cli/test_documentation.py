@@ -60,3 +60,13 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_every_attack_in_the_threat_model_is_mounted_by_a_test_that_exists() -> None:
+    rows = re.findall(
+        r"\| (\S+\.py)::(test_\w+) \|", (DOCS / "threat-model.md").read_text()
+    )
+    assert len(rows) > 60
+    for path, name in rows:
+        source = (REPOSITORY / "tests" / path).read_text()
+        assert f"def {name}(" in source, f"{path}::{name}"
