@@ -23,8 +23,9 @@ from policies.errors import MalformedStatement
 from policies.keys import PublicKey, public_key
 from policies.predicates import Enrolment, Grant, KeyText, LineageBatch
 from policies.trust_root import possession_bytes
-from store.backend import FolderBackend, entry_path
+from store.backend import entry_path
 from store.errors import StoreRefused
+from store.folder import FolderBackend
 from store.judgement import Standing
 from store.key_algorithms import Algorithm, sshsig_algorithm
 from store.objects import sha256_hex
