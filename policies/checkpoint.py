@@ -1,24 +1,33 @@
-"""Checkpoints: signed heads in the form of C2SP tlog-checkpoint and signed-note.
+"""Checkpoints: signed heads in the form of C2SP tlog-checkpoint.
 
-Source: c2sp.org/tlog-checkpoint, c2sp.org/signed-note. The log key is an Ed25519 key
-of a service named in the trust root.
+Source: c2sp.org/tlog-checkpoint. The log key is an Ed25519 key of a service named in
+the trust root; witnesses add lines of their own (policies.notes).
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey
+from policies.notes import (
+    LARGEST_NOTE_BYTES,
+    Note,
+    SignatureLine,
+    VerifierKey,
+    cosign_note,
+    is_key_name,
+    note_key,
+    read_note,
+    sign_note,
+)
 from store.key_algorithms import Algorithm
 
-LARGEST_CHECKPOINT_BYTES = 16_384
-_SIGNATURE_LINE = "\u2014 "
-_ED25519_TYPE = b"\x01"
+LARGEST_CHECKPOINT_BYTES = LARGEST_NOTE_BYTES
+_MOST_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,7 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
-    signatures: tuple[tuple[str, bytes], ...]
-    """(key name, 4-byte key hash followed by the signature)"""
+    signatures: tuple[SignatureLine, ...]
 
     @property
     def body(self) -> bytes:
@@ -37,22 +45,39 @@ class Checkpoint:
         root = base64.b64encode(self.root).decode()
         return f"{self.origin}\n{self.size}\n{root}\n".encode()
 
+    @property
+    def note(self) -> Note:
+        """The checkpoint as the note it is."""
+        return Note(self.body, self.signatures)
+
+    def to_bytes(self) -> bytes:
+        """The checkpoint as it is stored."""
+        return self.note.to_bytes()
+
     def is_signed_by(self, keys: Iterable[PublicKey]) -> bool:
         """Whether a line by one of the keys, under the origin's name, verifies."""
-        return any(
-            name == self.origin
-            and signature[:4] == note_key_hash(self.origin, key)
-            and key.verifies(signature[4:], self.body)
+        return is_key_name(self.origin) and any(
+            self.note.is_signed_by(note_key(self.origin, key))
             for key in keys
             if key.algorithm is Algorithm.ED25519
-            for name, signature in self.signatures
         )
 
+    def cosigned_at(self, witness: VerifierKey) -> int | None:
+        """When a witness says it saw this head; None without its good signature."""
+        return self.note.cosigned_at(witness)
 
-def note_key_hash(name: str, key: PublicKey) -> bytes:
-    """The four bytes that name a key in a note."""
-    data = name.encode() + b"\n" + _ED25519_TYPE + key.raw_ed25519
-    return hashlib.sha256(data).digest()[:4]
+    def with_lines(self, lines: tuple[SignatureLine, ...]) -> Checkpoint:
+        """The same head with further lines."""
+        merged = self.note.with_lines(lines).signatures
+        return Checkpoint(self.origin, self.size, self.root, merged)
+
+    def cosigned(
+        self, witness: VerifierKey, at: int, sign: Callable[[bytes], bytes]
+    ) -> Checkpoint:
+        """The same head with a witness's line in place of its earlier ones."""
+        kept = tuple(line for line in self.signatures if not line.is_by(witness))
+        line = cosign_note(self.body, witness, at, sign)
+        return Checkpoint(self.origin, self.size, self.root, (*kept, line))
 
 
 def sign_checkpoint(
@@ -64,9 +89,8 @@ def sign_checkpoint(
 ) -> bytes:
     """A checkpoint with one signature, as it is stored."""
     unsigned = Checkpoint(origin, size, root, ())
-    signature = note_key_hash(origin, key) + sign(unsigned.body)
-    line = f"{_SIGNATURE_LINE}{origin} {base64.b64encode(signature).decode()}\n"
-    return unsigned.body + b"\n" + line.encode()
+    line = sign_note(unsigned.body, note_key(origin, key), sign)
+    return unsigned.with_lines((line,)).to_bytes()
 
 
 def read_checkpoint(data: bytes) -> Checkpoint:
@@ -75,30 +99,18 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     Raises:
         MalformedStatement: it is none.
     """
-    if len(data) > LARGEST_CHECKPOINT_BYTES:
-        raise MalformedStatement("the checkpoint is too large")
+    note = read_note(data, what="checkpoint")
     try:
-        body, _, signatures = data.decode("utf-8").partition("\n\n")
-        origin, size_text, root_text = body.split("\n")
-    except (UnicodeDecodeError, ValueError) as cause:
+        origin, size_text, root_text, _ = note.body.decode().split("\n")
+    except ValueError as cause:
         raise MalformedStatement("this is no checkpoint") from cause
     root = canonical_base64(root_text)
-    if not _is_size(size_text) or len(root) != 32:
+    if (
+        not origin
+        or not 1 <= len(size_text) <= _MOST_DIGITS
+        or not size_text.isdecimal()
+        or str(int(size_text)) != size_text
+        or len(root) != 32
+    ):
         raise MalformedStatement("the checkpoint's size or root is malformed")
-    if not signatures.endswith("\n"):
-        raise MalformedStatement("the checkpoint is cut short")
-    found = []
-    for line in signatures.removesuffix("\n").split("\n"):
-        name, _, text = line.removeprefix(_SIGNATURE_LINE).rpartition(" ")
-        if not line.startswith(_SIGNATURE_LINE) or not name:
-            raise MalformedStatement("the checkpoint has a malformed signature line")
-        signature = canonical_base64(text)
-        if len(signature) < 5:
-            raise MalformedStatement("the checkpoint has a short signature")
-        found.append((name, signature))
-    return Checkpoint(origin, int(size_text), root, tuple(found))
-
-
-def _is_size(text: str) -> bool:
-    """Whether text is a number of at most 19 digits, in the one spelling it has."""
-    return len(text) < 20 and text.isdecimal() and str(int(text)) == text
+    return Checkpoint(origin, int(size_text), root, note.signatures)

@@ -90,6 +90,20 @@ def checkpoint_path(size: int) -> str:
     return f"checkpoint/{padded_index(size)}"
 
 
+def cosigned_path(size: int, key_hash: bytes) -> str:
+    """Path of a witness's cosigned head over `size` entries."""
+    return f"{checkpoint_path(size)}.{key_hash.hex()}"
+
+
+def numbered(path: str, prefix: str) -> int | None:
+    """The number that a padded path under `prefix` spells, if it spells one."""
+    digits = path.removeprefix(prefix).replace("/", "").replace("x", "")
+    if not 3 <= len(digits) <= 15 or not (digits.isascii() and digits.isdigit()):
+        return None
+    number = int(digits)
+    return number if prefix + padded_index(number) == path else None
+
+
 def object_path(digest: str) -> str:
     """Path of an object by its SHA-256 in hex."""
     return f"object/{digest[:2]}/{digest}"

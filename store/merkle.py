@@ -106,6 +106,22 @@ def consistency_proof(old: int, new: int, read: NodeReader) -> list[Hash]:
     return walk(0, new, True)
 
 
+def inclusion_length(index: int, size: int) -> int:
+    """How many hashes an audit path has (RFC 9162)."""
+    inner = (index ^ (size - 1)).bit_length()
+    return inner + (index >> inner).bit_count()
+
+
+def consistency_length(old: int, new: int) -> int:
+    """How many hashes a consistency proof has."""
+    if old in (0, new):
+        return 0
+    trailing = ((old & -old).bit_length()) - 1
+    last_complete = (old - 1) >> trailing
+    tail = inclusion_length(last_complete, ((new - 1) >> trailing) + 1)
+    return tail + (0 if old & (old - 1) == 0 else 1)
+
+
 def verify_inclusion(
     index: int, size: int, leaf: Hash, proof: Sequence[Hash], root: Hash
 ) -> bool:

@@ -57,7 +57,8 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
-    "auditing": ("log", "export", "verify", "doctor"),
+    "logs": ("log",),
+    "auditing": ("export", "verify", "doctor"),
 }
 """The modules of this package and the commands each declares."""
 

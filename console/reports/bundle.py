@@ -22,8 +22,8 @@ from console.reports.statement_files import (
     public_key_pem,
 )
 from console.reports.whole_log import WholeLog
-from console.services.checkpoints import inclusion_text
 from console.services.opened import OpenStore
+from console.services.proofs import inclusion_text
 from console.services.words import named_objects
 from console.version import VERSION
 from policies.checkpoint import read_checkpoint
@@ -101,7 +101,7 @@ def _log_files(log: WholeLog, checkpoint: bytes) -> dict[str, bytes]:
             f"{CHECKPOINT} is over {size} entries; there are {len(log.indexed)}",
             hint="Make a new checkpoint: countersign log checkpoint",
         )
-    files = {"log/vkey": log_verifier_keys(log.store, log.state)}
+    files = {"log/vkey": log_verifier_keys(log.store)}
     for entry in log.indexed:
         files[f"log/{entry_path(entry.index)}"] = log.entry_bytes(entry.index)
         files[f"log/proof/{entry.index:06d}.tlog-proof"] = inclusion_text(

@@ -5,7 +5,7 @@ The exact commands that READMEs give. It runs none of them and knows no store.
 
 from __future__ import annotations
 
-from policies.keys import Algorithm
+from store.key_algorithms import Algorithm
 from store.ssh_wire import STATEMENT_NAMESPACE
 
 ALLOWED_SIGNERS = "allowed_signers"

@@ -20,14 +20,12 @@ from console.reports.foreign_verifiers import (
     ssh_keygen_command,
 )
 from console.reports.whole_log import SignedStatement, read_signed
-from console.services.checkpoints import inclusion_text
+from console.services.checkpoints import log_keys
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
-from policies.checkpoint import note_key_hash
+from console.services.proofs import inclusion_text
 from policies.dsse import PAYLOAD_TYPE, Envelope
-from policies.keys import Algorithm, PublicKey
-from policies.trust_root import ServiceKind
-from policies.trust_state import TrustState
+from policies.keys import PublicKey
 from store.judgement import Standing
 from store.ssh_wire import STATEMENT_NAMESPACE, armoured
 
@@ -87,17 +85,9 @@ def public_key_pem(key: PublicKey) -> bytes:
     return key.pem.encode()
 
 
-def log_verifier_keys(store: OpenStore, state: TrustState) -> bytes:
+def log_verifier_keys(store: OpenStore) -> bytes:
     """The log's keys as signed-note verifier keys, one a line."""
-    lines = [
-        f"{store.origin}+{note_key_hash(store.origin, key).hex()}+"
-        f"{base64.b64encode(_ED25519_NOTE + key.raw_ed25519).decode()}\n"
-        for service in state.services.values()
-        if service.kind is ServiceKind.LOG
-        for key in service.keys
-        if key.algorithm is Algorithm.ED25519
-    ]
-    return "".join(lines).encode()
+    return "".join(f"{key}\n" for key in log_keys(store)).encode()
 
 
 def statement_files(
@@ -123,7 +113,7 @@ def statement_files(
         f"{signed.stem}.entry": data,
         f"{signed.stem}.tlog-proof": inclusion_text(store, index, checkpoint),
         "checkpoint": checkpoint,
-        "log.vkey": log_verifier_keys(store, state),
+        "log.vkey": log_verifier_keys(store),
     }
     files["key.pem"] = public_key_pem(signed.key)
     files |= allowed_signers([(signed.statement.by, signed.key)])

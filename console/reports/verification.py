@@ -6,11 +6,9 @@ is judged again, and the whole file is made again and compared byte by byte.
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +21,15 @@ from console.reports.bundle import (
     bundle_files,
     write_zip,
 )
+from console.reports.demands import (
+    Demands,
+    Witnessed,
+    check_extends,
+    check_witnesses,
+    size_of,
+    witnessed,
+)
+from console.reports.members import MemberBackend, members_of, read_zip
 from console.reports.whole_log import WholeLog
 from console.services.checkpoints import checked_checkpoint
 from console.services.configuration import Configuration
@@ -35,10 +42,8 @@ from policies.errors import PolicyError
 from policies.strict_json import Fields, parse
 from policies.verdict import Verdict
 from store.errors import StoreError
+from store.judgement import Judgement
 from store.objects import sha256_hex
-
-LARGEST_FILE_BYTES = 4 * 1024**3
-MOST_MEMBERS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ class Verified:
     promotions: int
     void_entries: int
     is_head_pinned: bool
+    witnessed: tuple[Witnessed, ...] = ()
+    extends: int | None = None
+    """Entries of the earlier file, when one was given."""
+    new_promotions: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -60,43 +69,17 @@ class Verified:
         return not self.problems
 
 
-class MemberBackend:
-    """The log and objects of a file, as a store to read."""
-
-    def __init__(self, members: dict[str, bytes]) -> None:
-        self._members = members
-
-    @property
-    def address(self) -> str:
-        """See Backend."""
-        return "the file"
-
-    def read(self, path: str, *, at_most: int) -> bytes | None:
-        """See Backend.read."""
-        if path.startswith("object/"):
-            path = f"object/{path.rpartition('/')[2]}"
-        else:
-            path = f"log/{path}"
-        data = self._members.get(path)
-        return None if data is None or len(data) > at_most else data
-
-    def put_if_absent(self, path: str, data: bytes) -> bool:
-        """A file to verify is never written."""
-        raise StoreError(f"{path} cannot be written into a file to verify")
-
-    def names(self, prefix: str) -> Iterator[str]:
-        """See Backend.names."""
-        return (name for name in self._members if name.startswith(prefix))
+_NO_DEMANDS = Demands()
 
 
-def verify_file(path: Path, anchor: str, *, head: bytes | None = None) -> Verified:
+def verify_file(path: Path, anchor: str, demands: Demands = _NO_DEMANDS) -> Verified:
     """Verify an auditor's file against the fingerprint of the first trust root.
 
     Raises:
         Refusal: it cannot be read at all, so nothing can be said of its parts.
     """
-    data = _read_file(path)
-    members = _members(data)
+    data = read_zip(path)
+    members = members_of(data)
     with tempfile.TemporaryDirectory() as folder:
         backend = MemberBackend(members)
         try:
@@ -107,7 +90,7 @@ def verify_file(path: Path, anchor: str, *, head: bytes | None = None) -> Verifi
         except (StoreError, PolicyError) as cause:
             raise Refusal(f"its log cannot be read: {cause}") from cause
         try:
-            return _judge(store, members, data, anchor, head)
+            return _judge(store, members, data, anchor, demands)
         finally:
             store.close()
 
@@ -117,10 +100,11 @@ def _judge(
     members: dict[str, bytes],
     data: bytes,
     anchor: str,
-    head: bytes | None,
+    demands: Demands,
 ) -> Verified:
     problems: list[str] = []
     whole = cache(lambda: WholeLog(store))
+    checkpoint = members.get(CHECKPOINT, b"")
     if store.first_root != anchor.strip().lower():
         problems.append(
             f"anchor: the log begins with the trust root {store.first_root or 'none'}, "
@@ -129,7 +113,9 @@ def _judge(
     steps: tuple[Callable[[], list[str]], ...] = (
         lambda: _check_manifest(members),
         lambda: _check_checkpoint(store, members),
-        lambda: _check_head(store, head),
+        lambda: _check_head(store, demands.head),
+        lambda: check_witnesses(checkpoint, demands.witnesses),
+        lambda: check_extends(store, demands.since),
         lambda: missing_objects(store, batches=False),
         lambda: _check_promotions(whole()),
         lambda: _check_bytes(whole(), members, data),
@@ -140,7 +126,7 @@ def _judge(
         except (StoreError, PolicyError, Refusal, ValueError) as problem:
             problems.append(str(problem))
     judgements = [entry.judgement for entry in store.index.entries()]
-    promotions = sum(j.predicate_type.endswith("outcome/v1") for j in judgements)
+    extends = None if demands.since is None else size_of(demands.since)
     found = store.log.head()
     return Verified(
         problems=tuple(dict.fromkeys(problems)),
@@ -148,10 +134,17 @@ def _judge(
         size=found.size,
         root=found.root,
         first_root=store.first_root,
-        promotions=promotions,
+        promotions=_promotions(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
-        is_head_pinned=head is not None,
+        is_head_pinned=demands.head is not None,
+        witnessed=witnessed(checkpoint, demands.witnesses),
+        extends=extends,
+        new_promotions=_promotions(judgements[extends or 0 :]),
     )
+
+
+def _promotions(judgements: list[Judgement]) -> int:
+    return sum(j.predicate_type.endswith("outcome/v1") for j in judgements)
 
 
 def _check_manifest(members: dict[str, bytes]) -> list[str]:
@@ -238,46 +231,3 @@ def _parameters(members: dict[str, bytes]) -> Parameters:
     )
     fields.end()
     return parameters
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(LARGEST_FILE_BYTES + 1)
-    except OSError as cause:
-        raise Refusal(f"cannot read {path}: {cause.strerror}") from cause
-    if len(data) > LARGEST_FILE_BYTES:
-        raise Refusal(f"{path} is larger than {LARGEST_FILE_BYTES} bytes")
-    return data
-
-
-def _members(data: bytes) -> dict[str, bytes]:
-    """The members in memory, none compressed, none twice, none with a way out."""
-    members: dict[str, bytes] = {}
-    folded: set[str] = set()
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            listed = archive.infolist()
-            if len(listed) > MOST_MEMBERS:
-                raise Refusal("the file has too many members")
-            for member in listed:
-                name = member.filename
-                parts = name.split("/")
-                if name.startswith("/") or ".." in parts or name.casefold() in folded:
-                    raise Refusal(f"the file has a forbidden or double member {name!r}")
-                if member.compress_type != zipfile.ZIP_STORED or (
-                    member.file_size > len(data)
-                ):
-                    raise Refusal(f"{name} is stored in a way we never write")
-                folded.add(name.casefold())
-                members[name] = archive.read(member)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-    ) as cause:
-        raise Refusal(f"the file is no readable zip: {cause}") from cause
-    return members

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 from console.services.opened import OpenStore
-from console.services.problems import Misuse
 from console.services.signing import act_as_service
 from console.services.words import missing_objects
 from policies.checkpoint import (
@@ -16,10 +14,11 @@ from policies.checkpoint import (
     sign_checkpoint,
 )
 from policies.errors import Refused
+from policies.notes import VerifierKey, note_key
 from policies.trust_root import ServiceKind
-from store import merkle
 from store.backend import checkpoint_path, source_of
 from store.errors import StoreError, StoreRefused
+from store.key_algorithms import Algorithm
 from store.log import Progress
 
 
@@ -34,6 +33,17 @@ class LogReport:
     unknown: int
     problems: tuple[str, ...]
     is_deep: bool
+
+
+def log_keys(store: OpenStore, size: int | None = None) -> list[VerifierKey]:
+    """The log keys in force at the end of the log, or at an earlier size."""
+    return [
+        note_key(store.origin, key)
+        for service in store.state(before=size).services.values()
+        if service.kind is ServiceKind.LOG
+        for key in service.keys
+        if key.algorithm is Algorithm.ED25519
+    ]
 
 
 def make_checkpoint(store: OpenStore) -> bytes:
@@ -57,43 +67,29 @@ def make_checkpoint(store: OpenStore) -> bytes:
 def checked_checkpoint(store: OpenStore, data: bytes) -> bytes:
     """A checkpoint that is signed by the log key and fits the log.
 
+    The key must be in force now, or have been at the size the checkpoint is of.
+
     Raises:
         Refused: it does not.
     """
     found: Checkpoint = read_checkpoint(data)
-    keys = [
-        key
-        for service in store.state().services.values()
-        if service.kind is ServiceKind.LOG
-        for key in service.keys
-    ]
-    if not found.is_signed_by(keys):
+    if found.origin != store.origin:
+        raise Refused(f"the checkpoint is of another log, {found.origin!r}")
+    keys = [*log_keys(store), *log_keys(store, found.size)]
+    if not any(found.note.is_signed_by(key) for key in keys):
         raise Refused("the checkpoint is not signed by the log key in force")
-    if found.origin != store.origin or found.size > store.index.size:
-        raise Refused("the checkpoint is of another log, or of more than there is")
-    if store.index.root_at(found.size) != found.root:
-        raise Refused("the checkpoint is of another history of the same size")
+    if found.size > store.index.size:
+        raise Refused(
+            f"the checkpoint is of {found.size} entries, and there are "
+            f"{store.index.size}: the log lacks entries that its key has signed",
+        )
+    here = store.index.root_at(found.size)
+    if here != found.root:
+        raise Refused(
+            f"the checkpoint is of another history of the same size {found.size}: its "
+            f"root is {found.root.hex()}, here it is {here.hex()}"
+        )
     return data
-
-
-def inclusion_text(
-    store: OpenStore,
-    index: int,
-    checkpoint: bytes,
-    *,
-    read_node: merkle.NodeReader | None = None,
-) -> bytes:
-    """A `.tlog-proof`: that an entry is in the tree that a checkpoint signs.
-
-    Source: c2sp.org/tlog-proof@v1. Who has the tree in memory gives `read_node`.
-    """
-    size = read_checkpoint(checkpoint).size
-    if not 0 <= index < size:
-        raise Misuse(f"entry {index} is not below the checkpoint's size {size}")
-    proof = merkle.inclusion_proof(index, size, read_node or store.index.read_node)
-    lines = ["c2sp.org/tlog-proof@v1", f"index {index}"]
-    lines += [base64.b64encode(node).decode() for node in proof]
-    return "\n".join(lines).encode() + b"\n\n" + checkpoint
 
 
 def verify_log(

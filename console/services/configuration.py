@@ -12,12 +12,14 @@ from pathlib import Path
 
 from console.services.places import Places
 from console.services.problems import Misuse
+from policies.errors import MalformedStatement
+from policies.notes import NoteKind, read_verifier_key
 
 FILE_NAME = "countersign.toml"
 DEFAULT_ENVIRONMENT = "default"
 """Where a transition is meant to be when no environment is named."""
-_TOP = {"store", "anchor", "key", "sources", "environments"}
-_PERSONAL = {"store", "anchor", "key"}
+_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses"}
+_PERSONAL = {"store", "anchor", "key", "witnesses"}
 """Never taken from a file that was merely found in a parent folder."""
 _SOURCE = {"address", "artifacts"}
 _ENVIRONMENT = {"registry", "source", "aliases"}
@@ -55,6 +57,8 @@ class Configuration:
     key: str = ""
     sources: Mapping[str, SourceSetting] = field(default_factory=dict)
     environments: Mapping[str, EnvironmentSetting] = field(default_factory=dict)
+    witnesses: Mapping[str, str] = field(default_factory=dict)
+    """Verifier keys of the witnesses this machine relies on, by their names here."""
 
     def environment(self, name: str) -> EnvironmentSetting:
         """The settings of an environment; an unnamed one has no registry."""
@@ -120,7 +124,28 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             )
             for name, table in _tables(raw, "environments", _ENVIRONMENT, path, text)
         },
+        witnesses=_witnesses(raw, path, text),
     )
+
+
+def _witnesses(raw: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:
+    table = raw.get("witnesses", {})
+    if not isinstance(table, dict):
+        raise Misuse(f"{path}:{_line(text, 'witnesses')}: [witnesses] must be a table")
+    pinned = {str(name): _text(table, name, path, text) for name in table}
+    for name, key in pinned.items():
+        try:
+            is_witness = read_verifier_key(key).kind is NoteKind.COSIGNATURE
+        except MalformedStatement as cause:
+            raise Misuse(
+                f"{path}:{_line(text, name)}: {cause}", hint=cause.hint
+            ) from cause
+        if not is_witness:
+            raise Misuse(
+                f"{path}:{_line(text, name)}: the key of {name!r} is no witness's key",
+                hint="A witness prints its own with: countersign log witness --new-key",
+            )
+    return pinned
 
 
 def _tables(

@@ -14,6 +14,7 @@ from pathlib import Path
 from connectors.signers.files import create_key_file
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
+from console.reports.demands import Demands
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.configuration import DEFAULT_ENVIRONMENT, Configuration
@@ -111,7 +112,7 @@ def run_demonstration(folder: Path, *, tell: Tell) -> Demonstrated:
     checkpoint = make_checkpoint(store)
     audit = folder / "audit.zip"
     audit.write_bytes(export_audit(store, Scope(), checkpoint))
-    verified = verify_file(audit, founded.first_root, head=checkpoint)
+    verified = verify_file(audit, founded.first_root, Demands(head=checkpoint))
     if not verified.is_good:
         raise Refusal(f"the audit file does not verify: {verified.problems[0]}")
     head = store.log.head()

@@ -26,9 +26,10 @@ from console.reports.statement_files import (
     statement_files,
     write_folder,
 )
-from console.services.checkpoints import inclusion_text, make_checkpoint
+from console.services.checkpoints import make_checkpoint
 from console.services.demonstration import Demonstrated
 from console.services.founding import enrol, make_offer, read_offer
+from console.services.proofs import inclusion_text
 from console.services.signing import Acting, append
 from policies.keys import PublicKey, public_key
 from policies.predicates import Grant
@@ -276,12 +277,12 @@ def test_go_refuses_changed_proofs_entries_and_checkpoints(grown: World) -> None
 
 def _other_vkey(vkey: bytes) -> bytes:
     """The verifier key of somebody else's log of the same name."""
-    from policies.checkpoint import note_key_hash
+    from policies.notes import note_key
 
     origin = vkey.decode().split("+")[0]
     key = public_key(FileSigner(Ed25519PrivateKey.generate()).spki)
     data = base64.b64encode(b"\x01" + key.raw_ed25519).decode()
-    return f"{origin}+{note_key_hash(origin, key).hex()}+{data}\n".encode()
+    return f"{origin}+{note_key(origin, key).hash.hex()}+{data}\n".encode()
 
 
 def test_the_command_line_writes_one_statement_by_index_and_by_id(

@@ -10,10 +10,10 @@ import pytest
 from console.cli import main
 from console.services.checkpoints import (
     checked_checkpoint,
-    inclusion_text,
     make_checkpoint,
 )
 from console.services.problems import Misuse, Refusal
+from console.services.proofs import inclusion_text
 from policies.checkpoint import read_checkpoint, sign_checkpoint
 from policies.errors import MalformedStatement, Refused
 from store.facts import Fact, FactKind

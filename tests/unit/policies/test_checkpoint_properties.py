@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from policies.checkpoint import (
     Checkpoint,
-    note_key_hash,
     read_checkpoint,
     sign_checkpoint,
 )
 from policies.errors import MalformedStatement
 from policies.keys import PublicKey, ed25519_public_key
+from policies.notes import note_key
 from tests.unit.policies.generated import changed_bytes
 
 ORIGINS = st.from_regex(r"[a-z0-9./-]{1,30}", fullmatch=True)
@@ -74,13 +74,13 @@ def test_a_signature_under_another_name_or_key_hash_does_not_count(
     unsigned = Checkpoint(origin, size, root, ())
     signature = private.sign(unsigned.body)
     for name, key_hash in (
-        (other, note_key_hash(other, public)),
+        (other, note_key(other, public).hash),
         (origin, bytes(4)),
-        (origin, note_key_hash(other, public)),
+        (origin, note_key(other, public).hash),
     ):
         line = base64.b64encode(key_hash + signature).decode()
         data = unsigned.body + f"\n\u2014 {name} {line}\n".encode()
-        is_right = (name, key_hash) == (origin, note_key_hash(origin, public))
+        is_right = (name, key_hash) == (origin, note_key(origin, public).hash)
         assert (counts(data) is not None) == is_right
 
 
