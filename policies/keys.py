@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
 from policies.sshsig import check_sshsig
-from store.key_algorithms import Algorithm
+from store.key_algorithms import Algorithm as Algorithm
 from store.ssh_wire import ED25519_SPKI, P256_SPKI, SshKey
 
 _FIELD_PRIME = 2**255 - 19

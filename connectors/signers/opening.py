@@ -54,6 +54,10 @@ def open_signer(address: str, passphrase: Passphrase) -> Signer:
         from connectors.signers.ssh_keygen import open_ssh_keygen
 
         return open_ssh_keygen(Path(rest).expanduser(), passphrase)
+    if scheme == "pkcs11":
+        from connectors.signers.pkcs11 import open_token_key
+
+        return open_token_key(address, passphrase)
     raise ConnectorRefused(
         f"keys at {scheme}: are not supported",
         hint="Give a file, agent:, sshsig:PATH or pkcs11:URI; see docs/keys.md.",

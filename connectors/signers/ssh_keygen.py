@@ -1,8 +1,9 @@
 """Keys that OpenSSH's own program signs with: files, agents and FIDO tokens.
 
-`ssh-keygen -Y sign` makes the signature, in its own form and for our namespace. The
-terminal stays its own where it has to ask for a touch or a PIN. What it returns is
-taken out of its armour here and verified elsewhere.
+`ssh-keygen -Y sign` makes the signature, in its own form and for our namespace. On the
+command line the terminal stays its own, to ask for a touch or a PIN; where the terminal
+belongs to the console it gets none. What it returns is taken out of its armour here and
+verified elsewhere.
 """
 
 from __future__ import annotations
@@ -96,13 +97,15 @@ class SshKeygenSigner:
         self, data: bytes, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[bytes]:
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", STATEMENT_NAMESPACE]
-        told = None if self._key.kind.is_token and sys.stderr.isatty() else -1
+        has_terminal = sys.stderr is sys.__stderr__ and os.isatty(2)
+        speaks = has_terminal and self._key.kind.is_token
         try:
             return subprocess.run(  # noqa: S603 - a fixed program; the path is an option's value
                 [*command, "-f", str(self._path.absolute())],
                 input=data,
                 stdout=subprocess.PIPE,
-                stderr=told,
+                stderr=None if speaks else subprocess.PIPE,
+                start_new_session=not has_terminal,
                 env=environment,
                 timeout=self._timeout_seconds,
                 check=False,

@@ -142,7 +142,8 @@ def _told(key: PublicKey) -> list[str]:
         f"ssh:       {key.ssh.line}",
         f"           {key.ssh.fingerprint}",
         "",
-        key.pem,
+        key.pem.rstrip(),
+        "",
         "The id, to be read aloud:",
         *("  " + line for line in spoken(key.id).splitlines()),
     ]
@@ -161,6 +162,7 @@ def key_enrol(context: Context) -> int:
         for role in arguments.role
     )
     say(f"Enrolling {read.name} ({read.person}) with the key {read.key.id}")
+    say(spoken(read.key.id))
     done = enrol(context.store, context.person(), read, grants)
     say(f"Entry {done.index}: {read.name} now holds {', '.join(arguments.role)}.")
     show(read.person)

@@ -16,6 +16,7 @@ from console.reports.audit_html import render_html
 from console.reports.audit_report import Scope, build_report
 from console.reports.foreign_verifiers import bundle_readme
 from console.reports.statement_files import (
+    allowed_signers,
     log_verifier_keys,
     proof_material,
     public_key_pem,
@@ -85,6 +86,7 @@ def bundle_files(
         **_log_files(log, checkpoint),
         **_statement_files(log),
         **_object_files(log),
+        **allowed_signers((p.owner, p.key) for p in log.state.periods),
     }
     for public in sorted(log.state.keys_ever(), key=lambda key: key.id):
         files[f"keys/{public.id}.pem"] = public_key_pem(public)

@@ -1,4 +1,4 @@
-"""How a statement is verified with OpenSSL, cosign and @sigstore/verify, in words.
+"""How a statement is verified with OpenSSL, OpenSSH, cosign and @sigstore/verify.
 
 The exact commands that READMEs give. It runs none of them and knows no store.
 """
@@ -6,6 +6,10 @@ The exact commands that READMEs give. It runs none of them and knows no store.
 from __future__ import annotations
 
 from store.key_algorithms import Algorithm
+from store.ssh_wire import STATEMENT_NAMESPACE
+
+ALLOWED_SIGNERS = "allowed_signers"
+"""The file in which OpenSSH looks up who signs with which key."""
 
 SIGSTORE_JS_PROGRAM = """\
 import { createPublicKey } from "node:crypto";
@@ -51,6 +55,14 @@ def cosign_command(stem: str, predicate_type: str, digest: str, pem: str) -> str
     )
 
 
+def ssh_keygen_command(stem: str, person: str) -> str:
+    """The command that verifies a signature in OpenSSH's form with OpenSSH 8.2."""
+    return (
+        f"ssh-keygen -Y verify -f {ALLOWED_SIGNERS} -n {STATEMENT_NAMESPACE} \\\n"
+        f"    -I {person} -s {stem}.sshsig < {stem}.pae"
+    )
+
+
 def indented(text: str, spaces: int = 6) -> str:
     """Text moved to the right, for a README."""
     lines = text.rstrip().split("\n")
@@ -69,6 +81,13 @@ def bundle_readme() -> str:
   and for ECDSA keys:
 
 {indented(openssl_command(Algorithm.P256, stem, pem))}
+
+  A key that signs in OpenSSH's form leaves NUMBER-TYPE.sshsig in place of .sig, and
+  stands in allowed_signers. With OpenSSH 8.2, where PERSON is "by" in .json:
+
+{indented(ssh_keygen_command(stem, "PERSON"))}
+
+  (It does not ask whether a FIDO token was touched; countersign verify does.)
 
   .sigstore.json is the same as a Sigstore bundle. With cosign 3.0.4 or newer, where
   PREDICATE and DIGEST are the predicateType and the subject's sha256 in .json:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from console.reports.foreign_verifiers import (
+    ALLOWED_SIGNERS,
     SIGSTORE_JS_PROGRAM,
     cosign_command,
     indented,
     openssl_command,
+    ssh_keygen_command,
 )
 from console.reports.whole_log import SignedStatement, read_signed
 from console.services.checkpoints import log_keys
@@ -24,26 +27,38 @@ from console.services.proofs import inclusion_text
 from policies.dsse import PAYLOAD_TYPE, Envelope
 from policies.keys import PublicKey
 from store.judgement import Standing
-from store.key_algorithms import Algorithm
+from store.ssh_wire import STATEMENT_NAMESPACE, armoured
 
 SIGSTORE_BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-_RAW_ALGORITHMS = frozenset({Algorithm.ED25519, Algorithm.P256})
-"""Kinds of key whose signatures stand over the signed bytes and nothing else."""
 _ED25519_NOTE = b"\x01"
 
 
 def proof_material(signed: SignedStatement) -> dict[str, bytes]:
     """What was signed, the signature, and both in one Sigstore bundle, by file name."""
+    stem, envelope = signed.stem, signed.envelope
     files = {
-        f"{signed.stem}.json": signed.envelope.payload,
-        f"{signed.stem}.pae": signed.envelope.signed_bytes,
-        f"{signed.stem}.sig": signed.envelope.signature,
+        f"{stem}.json": envelope.payload,
+        f"{stem}.pae": envelope.signed_bytes,
     }
-    if signed.key.algorithm in _RAW_ALGORITHMS:
-        files[f"{signed.stem}.sigstore.json"] = sigstore_bundle(
-            signed.envelope, signed.key
-        )
-    return files
+    if signed.key.algorithm.is_sshsig:
+        return files | {f"{stem}.sshsig": armoured(envelope.signature)}
+    return files | {
+        f"{stem}.sig": envelope.signature,
+        f"{stem}.sigstore.json": sigstore_bundle(envelope, signed.key),
+    }
+
+
+def allowed_signers(owners: Iterable[tuple[str, PublicKey]]) -> dict[str, bytes]:
+    """OpenSSH's list of who signs with which key; no file without such keys.
+
+    A person's id is ASCII letters, digits and . _ @ / - alone, so it is no pattern.
+    """
+    lines = {
+        f'{owner} namespaces="{STATEMENT_NAMESPACE}" {key.ssh.line}\n'
+        for owner, key in owners
+        if key.algorithm.is_sshsig
+    }
+    return {ALLOWED_SIGNERS: "".join(sorted(lines)).encode()} if lines else {}
 
 
 def sigstore_bundle(envelope: Envelope, key: PublicKey) -> bytes:
@@ -67,11 +82,7 @@ def sigstore_bundle(envelope: Envelope, key: PublicKey) -> bytes:
 
 def public_key_pem(key: PublicKey) -> bytes:
     """A public key as PEM (SubjectPublicKeyInfo)."""
-    text = base64.b64encode(key.spki).decode()
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join(
-        ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
-    ).encode()
+    return key.pem.encode()
 
 
 def log_verifier_keys(store: OpenStore) -> bytes:
@@ -105,6 +116,7 @@ def statement_files(
         "log.vkey": log_verifier_keys(store),
     }
     files["key.pem"] = public_key_pem(signed.key)
+    files |= allowed_signers([(signed.statement.by, signed.key)])
     files["README.txt"] = _readme(store, signed)
     return files
 
@@ -148,9 +160,15 @@ def _readme(store: OpenStore, signed: SignedStatement) -> bytes:
 
 def _tools(signed: SignedStatement) -> list[str]:
     """The commands for tools that know this kind of signature."""
-    if signed.key.algorithm not in _RAW_ALGORITHMS:
-        return []
     stem, statement = signed.stem, signed.statement
+    if signed.key.algorithm.is_sshsig:
+        command = ssh_keygen_command(stem, statement.by)
+        return [
+            f"WITH OPENSSH 8.2 OR NEWER\n\n{indented(command)}\n\n"
+            f"  {stem}.pae holds the bytes that were signed: the payload\n"
+            f"  type and {stem}.json, joined as DSSE says. OpenSSH does not\n"
+            "  ask whether a FIDO token was touched; countersign verify does."
+        ]
     openssl = openssl_command(signed.key.algorithm, stem, "key.pem")
     cosign = cosign_command(stem, statement.type, statement.subject[1], "key.pem")
     return [
