@@ -30,7 +30,6 @@ from store.judgement import Standing
 from store.ssh_wire import STATEMENT_NAMESPACE, armoured
 
 SIGSTORE_BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-_ED25519_NOTE = b"\x01"
 
 
 def proof_material(signed: SignedStatement) -> dict[str, bytes]:
