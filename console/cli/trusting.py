@@ -126,8 +126,8 @@ def trust_show(context: Context) -> int:
         show(f"             {line}")
     show(f"now in force: version {view.version}, expires {printable(view.expires)}")
     show(
-        f"a trust root takes {view.root_threshold} people, "
-        f"a policy {view.policy_threshold}"
+        f"must sign: {view.root_threshold} a trust root, "
+        f"{view.policy_threshold} a policy"
     )
     show("")
     show_table(

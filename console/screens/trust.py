@@ -11,7 +11,7 @@ class TrustScreen(ListScreen):
     """Keys in force and former ones, by person; changing them is the command line's."""
 
     VIEW = "Trust"
-    HEADINGS = ("WHO", "ROLES", "KEY", "KIND", "COUNTS")
+    HEADINGS = ("WHO", "KEY", "COUNTS", "ROLES", "KIND")
 
     def action_refresh(self) -> None:
         """Ask who may decide."""
@@ -28,10 +28,10 @@ class TrustScreen(ListScreen):
                     f"{holder.id}/{key.id}/{key.since_entry}",
                     (
                         holder.name,
-                        ", ".join(holder.roles) or holder.kind,
                         key.id[:12],
-                        key.algorithm,
                         key.standing,
+                        ", ".join(holder.roles) or holder.kind,
+                        key.algorithm,
                     ),
                 )
                 for holder in found.holders

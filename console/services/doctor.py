@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from connectors.signers.looking import key_files
 from console.services.opened import (
     OpenStore,
     confirmed_anchor,
@@ -178,7 +179,7 @@ def _key_files(store: OpenStore) -> Finding | None:
         return None
     files = sorted(folder.glob("*.pem"))
     loose = [p.name for p in files if p.stat().st_mode & _PRIVATE]
-    plain = [p.name for p in files if b"ENCRYPTED" not in p.read_bytes()[:256]]
+    plain = [seen.address for seen in key_files(folder) if not seen.is_encrypted]
     what = "keys on this machine are private and encrypted"
     if loose:
         return Finding(
@@ -187,7 +188,7 @@ def _key_files(store: OpenStore) -> Finding | None:
             f"others can read {', '.join(loose)}",
             f"chmod 600 {folder}/*.pem",
         )
-    if plain and not store.root().is_demo:
+    if plain:
         return Finding(
             what,
             Health.WARNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.services.doctor import Finding, Health, examine
+from console.services.opened import OpenStore
 from console.services.rotating import Changes
 from store.folder import FolderBackend
 from tests.services.test_rotation import rotated
@@ -66,3 +67,29 @@ def test_a_machine_that_was_told_no_anchor_is_warned(world: World) -> None:
     told = finding(world, "confirmed here")
     assert told.health is Health.WARNING
     assert world.store.first_root in told.next_step
+
+
+def test_an_encrypted_key_is_known_in_either_form_of_file(world: World) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        Encoding,
+        PrivateFormat,
+    )
+
+    path = world.places.keys / "dana.pem"
+    for form in (PrivateFormat.PKCS8, PrivateFormat.OpenSSH):
+        path.write_bytes(
+            Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, form, BestAvailableEncryption(b"secret")
+            )
+        )
+        assert finding(world, "private and encrypted").health is Health.FINE
+
+
+def test_the_open_keys_of_a_demonstration_are_not_called_encrypted(
+    demo_store: OpenStore,
+) -> None:
+    told = next(f for f in examine(demo_store) if "encrypted" in f.what)
+    assert told.health is Health.WARNING
+    assert "vera" in told.found
