@@ -1,6 +1,6 @@
 """Every action of the console once: id, key, label and what it does.
 
-Footer, help, palette and the table in docs/console.md come from here.
+Footer, help, palette and the table in docs/commands.md come from here.
 """
 
 from __future__ import annotations

@@ -78,6 +78,22 @@ def refused(store: OpenStore, who: Acting, predicate: object, why: str) -> None:
     assert store.catch_up() == size
 
 
+def declared(store: OpenStore, request: str, bound: Request) -> PromotionIntent:
+    """An intent that answers a request, with a verdict that says nothing."""
+    return PromotionIntent(
+        request,
+        bound.model,
+        bound.version,
+        bound.manifest,
+        bound.transition,
+        bound.policy,
+        bound.root,
+        store.objects.put(b"{}"),
+        "2026-03-01T12:00:00Z",
+        "",
+    )
+
+
 def test_an_approval_is_not_replayed_for_another_request(
     demo_store: OpenStore, acting: As
 ) -> None:
@@ -248,19 +264,7 @@ def test_a_promotion_cannot_rest_on_approvals_that_are_not_in_the_log(
 ) -> None:
     request = ask(demo_store, acting("ana"))
     record = find_request(demo_store, request, demo_store.state())
-    bound = record.request
-    intent = PromotionIntent(
-        "e" * 64,
-        bound.model,
-        bound.version,
-        bound.manifest,
-        bound.transition,
-        bound.policy,
-        bound.root,
-        demo_store.objects.put(b"{}"),
-        "2026-03-01T12:00:00Z",
-        "",
-    )
+    intent = declared(demo_store, "e" * 64, record.request)
     refused(demo_store, acting("rik"), intent, "which is not in the log")
     with pytest.raises(Refusal, match="the verdict is no"):
         promote(demo_store, acting("rik"), record, environment={})
@@ -273,18 +277,7 @@ def test_a_promotion_that_bypassed_its_approvals_is_no_at_the_gate(
 
     request = ask(demo_store, acting("ana"))
     bound = find_request(demo_store, request, demo_store.state()).request
-    intent = PromotionIntent(
-        request,
-        bound.model,
-        bound.version,
-        bound.manifest,
-        bound.transition,
-        bound.policy,
-        bound.root,
-        demo_store.objects.put(b"{}"),
-        "2026-03-01T12:00:00Z",
-        "",
-    )
+    intent = declared(demo_store, request, bound)
     begun = append(demo_store, acting("rik"), intent, ("x", bound.manifest))
     outcome = PromotionOutcome(
         begun.statement_id,
