@@ -6,8 +6,6 @@ by digest; on no clock, no network and no database. Void entries change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from policies.adopting import endorse, recover
 from policies.compromise import EnrolmentRecord, RevocationRecord
 from policies.dsse import Envelope, read_envelope
@@ -37,7 +35,6 @@ from policies.predicates import (
     RevokedKind,
     Withdrawal,
 )
-from policies.preverification import Preverification
 from policies.statements import Statement, UnknownStatement, read_statement
 from policies.topics import POLICY, TRUST, topics_of
 from policies.trust_permissions import (
@@ -60,7 +57,6 @@ class Ledger:
     def __init__(self, read_policy: PolicyReader) -> None:
         self.state = TrustState()
         self._read_policy = read_policy
-        self._ahead = Preverification()
 
     @property
     def state_topics(self) -> tuple[str, ...]:
@@ -81,22 +77,13 @@ class Ledger:
                 signer, key = self._verified_signer(envelope, statement, history)
                 self._take_effect(index, statement, signer, key, history)
 
-    def prepare(self, entries: Sequence[bytes]) -> None:
-        """See store.judgement.CanPrepare."""
-        self._ahead.prepare(entries, self._keys_of)
-
-    def _keys_of(self, signer_id: str) -> tuple[PublicKey, ...]:
-        signer = self.state.signer(signer_id)
-        return () if signer is None else tuple(signer.keys)
-
     def judge(self, index: int, data: bytes, history: History) -> Judgement:
         """Judge one entry; take its effect if it is accepted."""
         envelope: Envelope | None = None
         statement: Statement | None = None
         try:
-            ahead = self._ahead.take(data)
-            envelope = ahead.envelope if ahead else read_envelope(data)
-            read = ahead.statement if ahead else read_statement(envelope.payload)
+            envelope = read_envelope(data)
+            read = read_statement(envelope.payload)
             if isinstance(read, UnknownStatement):
                 return self._unknown_type(envelope, read)
             statement = read
@@ -134,7 +121,7 @@ class Ledger:
         if signer is None:
             raise Refused(f"its signer {statement.by!r} is not enrolled")
         for key in signer.keys:
-            if self._ahead.is_verified(key, envelope):
+            if key.verifies(envelope.signature, envelope.signed_bytes):
                 return signer, key
         if any(
             key.verifies(envelope.signature, envelope.signed_bytes)

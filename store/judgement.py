@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 
 class Standing(StrEnum):
@@ -127,13 +127,4 @@ class Judge(Protocol):
 
     def judge(self, index: int, data: bytes, history: History) -> Judgement:
         """Judge the entry at `index` and take its effect into the state."""
-        ...
-
-
-@runtime_checkable
-class CanPrepare(Protocol):
-    """A judge that gains by seeing entries before it judges them."""
-
-    def prepare(self, entries: Sequence[bytes]) -> None:
-        """Take note of the entries that are judged next, in order. Changes no state."""
         ...

@@ -19,7 +19,6 @@ from store.errors import StoreDamaged, StoreError, StoreRefused
 from store.first_reading import FirstReading, SignedHead
 from store.heads import Head, RememberedHeads
 from store.judgement import (
-    CanPrepare,
     History,
     IndexedEntry,
     Judge,
@@ -200,22 +199,19 @@ class Log:
                 self.make_bundle(size // BUNDLE_ENTRIES - 1)
 
     def _take_entries(self, judge: Judge, size: int) -> int:
-        """Judge what comes next, reading one chunk ahead of the judge."""
         taken = 0
-        chunk = self._read_chunk(judge, size)
-        while chunk and taken < _ENTRIES_PER_TRANSACTION:
-            following: list[bytes] = []
-            if taken + len(chunk) < _ENTRIES_PER_TRANSACTION:
-                following = self._read_chunk(judge, size + taken + len(chunk))
+        while taken < _ENTRIES_PER_TRANSACTION:
+            chunk = self._read_chunk(size + taken)
+            if not chunk:
+                break
             for data in chunk:
                 judgement = self._judge(judge, size + taken, data)
                 self.index.add(size + taken, merkle.leaf_hash(data), judgement)
                 taken += 1
-            chunk = following
         return taken
 
-    def _read_chunk(self, judge: Judge, start: int) -> list[bytes]:
-        """The next entries there are, shown to a judge that prepares for them."""
+    def _read_chunk(self, start: int) -> list[bytes]:
+        """The next entries there are, some at a time."""
         chunk = self._bundles.take(start) if self._bundles else []
         if not chunk:
             self._read_ahead(start)
@@ -224,8 +220,6 @@ class Log:
             if data is None:
                 break
             chunk.append(data)
-        if isinstance(judge, CanPrepare):
-            judge.prepare(chunk)
         return chunk
 
     def _read_ahead(self, index: int) -> None:
