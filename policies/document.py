@@ -14,55 +14,7 @@ from policies.errors import MalformedPolicy
 from policies.patterns import matches
 from policies.predicates import Transition
 
-SCHEMA = "countersign/policy/v1"
 FieldValue = str | int | bool | tuple[str, ...]
-
-_TEXT, _NUMBER, _COUNT, _FLAG, _LIST = "text", "number", "count", "flag", "list"
-PROVENANCE = (
-    "dataset_version",
-    "evaluation_dataset",
-    "commit_known",
-    "clean_tree",
-    "signature",
-    "feature_set",
-    "lock",
-)
-"""What a rule of kind `provenance` can require."""
-
-RULE_FIELDS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
-    "metric": {
-        "metric": (_TEXT, True),
-        "slice": (_TEXT, False),
-        "at_least": (_NUMBER, False),
-        "at_most": (_NUMBER, False),
-        "dataset": (_TEXT, False),
-        "minimum_samples": (_COUNT, False),
-    },
-    "comparison": {
-        "metric": (_TEXT, True),
-        "better": (_TEXT, True),
-        "tolerance": (_NUMBER, False),
-        "first_promotion": (_TEXT, False),
-    },
-    "slice_gap": {
-        "metric": (_TEXT, True),
-        "column": (_TEXT, True),
-        "largest_gap": (_NUMBER, True),
-        "minimum_samples": (_COUNT, False),
-    },
-    "slice_comparison": {
-        "metric": (_TEXT, True),
-        "column": (_TEXT, True),
-        "better": (_TEXT, True),
-        "tolerance": (_NUMBER, False),
-        "first_promotion": (_TEXT, False),
-    },
-    "provenance": {"require": (_LIST, True)},
-    "independence": {},
-    "artifact_unchanged": {},
-    "run_finished": {},
-}
-"""Each kind of rule with its fields: what they hold, and whether they must be there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from policies.evidence import (
     MetricsItem,
 )
 from policies.predicates import Transition
+from policies.rules.kinds import RULE_KINDS
 from policies.rules.numbers import label, number_of, shown, tidy
 from policies.verdict import Node, tree_lines
 
@@ -64,6 +65,7 @@ def render_review(
         *_section("Where it comes from", _origin(evidence)),
         *_section("What the record lacks", _gaps(evidence)),
         *_section("Rules", tree_lines(facts)),
+        *_judged_later(policy),
         *_section("Files", _files(model.files)),
     ]
     return "\n".join(escape(line).rstrip() for line in lines) + "\n"
@@ -81,6 +83,16 @@ def escape(text: str) -> str:
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
     return [title, "-" * len(title), *lines, ""]
+
+
+def _judged_later(policy: Policy) -> list[str]:
+    """Rules about the time and the log: what they ask, never how they stand now."""
+    later = [
+        f"{rule.id}: {kind.asks(rule)}"
+        for rule in policy.rules
+        if (kind := RULE_KINDS[rule.kind]).at_position is not None
+    ]
+    return _section("Rules judged when it is promoted", later) if later else []
 
 
 def _changes(evidence: Evidence) -> list[str]:

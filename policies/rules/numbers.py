@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from policies.document import Rule
+from policies.document import FieldValue, Rule
 from policies.evidence import Evidence, IncumbentItem, Metric
+from policies.rules.forms import RuleKind, count, number, text
 from policies.verdict import Node, Verdict
 
 
 def judge_metric(rule: Rule, evidence: Evidence) -> Node:
     """A metric within bounds, on enough rows, of a named dataset if one is named."""
     name, slice_name = rule.text("metric"), rule.text("slice")
-    wanted = f"{label(name, slice_name)} {_bounds(rule)}{_samples_wanted(rule)}"
+    wanted = _asks_metric(rule)
     dataset = rule.text("dataset")
     found = evidence.lineage.evaluation_dataset
     if dataset and found != dataset:
         observed = f"measured on {found or 'an unnamed dataset'}"
         verdict = Verdict.NO if found else Verdict.UNKNOWN
-        return _node(rule, verdict, observed, f"{wanted} on {dataset}")
+        return _node(rule, verdict, observed, wanted)
     metric = evidence.measured.find(name, slice_name)
     value = number_of(metric)
     if metric is None or value is None:
@@ -34,14 +36,14 @@ def judge_metric(rule: Rule, evidence: Evidence) -> Node:
 def judge_comparison(rule: Rule, evidence: Evidence) -> Node:
     """Not worse than the version now in the stage, by more than the tolerance."""
     name = rule.text("metric")
-    return _compare(rule, evidence, name, "", f"{name} {_not_worse(rule)}")
+    return _compare(rule, evidence, name, "", _asks_comparison(rule))
 
 
 def judge_slice_gap(rule: Rule, evidence: Evidence) -> Node:
     """The best and the worst slice no further apart than the largest gap."""
     name, column = rule.text("metric"), rule.text("column")
     largest = rule.number("largest_gap") or Decimal(0)
-    wanted = f"{name} differs by at most {largest} between slices by {column}"
+    wanted = _asks_slice_gap(rule)
     slices = sorted(evidence.measured.slices(name, column), key=lambda m: m.slice)
     values = [(m, number_of(m)) for m in slices]
     numbers = [value for _, value in values if value is not None]
@@ -59,7 +61,7 @@ def judge_slice_gap(rule: Rule, evidence: Evidence) -> Node:
 def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:
     """No slice worse than the incumbent's same slice by more than the tolerance."""
     name, column = rule.text("metric"), rule.text("column")
-    wanted = f"{name} on every slice by {column} {_not_worse(rule)}"
+    wanted = _asks_slice_comparison(rule)
     incumbent = evidence.incumbent
     names = {m.slice for m in evidence.measured.slices(name, column)} | {
         m.slice for m in incumbent.measured.slices(name, column)
@@ -175,6 +177,28 @@ def _not_worse(rule: Rule) -> str:
     )
 
 
+def _asks_metric(rule: Rule) -> str:
+    name = label(rule.text("metric"), rule.text("slice"))
+    dataset = f" on {rule.text('dataset')}" if "dataset" in rule.fields else ""
+    return f"{name} {_bounds(rule)}{_samples_wanted(rule)}{dataset}"
+
+
+def _asks_comparison(rule: Rule) -> str:
+    return f"{rule.text('metric')} {_not_worse(rule)}"
+
+
+def _asks_slice_gap(rule: Rule) -> str:
+    return (
+        f"{rule.text('metric')} differs by at most {rule.text('largest_gap')} between "
+        f"slices by {rule.text('column')}{_samples_wanted(rule)}"
+    )
+
+
+def _asks_slice_comparison(rule: Rule) -> str:
+    name, column = rule.text("metric"), rule.text("column")
+    return f"{name} on every slice by {column} {_not_worse(rule)}"
+
+
 def _bounds(rule: Rule) -> str:
     bounds = []
     if "at_least" in rule.fields:
@@ -211,3 +235,65 @@ def _yes(is_met: bool) -> Verdict:
 
 def _node(rule: Rule, verdict: Verdict, observed: str, wanted: str) -> Node:
     return Node(rule.id, verdict, observed, wanted, rule.why)
+
+
+def _needs_a_bound(fields: Mapping[str, FieldValue]) -> str:
+    if {"at_least", "at_most"} & fields.keys():
+        return ""
+    return "a metric rule needs at_least or at_most"
+
+
+_BETTER = text("higher", "lower", needed=True)
+_FIRST = text("allow", "refuse")
+
+KINDS = (
+    RuleKind(
+        "metric",
+        {
+            "metric": text(needed=True),
+            "slice": text(),
+            "at_least": number(),
+            "at_most": number(),
+            "dataset": text(),
+            "minimum_samples": count(),
+        },
+        _asks_metric,
+        on_evidence=judge_metric,
+        complaint=_needs_a_bound,
+    ),
+    RuleKind(
+        "comparison",
+        {
+            "metric": text(needed=True),
+            "better": _BETTER,
+            "tolerance": number(),
+            "first_promotion": _FIRST,
+        },
+        _asks_comparison,
+        on_evidence=judge_comparison,
+    ),
+    RuleKind(
+        "slice_gap",
+        {
+            "metric": text(needed=True),
+            "column": text(needed=True),
+            "largest_gap": number(needed=True),
+            "minimum_samples": count(),
+        },
+        _asks_slice_gap,
+        on_evidence=judge_slice_gap,
+    ),
+    RuleKind(
+        "slice_comparison",
+        {
+            "metric": text(needed=True),
+            "column": text(needed=True),
+            "better": _BETTER,
+            "tolerance": number(),
+            "first_promotion": _FIRST,
+        },
+        _asks_slice_comparison,
+        on_evidence=judge_slice_comparison,
+    ),
+)
+"""The kinds of rule that this module judges."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from policies.document import Rule
 from policies.evidence import Evidence
+from policies.rules.forms import RuleKind, words
 from policies.verdict import Node, Verdict
 
 _ORDER = (Verdict.NO, Verdict.UNKNOWN, Verdict.YES)
 _FOUND = tuple[Verdict, str]
+_INDEPENDENT = "no dataset version is used for training and for evaluation"
 
 
 def judge_provenance(rule: Rule, evidence: Evidence) -> Node:
@@ -23,7 +25,7 @@ def judge_provenance(rule: Rule, evidence: Evidence) -> Node:
 
 def judge_independence(rule: Rule, evidence: Evidence) -> Node:
     """No dataset version was both trained on and measured on."""
-    wanted = "no dataset version is used for training and for evaluation"
+    wanted = _INDEPENDENT
     by_context: dict[str, set[str]] = {"training": set(), "evaluation": set()}
     for use in evidence.lineage.datasets:
         if use.context in by_context and use.is_evidence:
@@ -172,3 +174,30 @@ _WANTED = {
     "feature_set": "a feature set version",
     "lock": "the digest of the environment's lock file",
 }
+PROVENANCE = tuple(_CHECKS)
+"""What a rule of kind `provenance` can require."""
+
+KINDS = (
+    RuleKind(
+        "provenance",
+        {"require": words(*PROVENANCE, needed=True)},
+        lambda rule: ", ".join(_WANTED[name] for name in rule.names("require")),
+        on_evidence=judge_provenance,
+    ),
+    RuleKind(
+        "independence", {}, lambda _: _INDEPENDENT, on_evidence=judge_independence
+    ),
+    RuleKind(
+        "artifact_unchanged",
+        {},
+        lambda _: "every file has the SHA-256 it was registered with, and no others",
+        on_evidence=judge_artifact_unchanged,
+    ),
+    RuleKind(
+        "run_finished",
+        {},
+        lambda _: "the run that produced the version ended well",
+        on_evidence=judge_run_finished,
+    ),
+)
+"""The kinds of rule that this module judges."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from policies.document import Quorum
 from policies.predicates import Decision
+from policies.rules.context import Context
 from policies.verdict import Node, Verdict
 
 
@@ -27,22 +28,6 @@ class Vote:
     expires: datetime | None
     stale: str = ""
     """Why the approval no longer stands, or empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a verdict depends on besides evidence and policy."""
-
-    requester: str
-    """Person id."""
-    trainers: frozenset[str]
-    """Person ids of who ran the training."""
-    authors: frozenset[str]
-    """Person ids of who wrote the commits."""
-    unknown_trainers: tuple[str, ...]
-    """Outside identities that map to nobody."""
-    unknown_authors: tuple[str, ...]
-    now: datetime
 
 
 def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Node:

@@ -1,0 +1,22 @@
+"""What a verdict depends on besides policy, evidence and votes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """People, time and what the log held at the position that is judged."""
+
+    requester: str
+    """Person id."""
+    trainers: frozenset[str]
+    """Person ids of who ran the training."""
+    authors: frozenset[str]
+    """Person ids of who wrote the commits."""
+    unknown_trainers: tuple[str, ...]
+    """Outside identities that map to nobody."""
+    unknown_authors: tuple[str, ...]
+    now: datetime

@@ -1,0 +1,13 @@
+"""Every kind of rule there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from policies.rules import numbers, origins
+from policies.rules.forms import RuleKind
+
+RULE_KINDS: Mapping[str, RuleKind] = {
+    kind.name: kind for kind in (*numbers.KINDS, *origins.KINDS)
+}
+"""By the name that a policy writes."""
