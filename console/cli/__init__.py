@@ -50,6 +50,7 @@ COMMANDS = {
         *("models", "experiments", "runs", "datasets", "commits", "search"),
         *("show", "lineage", "diff", "history", "status"),
     ),
+    "questions": ("impact", "sql"),
     "keys": ("key",),
     "people": ("policy",),
     "trusting": ("trust", "submit", "revoke", "erase"),
