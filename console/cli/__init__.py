@@ -60,6 +60,7 @@ COMMANDS = {
     ),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
+    "completing": ("completion",),
 }
 """The modules of this package and the commands each declares."""
 
