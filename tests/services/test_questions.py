@@ -73,7 +73,8 @@ def test_the_impact_of_a_dataset_names_versions_and_who_approved_them(
     used = query(
         demo_store,
         "SELECT v.digest FROM dataset_version v "
-        "JOIN edge e ON e.object = v.subject JOIN edge p ON p.subject = e.subject AND p.name = 'produced' WHERE "
+        "JOIN edge e ON e.object = v.subject "
+        "JOIN edge p ON p.subject = e.subject AND p.name = 'produced' WHERE "
         "e.text = 'training' AND ends_with(p.object, 'diabetes-progression/6')",
     ).rows[0][0]
     found = impact(demo_store, f"dataset:diabetes-train@{used}")
