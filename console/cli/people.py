@@ -21,6 +21,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = policies.add_parser("lint", help="check policy files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.set_defaults(handler=policy_lint)
+    parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
+    parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser("activate", help="sign a policy and put it in force")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--key", metavar="KEY")
@@ -41,6 +43,16 @@ def policy_lint(context: Context) -> int:
             f"{name}: fine ({policy.id} version {policy.version}, "
             f"{len(policy.rules)} rules, {len(policy.quorums)} quorums)"
         )
+    return 0
+
+
+def policy_schema(context: Context) -> int:
+    """`policy schema`"""
+    import json
+
+    from policies.authoring.schema import policy_schema as made
+
+    show(json.dumps(made(), indent=2))
     return 0
 
 
