@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from console.cli.authoring import add_author_commands
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
@@ -18,11 +19,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the commands about policies."""
     policy = commands.add_parser("policy", help="what a transition needs")
     policies = policy.add_subparsers(dest="what", required=True, metavar="WHAT")
+    add_author_commands(policies)
     parser = policies.add_parser("lint", help="check policy files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.set_defaults(handler=policy_lint)
-    parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
-    parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser("activate", help="sign a policy and put it in force")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--key", metavar="KEY")
@@ -43,16 +43,6 @@ def policy_lint(context: Context) -> int:
             f"{name}: fine ({policy.id} version {policy.version}, "
             f"{len(policy.rules)} rules, {len(policy.quorums)} quorums)"
         )
-    return 0
-
-
-def policy_schema(context: Context) -> int:
-    """`policy schema`"""
-    import json
-
-    from policies.authoring.schema import policy_schema as made
-
-    show(json.dumps(made(), indent=2))
     return 0
 
 
