@@ -15,7 +15,7 @@ from policies.table_reading import TableReader, nearest
 SCHEMA = "countersign/policy/v1"
 LARGEST_POLICY_BYTES = 256 * 1024
 DEFAULT_EXPIRY_DAYS = 90
-PARTS = ("schema", "id", "version", "description", "applies", "rules", "approvals")
+ID_PATTERN = "[a-z0-9][a-z0-9._-]{0,63}"
 APPLIES_FIELDS = {
     "models": words(needed=True),
     "to": words(needed=True),
@@ -35,6 +35,13 @@ RULE_FIELDS: dict[str, Field] = {
     "why": text(),
 }
 """Fields of every `[[rules]]`, beside those of its kind."""
+SINGLE_TABLES: dict[str, dict[str, Field]] = {"applies": APPLIES_FIELDS}
+"""The parts of a document that are one table."""
+LISTED_TABLES: dict[str, dict[str, Field]] = {"approvals": QUORUM_FIELDS}
+"""The parts of a document that are many tables, rules aside."""
+_HEAD = ("schema", "id", "version", "description")
+PARTS = (*_HEAD, *SINGLE_TABLES, "rules", *LISTED_TABLES)
+NEEDED_PARTS = frozenset((*_HEAD, "applies", "rules", "approvals"))
 
 
 def read_policy(data: bytes, *, path: str = "policy") -> Policy:
@@ -72,7 +79,7 @@ class _Reader:
         if self._raw.get("schema") != SCHEMA:
             tables.refuse(f'schema must be "{SCHEMA}"', "schema", whole)
         identity = tables.text(self._raw, "id", whole)
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", identity):
+        if not re.fullmatch(ID_PATTERN, identity):
             tables.refuse("id must be a-z, 0-9, . _ -", "id", whole)
         return Policy(
             id=identity,

@@ -54,14 +54,18 @@ class TableReader:
         """
         line = span[0] + 1
         for number in range(span[0], min(span[1], len(self._lines))):
-            if name and re.match(
-                rf"\s*\"?{re.escape(name)}\"?\s*=", self._lines[number]
-            ):
+            if name and self._names(number, name):
                 line = number + 1
                 break
         raise MalformedPolicy(
             message, path=self._path, line=line, hint="See docs/policies.md."
         )
+
+    def _names(self, number: int, name: str) -> bool:
+        """Whether a line sets a field, or opens a table, of that name."""
+        word = rf"\"?{re.escape(name)}\"?"
+        found = re.match(rf"\s*({word}\s*=|\[\[?{word}\]\]?)", self._lines[number])
+        return found is not None
 
     def tables(self, raw: Mapping[str, object], name: str) -> list[dict[str, object]]:
         """The `[[name]]` tables of a document; none is an empty list."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from console.cli.authoring import add_author_commands
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
@@ -18,6 +19,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the commands about policies."""
     policy = commands.add_parser("policy", help="what a transition needs")
     policies = policy.add_subparsers(dest="what", required=True, metavar="WHAT")
+    add_author_commands(policies)
     parser = policies.add_parser("lint", help="check policy files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.set_defaults(handler=policy_lint)

@@ -32,6 +32,12 @@ from policies.workflow import (
 )
 from store.identifiers import split_key
 
+FROZEN = (
+    "the evidence is about the version asked for",
+    "the stage is held as it was when the evidence was frozen",
+)
+"""What must not have changed since a request was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -232,7 +238,7 @@ def _frozen_checks(
     current = evidence.incumbent.version_key
     return [
         Node(
-            "the evidence is about the version asked for",
+            FROZEN[0],
             Verdict.YES
             if (evidence.model.version_key, evidence.model.manifest)
             == (request.version, request.manifest)
@@ -241,7 +247,7 @@ def _frozen_checks(
             request.manifest[:16],
         ),
         Node(
-            "the stage is held as it was when the evidence was frozen",
+            FROZEN[1],
             Verdict.YES if current == holder_key else Verdict.NO,
             f"now {_short(holder_key)}",
             f"then {_short(current)}",

@@ -47,7 +47,7 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
         else:
             counted.append(vote.name)
     observed = ", ".join([*counted, *remarks]) or "nobody"
-    rule = f"approval by {quorum.count} x {quorum.role}"
+    rule = quorum_name(quorum)
     if len(counted) < quorum.count:
         missing = quorum.count - len(counted)
         return Node(
@@ -67,6 +67,11 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
             "Enrol the person with that identity, so that separation can be judged.",
         )
     return Node(rule, Verdict.YES, observed, wanted)
+
+
+def quorum_name(quorum: Quorum) -> str:
+    """What a quorum is called in a verdict."""
+    return f"approval by {quorum.count} x {quorum.role}"
 
 
 def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:

@@ -37,6 +37,12 @@ COMMANDS = {
     "trust show": ["trust", "show"],
     "key list": ["key", "list"],
     "key show": ["key", "show", "vera"],
+    "policy explain": ["policy", "explain", f"{MODEL}@5", "--to", "production"],
+    "policy explain file": [
+        "policy",
+        "explain",
+        str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
+    ],
     "policy list": ["policy", "list"],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],

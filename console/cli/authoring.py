@@ -1,0 +1,131 @@
+"""Commands for people who write policies: schema, explain, test."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+from console.cli.context import Context
+from console.cli.files import read_file
+from console.cli.output import show, show_json
+from console.rendering import printable, shorten
+from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.explaining import Explained, Point, Standing, explain
+from console.services.problems import Misuse
+from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
+
+WIDTH = 80
+
+
+def add_author_commands(
+    policies: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> None:
+    """Declare the commands beneath `policy` that authors use."""
+    parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
+    parser.set_defaults(handler=policy_schema)
+    parser = policies.add_parser(
+        "explain",
+        help="a policy FILE in plain words; with --to: how a version REF stands",
+    )
+    parser.add_argument("what_for", metavar="FILE|REF")
+    parser.add_argument("--to", default="", metavar="STAGE")
+    parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=policy_explain)
+
+
+def policy_schema(_: Context) -> int:
+    """`policy schema`"""
+    from policies.authoring.schema import policy_schema as made
+
+    show(json.dumps(made(), indent=2))
+    return 0
+
+
+def policy_explain(context: Context) -> int:
+    """`policy explain`"""
+    arguments = context.arguments
+    if not arguments.to:
+        return _explain_file(Path(arguments.what_for), arguments.format)
+    told = explain(context.store, arguments.what_for, arguments.to, arguments.env)
+    if arguments.format == "json":
+        show_json("policy-explain", **asdict(told))
+    else:
+        for line in explained_lines(told):
+            show(printable(line))
+    return 0
+
+
+def _explain_file(path: Path, form: str) -> int:
+    from policies.authoring.plain_words import policy_in_words
+
+    if not path.is_file():
+        raise Misuse(
+            f"there is no file {path}",
+            hint="For a model version say where it is to go: "
+            f"countersign policy explain {path} --to STAGE",
+        )
+    data = read_file(path, LARGEST_POLICY_BYTES)
+    policy = read_policy(data, path=str(path))
+    words = policy_in_words(policy)
+    if form == "json":
+        show_json("policy-words", id=policy.id, version=policy.version, markdown=words)
+    else:
+        show(printable(words))
+    return 0
+
+
+def explained_lines(told: Explained) -> list[str]:
+    """How everything stands, for a terminal."""
+    asked = f"open: {told.request}" if told.request else "nobody has asked yet"
+    if told.is_held:
+        asked = "it is there, and its promotion is judged"
+    lines = [f"{told.version}: {told.transition}", f"policy {told.policy}; {asked}", ""]
+    met = [p for p in told.points if p.standing is Standing.MET]
+    for point in told.points:
+        if point.standing is not Standing.MET:
+            lines += _point_lines(point)
+    for point in met:
+        found = f": {point.found}" if point.found else ""
+        lines.append(shorten(f"met          {point.name}{found}", WIDTH))
+    if told.gaps:
+        lines += ["", "What the record lacks:"]
+        for gap in told.gaps:
+            lines += _wrapped("  ", gap.text) + _wrapped("    ", gap.remedy)
+    lines += ["", f"{len(met)} of {len(told.points)} met. Next:"]
+    lines += [f"  {told.next_step}"]
+    return lines
+
+
+def _point_lines(point: Point) -> list[str]:
+    mark = point.standing.value
+    if point.standing in (Standing.NOT_MET, Standing.UNKNOWN):
+        mark = mark.upper()
+    lines = [f"{mark:<12} {point.name}"]
+    for label, text in (
+        ("asks", point.asks),
+        ("found", point.found),
+        ("why", point.why),
+        ("could sign", ", ".join(point.could_sign)),
+        ("next", point.next_step),
+    ):
+        if text:
+            lines += _wrapped(f"{'':13}{label + ':':<12}", text)
+    return lines
+
+
+def _wrapped(lead: str, text: str) -> list[str]:
+    """Text in lines of the terminal's width, under its label; commands stay whole."""
+    if "countersign " in text:
+        return [lead + text]
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,107 @@
+"""What a transition needs, explained on the sample history."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.cli.authoring import explained_lines
+from console.rendering import width_of
+from console.services.demonstration import MODEL, Demonstrated
+from console.services.explaining import Explained, Point, Standing, explain
+from console.services.opened import OpenStore
+from console.services.promoting import gate
+from policies.errors import MalformedPolicy
+from policies.verdict import Verdict
+from store.errors import UnknownReference
+
+
+def told(store: OpenStore, number: str, environment: str = "default") -> Explained:
+    return explain(store, f"model:{MODEL}@{number}", "production", environment)
+
+
+def point(explained: Explained, name: str) -> Point:
+    return next(p for p in explained.points if p.name == name)
+
+
+def test_a_version_nobody_asked_for_is_told_what_it_lacks_and_who_could_sign(
+    demo_store: OpenStore,
+) -> None:
+    found = told(demo_store, "4")
+    assert found.request == ""
+    assert point(found, "error-is-small").standing is Standing.UNKNOWN
+    assert point(found, "bytes-unchanged").standing is Standing.MET
+    approval = point(found, "approval by 1 x validator")
+    assert approval.standing is Standing.NOT_MET
+    assert approval.could_sign == ("Vera Novak",)
+    assert [gap.code for gap in found.gaps] == ["no-dataset", "no-evaluation-dataset"]
+    assert found.next_step == (
+        f"countersign request model:mlflow/{MODEL}@4 --to production --reason TEXT"
+    )
+
+
+def test_another_environment_is_part_of_the_next_command(
+    demo_store: OpenStore,
+) -> None:
+    assert " --env eu " in told(demo_store, "2", "eu").next_step
+
+
+def test_an_open_request_says_of_every_point_what_the_gate_says(
+    demo_store: OpenStore,
+) -> None:
+    found = told(demo_store, "5")
+    judged = gate(demo_store, f"model:{MODEL}@5", "production", "default").tree
+    refused = {
+        child.rule
+        for part in judged.children
+        for child in ((part,) if not part.children else part.children)
+        if child.verdict is not Verdict.YES
+    }
+    open_points = {p.name for p in found.points if p.standing is not Standing.MET}
+    assert open_points == refused
+    assert found.next_step.startswith("countersign withdraw request:")
+
+
+def test_a_version_in_the_stage_is_explained_by_its_promotion(
+    demo_store: OpenStore,
+) -> None:
+    found = told(demo_store, "6")
+    assert found.is_held
+    assert all(p.standing is Standing.MET for p in found.points)
+    assert found.next_step.startswith("countersign gate model:")
+
+
+def test_what_no_policy_covers_and_what_there_is_not_are_told_so(
+    demo_store: OpenStore,
+) -> None:
+    with pytest.raises(MalformedPolicy, match="no policy in force covers"):
+        explain(demo_store, f"model:{MODEL}@2", "nowhere", "default")
+    with pytest.raises(UnknownReference):
+        told(demo_store, "99")
+
+
+def test_it_reads_at_eighty_columns_commands_aside(demo_store: OpenStore) -> None:
+    for number in ("4", "5", "6"):
+        for line in explained_lines(told(demo_store, number)):
+            assert width_of(line) <= 80 or "countersign " in line
+
+
+def test_the_command_reads_a_file_without_a_store_and_a_version_with_one(
+    demo: Demonstrated,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from console.cli import main
+    from tests.conftest import REPOSITORY
+
+    path = REPOSITORY / "docs" / "policy-vectors" / "good-smallest.toml"
+    assert main(["policy", "explain", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("# production, version 1\n")
+    bad = path.with_name("bad-float.toml")
+    assert main(["policy", "explain", str(bad)]) == 2
+    assert main(["policy", "explain", "no-such-file.toml"]) == 2
+    assert "--to STAGE" in capsys.readouterr().err
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(demo.home))
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(demo.store))
+    reference = f"model:{MODEL}@5"
+    assert main(["policy", "explain", reference, "--to", "production"]) == 0
+    assert "could sign: Rik Jansen" in capsys.readouterr().out
