@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import read_file
-from console.cli.output import show, show_json
+from console.cli.files import read_file, write_new
+from console.cli.output import say, show, show_json
 from console.rendering import printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explaining import Explained, Point, Standing, explain
@@ -35,6 +35,13 @@ def add_author_commands(
     parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_explain)
+    parser = policies.add_parser("test", help="run the cases beside policies")
+    parser.add_argument("places", nargs="+", metavar="FILE|FOLDER")
+    parser.add_argument(
+        "--init", action="store_true", help="write the first cases of a policy FILE"
+    )
+    parser.add_argument("--format", choices=("table", "json", "junit"), default="table")
+    parser.set_defaults(handler=policy_test)
 
 
 def policy_schema(_: Context) -> int:
@@ -75,6 +82,38 @@ def _explain_file(path: Path, form: str) -> int:
         show_json("policy-words", id=policy.id, version=policy.version, markdown=words)
     else:
         show(printable(words))
+    return 0
+
+
+def policy_test(context: Context) -> int:
+    """`policy test`: 0 when every case passes, 1 when one does not."""
+    from console.reports.case_results import junit_of, lines_of
+    from console.services.policy_cases import find_cases, run_file
+
+    arguments = context.arguments
+    if arguments.init:
+        return _write_first_cases([Path(place) for place in arguments.places])
+    paths = [path for place in arguments.places for path in find_cases(Path(place))]
+    results = [run_file(path) for path in dict.fromkeys(paths)]
+    has_passed = all(case.has_passed for file in results for case in file.cases)
+    match arguments.format:
+        case "json":
+            show_json("policy-test", has_passed=has_passed, files=results)
+        case "junit":
+            show(junit_of(results))
+        case _:
+            show("\n".join(printable(line) for line in lines_of(results)))
+    return 0 if has_passed else 1
+
+
+def _write_first_cases(paths: list[Path]) -> int:
+    from console.services.policy_cases import cases_path, first_cases
+
+    for path in paths:
+        data, target = first_cases(path), cases_path(path)
+        write_new(target, data)
+        say(f"Read it, correct it, add to it; then: countersign policy test {path}")
+        show(printable(str(target)))
     return 0
 
 

@@ -41,6 +41,11 @@ COMMANDS = {
         "explain",
         str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
     ],
+    "policy test": [
+        "policy",
+        "test",
+        str(REPOSITORY / "sample_data" / "policy_cases"),
+    ],
     "policy list": ["policy", "list"],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],
