@@ -91,6 +91,19 @@ def check_version_key(model_key: str, version_key: str) -> None:
         raise Refused(f"{version_key!r} is not the key of a version of {model_key}")
 
 
+def _check_copy(outcome: PromotionOutcome) -> None:
+    """Whether what is called a copy could be one: the same name, somewhere else."""
+    if bool(outcome.placed) != bool(outcome.placed_at):
+        raise Refused("a copy has a key and a place, or neither")
+    if not outcome.placed:
+        return
+    source, name, _ = split_key(outcome.version)[1]
+    parts = split_key(outcome.placed)[1]
+    if len(parts) != 3 or parts[0] == source or parts[1] != name:
+        raise Refused(f"{outcome.placed!r} is no copy of {outcome.version!r}")
+    check_version_key(entity_key("model", parts[0], name), outcome.placed)
+
+
 def require_role(
     signer: Person, role: str, model_key: str, transition: Transition
 ) -> None:
@@ -214,3 +227,4 @@ def check_outcome(outcome: PromotionOutcome, signer: Person, history: History) -
         raise Refused("it names another model, version or stage than its intent")
     if statement.by != signer.id:
         raise Refused("only who declared a promotion may say how it ended")
+    _check_copy(outcome)

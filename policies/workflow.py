@@ -71,8 +71,17 @@ class Holder:
     outcome: Entry
     outcome_kind: OutcomeKind
     request: str
+    placed: str = ""
+    """Key of its copy in the environment's own registry, if it has one."""
+    placed_at: str = ""
+    """Where that copy's files lie."""
     ended: Entry | None = None
     """The demotion that took it out again."""
+
+    @property
+    def in_registry(self) -> str:
+        """Key of the version that the environment's registry shows."""
+        return self.placed or self.version
 
     @property
     def promoted_by(self) -> PromotionIntent:
@@ -210,6 +219,8 @@ def _end(record: ModelRecord, entry: Entry, outcome: PromotionOutcome) -> None:
             outcome=entry,
             outcome_kind=outcome.outcome,
             request=intent.request,
+            placed=outcome.placed,
+            placed_at=outcome.placed_at,
         )
     )
 

@@ -328,9 +328,15 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
 
 
 def check_artifact(
-    store: OpenStore, model: ModelItem, *, folder: str = ""
+    store: OpenStore,
+    model: ModelItem,
+    *,
+    folder: str = "",
+    source: str = "",
+    location: str = "",
 ) -> ArtifactItem:
-    """Hash the artifact as it is now, at its registered place or in a folder."""
+    """Hash the artifact as it is now: at its registered place, in a folder, or where
+    a copy of it lies."""
     try:
         if folder:
             from pathlib import Path
@@ -340,13 +346,15 @@ def check_artifact(
             place = Path(folder).expanduser().resolve()
             files = LocalArtifacts(None).files(place.as_uri())
         else:
-            files = _reader(store, model.source).files(model.location)
+            files = artifact_reader(store, source or model.source).files(
+                location or model.location
+            )
     except ConnectorError:
         return ArtifactItem(is_readable=False, found="", changes=())
     return compare_files(model, files)
 
 
-def _reader(store: OpenStore, source: str) -> ArtifactReader:
+def artifact_reader(store: OpenStore, source: str) -> ArtifactReader:
     """The artifact reader of a source, by where this machine reads it.
 
     Raises:

@@ -50,6 +50,20 @@ class Judged:
     judged_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where the copy that serves lies."""
+
+    source: str
+    location: str
+
+
+def _copy_of(holder: Holder) -> Copy | None:
+    if not holder.placed:
+        return None
+    return Copy(split_key(holder.placed)[1][0], holder.placed_at)
+
+
 def model_record(store: OpenStore, model_key: str, state: TrustState) -> ModelRecord:
     """Everything decided about a model, signatures verified again."""
     return read_model_record(store.verified_entries(model_topic(model_key), state))
@@ -71,12 +85,14 @@ def judge_request(
     position: int,
     artifact_folder: str = "",
     reads_artifact: bool = True,
+    copy: Copy | None = None,
     known: TrustState | None = None,
 ) -> Judged:
     """The verdict on a request: its policy, evidence, votes, and its bytes now.
 
     `state`, `holder_key` and `position` belong together: the log before `position`.
-    Without `reads_artifact` the bytes count as they were when evidence was frozen.
+    Without `reads_artifact` the bytes count as they were when evidence was frozen;
+    with a `copy` they are read there.
     `known` is the state that says which keys were stolen; by default `state`.
     """
     request, known = record.request, known or state
@@ -88,7 +104,13 @@ def judge_request(
         tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
         return Judged(tree, None, evidence, position, now)
     if reads_artifact:
-        artifact = check_artifact(store, evidence.model, folder=artifact_folder)
+        artifact = check_artifact(
+            store,
+            evidence.model,
+            folder=artifact_folder,
+            source=copy.source if copy else "",
+            location=copy.location if copy else "",
+        )
         evidence = replace(evidence, artifact=artifact)
     stale = _staleness(record, evidence, policy, holder_key)
     votes = _votes(store, record, (state, known), position, stale, policy)
@@ -146,6 +168,7 @@ def judge_standing(
         position=position,
         artifact_folder=artifact_folder,
         reads_artifact=reads_artifact,
+        copy=_copy_of(holder),
         known=known,
     )
     tree = all_of(

@@ -88,6 +88,7 @@ OptionalDigest = Annotated[
 """A SHA-256 in lower-case hex, or an empty string."""
 Key = Annotated[str, _text(2048, least=1)]
 """The key of a model or a model version (store.identifiers)."""
+OptionalKey = Annotated[str, _text(2048)]
 Name = Annotated[str, _text(128, least=1)]
 OptionalName = Annotated[str, _text(128)]
 LongName = Annotated[str, _text(256, least=1)]

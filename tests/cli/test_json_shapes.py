@@ -31,6 +31,8 @@ COMMANDS = {
     "diff": ["diff", f"{MODEL}@2", f"{MODEL}@6"],
     "history": ["history", MODEL],
     "status": ["status"],
+    "impact": ["impact", f"{MODEL}@2"],
+    "sql": ["sql", "SELECT name, number, started FROM metric"],
     "requests": ["requests"],
     "trust show": ["trust", "show"],
     "key list": ["key", "list"],
