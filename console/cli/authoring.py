@@ -1,4 +1,4 @@
-"""Commands for people who write policies: schema, explain, test."""
+"""Commands for people who write policies: lint, schema, explain, test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from console.cli.output import say, show, show_json
 from console.rendering import printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explaining import Explained, Point, Standing, explain
+from console.services.opened import wall_clock
 from console.services.problems import Misuse
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 
@@ -24,6 +25,12 @@ def add_author_commands(
     policies: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Declare the commands beneath `policy` that authors use."""
+    parser = policies.add_parser(
+        "lint", help="look policy files over; with a store, against what it knows"
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=policy_lint)
     parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
     parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser(
@@ -42,6 +49,30 @@ def add_author_commands(
     )
     parser.add_argument("--format", choices=("table", "json", "junit"), default="table")
     parser.set_defaults(handler=policy_test)
+
+
+def policy_lint(context: Context) -> int:
+    """`policy lint`: 0 with nothing but remarks, 1 with problems, 2 malformed."""
+    from console.services.policy_linting import lint_files
+
+    paths = list(dict.fromkeys(Path(name) for name in context.arguments.files))
+    store = context.store if context.store_address else None
+    report = lint_files(paths, wall_clock(), store)
+    if context.arguments.format == "json":
+        show_json("policy-lint", files=report.files, remarks=report.remarks)
+        return report.exit_code
+    for remark in report.remarks:
+        place = f"{remark.path}:{remark.line}" if remark.line else remark.path
+        show(printable(f"{place}: {remark.severity.value}: {remark.text}"))
+        if remark.suggestion:
+            show(printable(f"    {remark.suggestion}"))
+    told = {remark.path for remark in report.remarks}
+    for name in report.files:
+        if name not in told:
+            say(f"{name}: fine")
+    if store is None:
+        say("Looked at without a store; --store PLACE holds names and people to it.")
+    return report.exit_code
 
 
 def policy_schema(_: Context) -> int:

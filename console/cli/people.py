@@ -20,9 +20,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     policy = commands.add_parser("policy", help="what a transition needs")
     policies = policy.add_subparsers(dest="what", required=True, metavar="WHAT")
     add_author_commands(policies)
-    parser = policies.add_parser("lint", help="check policy files")
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.set_defaults(handler=policy_lint)
     parser = policies.add_parser("activate", help="sign a policy and put it in force")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--key", metavar="KEY")
@@ -33,17 +30,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = policies.add_parser("show", help="the text of a policy in force")
     parser.add_argument("id", metavar="ID")
     parser.set_defaults(handler=policy_show)
-
-
-def policy_lint(context: Context) -> int:
-    """`policy lint`"""
-    for name in context.arguments.files:
-        policy = read_policy(read_file(Path(name), LARGEST_POLICY_BYTES), path=name)
-        say(
-            f"{name}: fine ({policy.id} version {policy.version}, "
-            f"{len(policy.rules)} rules, {len(policy.quorums)} quorums)"
-        )
-    return 0
 
 
 def policy_activate(context: Context) -> int:
