@@ -43,6 +43,11 @@ COMMANDS = {
         "explain",
         str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
     ],
+    "policy lint": [
+        "policy",
+        "lint",
+        str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
+    ],
     "policy test": [
         "policy",
         "test",
