@@ -54,6 +54,13 @@ COMMANDS = {
         str(REPOSITORY / "sample_data" / "policy_cases"),
     ],
     "policy list": ["policy", "list"],
+    "policy list --all": ["policy", "list", "--all"],
+    "policy diff": [
+        "policy",
+        "diff",
+        "diabetes-production",
+        str(REPOSITORY / "sample_data" / "policies" / "screening-production.toml"),
+    ],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],
     "log verify": ["log", "verify"],
