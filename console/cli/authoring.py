@@ -1,4 +1,4 @@
-"""Commands for people who write policies: schema, explain, test."""
+"""Commands for people who write policies: lint, schema, explain, test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import read_file
-from console.cli.output import show, show_json
+from console.cli.files import read_file, write_new
+from console.cli.output import say, show, show_json
 from console.rendering import printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explaining import Explained, Point, Standing, explain
+from console.services.opened import wall_clock
 from console.services.problems import Misuse
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 
@@ -24,6 +25,12 @@ def add_author_commands(
     policies: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Declare the commands beneath `policy` that authors use."""
+    parser = policies.add_parser(
+        "lint", help="look policy files over; with a store, against what it knows"
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.set_defaults(handler=policy_lint)
     parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
     parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser(
@@ -35,6 +42,37 @@ def add_author_commands(
     parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_explain)
+    parser = policies.add_parser("test", help="run the cases beside policies")
+    parser.add_argument("places", nargs="+", metavar="FILE|FOLDER")
+    parser.add_argument(
+        "--init", action="store_true", help="write the first cases of a policy FILE"
+    )
+    parser.add_argument("--format", choices=("table", "json", "junit"), default="table")
+    parser.set_defaults(handler=policy_test)
+
+
+def policy_lint(context: Context) -> int:
+    """`policy lint`: 0 with nothing but remarks, 1 with problems, 2 malformed."""
+    from console.services.policy_linting import lint_files
+
+    paths = list(dict.fromkeys(Path(name) for name in context.arguments.files))
+    store = context.store if context.store_address else None
+    report = lint_files(paths, wall_clock(), store)
+    if context.arguments.format == "json":
+        show_json("policy-lint", files=report.files, remarks=report.remarks)
+        return report.exit_code
+    for remark in report.remarks:
+        place = f"{remark.path}:{remark.line}" if remark.line else remark.path
+        show(printable(f"{place}: {remark.severity.value}: {remark.text}"))
+        if remark.suggestion:
+            show(printable(f"    {remark.suggestion}"))
+    told = {remark.path for remark in report.remarks}
+    for name in report.files:
+        if name not in told:
+            say(f"{name}: fine")
+    if store is None:
+        say("Looked at without a store; --store PLACE holds names and people to it.")
+    return report.exit_code
 
 
 def policy_schema(_: Context) -> int:
@@ -75,6 +113,38 @@ def _explain_file(path: Path, form: str) -> int:
         show_json("policy-words", id=policy.id, version=policy.version, markdown=words)
     else:
         show(printable(words))
+    return 0
+
+
+def policy_test(context: Context) -> int:
+    """`policy test`: 0 when every case passes, 1 when one does not."""
+    from console.reports.case_results import junit_of, lines_of
+    from console.services.policy_cases import find_cases, run_file
+
+    arguments = context.arguments
+    if arguments.init:
+        return _write_first_cases([Path(place) for place in arguments.places])
+    paths = [path for place in arguments.places for path in find_cases(Path(place))]
+    results = [run_file(path) for path in dict.fromkeys(paths)]
+    has_passed = all(case.has_passed for file in results for case in file.cases)
+    match arguments.format:
+        case "json":
+            show_json("policy-test", has_passed=has_passed, files=results)
+        case "junit":
+            show(junit_of(results))
+        case _:
+            show("\n".join(printable(line) for line in lines_of(results)))
+    return 0 if has_passed else 1
+
+
+def _write_first_cases(paths: list[Path]) -> int:
+    from console.services.policy_cases import cases_path, first_cases
+
+    for path in paths:
+        data, target = first_cases(path), cases_path(path)
+        write_new(target, data)
+        say(f"Read it, correct it, add to it; then: countersign policy test {path}")
+        show(printable(str(target)))
     return 0
 
 

@@ -336,8 +336,8 @@ def _expiry(entry: Entry, approval: Approval, policy: Policy) -> datetime | None
 def _context(
     record: RequestRecord, evidence: Evidence, state: TrustState, now: datetime
 ) -> Context:
-    trainers, unknown_trainers = _people(evidence.lineage.trainers, state)
-    authors, unknown_authors = _people(
+    trainers, unknown_trainers = people_of_identities(evidence.lineage.trainers, state)
+    authors, unknown_authors = people_of_identities(
         tuple(a for c in evidence.lineage.commits for a in c.authors), state
     )
     return Context(
@@ -350,9 +350,10 @@ def _context(
     )
 
 
-def _people(
+def people_of_identities(
     identities: Sequence[str], state: TrustState
 ) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Ids of the people who list them, and the identities that nobody lists."""
     known: set[str] = set()
     unknown: list[str] = []
     for identity in identities:
