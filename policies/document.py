@@ -57,6 +57,17 @@ class Quorum:
 
 
 @dataclass(frozen=True, slots=True)
+class WaiverTerms:
+    """Which rules may be waived, by how many people of which role, for how long."""
+
+    rules: tuple[str, ...]
+    role: str
+    count: int
+    exclude: tuple[str, ...]
+    longest_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applies:
     """Which transitions a policy is for."""
 
@@ -96,6 +107,8 @@ class Policy:
     quorums: tuple[Quorum, ...]
     digest: str
     """SHA-256 of the exact bytes."""
+    waivers: WaiverTerms | None = None
+    """None: no rule may be waived."""
 
 
 def select_policy(

@@ -6,7 +6,14 @@ import hashlib
 import re
 import tomllib
 
-from policies.document import Applies, Policy, Quorum, Rule
+from policies.document import (
+    Applies,
+    FieldValue,
+    Policy,
+    Quorum,
+    Rule,
+    WaiverTerms,
+)
 from policies.errors import MalformedPolicy
 from policies.rules.forms import Field, count, days, text, words
 from policies.rules.kinds import RULE_KINDS
@@ -35,7 +42,18 @@ RULE_FIELDS: dict[str, Field] = {
     "why": text(),
 }
 """Fields of every `[[rules]]`, beside those of its kind."""
-SINGLE_TABLES: dict[str, dict[str, Field]] = {"applies": APPLIES_FIELDS}
+WAIVER_FIELDS = {
+    "rules": words(needed=True),
+    "role": text(needed=True),
+    "count": count(needed=True),
+    "exclude": words("requester", "trainer", "author"),
+    "longest_days": days(needed=True),
+}
+"""Fields of `[waivers]`."""
+SINGLE_TABLES: dict[str, dict[str, Field]] = {
+    "applies": APPLIES_FIELDS,
+    "waivers": WAIVER_FIELDS,
+}
 """The parts of a document that are one table."""
 LISTED_TABLES: dict[str, dict[str, Field]] = {"approvals": QUORUM_FIELDS}
 """The parts of a document that are many tables, rules aside."""
@@ -81,14 +99,39 @@ class _Reader:
         identity = tables.text(self._raw, "id", whole)
         if not re.fullmatch(ID_PATTERN, identity):
             tables.refuse("id must be a-z, 0-9, . _ -", "id", whole)
+        rules = self._rules()
         return Policy(
             id=identity,
             version=tables.count(self._raw, "version", whole),
-            rules=self._rules(),
+            rules=rules,
             quorums=self._quorums(),
             description=tables.text(self._raw, "description", whole),
             applies=self._applies(),
             digest=digest,
+            waivers=self._waivers(rules) if "waivers" in self._raw else None,
+        )
+
+    def _waivers(self, rules: tuple[Rule, ...]) -> WaiverTerms:
+        table, span = self._raw["waivers"], self._tables.span("[waivers]")
+        if not isinstance(table, dict):
+            self._tables.refuse("waivers must be a table: [waivers]", "waivers", span)
+        self._tables.known(table, WAIVER_FIELDS, span)
+        read = self._tables.fields(table, WAIVER_FIELDS, span, of="[waivers]")
+        named, kinds = read["rules"], {rule.id: rule.kind for rule in rules}
+        for name in named if isinstance(named, tuple) else ():
+            if name not in kinds:
+                near = nearest(name, kinds)
+                self._tables.refuse(f"no rule has the id {name!r}{near}", "rules", span)
+            if not RULE_KINDS[kinds[name]].can_be_waived:
+                self._tables.refuse(
+                    f"a rule of kind {kinds[name]!r} cannot be waived", "rules", span
+                )
+        return WaiverTerms(
+            rules=named if isinstance(named, tuple) else (),
+            role=str(read["role"]),
+            count=int(str(read["count"])),
+            exclude=_barred(read.get("exclude", ())),
+            longest_days=int(str(read["longest_days"])),
         )
 
     def _applies(self) -> Applies:
@@ -150,14 +193,17 @@ class _Reader:
         span = self._tables.span("[[approvals]]", number)
         self._tables.known(table, QUORUM_FIELDS, span)
         read = self._tables.fields(table, QUORUM_FIELDS, span, of="[[approvals]]")
-        exclude = read.get("exclude", ())
         return Quorum(
             role=str(read["role"]),
             count=int(str(read["count"])),
-            exclude=tuple(name for name in exclude if name != "requester")
-            if isinstance(exclude, tuple)
-            else (),
+            exclude=_barred(read.get("exclude", ())),
             expires_after_days=int(
                 str(read.get("expires_after_days", DEFAULT_EXPIRY_DAYS))
             ),
         )
+
+
+def _barred(exclude: FieldValue) -> tuple[str, ...]:
+    """Who is barred beside the requester, who always is."""
+    names = exclude if isinstance(exclude, tuple) else ()
+    return tuple(name for name in names if name != "requester")

@@ -9,6 +9,7 @@ from policies.evidence import Evidence
 from policies.rules.context import Context
 from policies.rules.kinds import RULE_KINDS
 from policies.rules.people import Vote, judge_quorum, judge_rejections
+from policies.rules.waiving import WaiverVote, with_waivers
 from policies.verdict import Node, all_of
 
 __all__ = ["Context", "Vote", "evaluate", "evaluate_facts"]
@@ -38,7 +39,11 @@ def evaluate_circumstances(
 
 
 def evaluate(
-    policy: Policy, evidence: Evidence, votes: Sequence[Vote], context: Context
+    policy: Policy,
+    evidence: Evidence,
+    votes: Sequence[Vote],
+    context: Context,
+    waivers: Sequence[WaiverVote] = (),
 ) -> Node:
     """The whole policy: evidence, circumstances, then approvals."""
     approvals = all_of(
@@ -48,8 +53,14 @@ def evaluate(
             judge_rejections(votes, context),
         ],
     )
-    parts = [evaluate_facts(policy, evidence)]
+    facts = evaluate_facts(policy, evidence)
+    parts = [all_of(facts.rule, with_waivers(policy, facts.children, waivers, context))]
     circumstances = evaluate_circumstances(policy, evidence, context)
     if circumstances:
-        parts.append(all_of("circumstances at this position", circumstances))
+        parts.append(
+            all_of(
+                "circumstances at this position",
+                with_waivers(policy, circumstances, waivers, context),
+            )
+        )
     return all_of(f"policy {policy.id} version {policy.version}", [*parts, approvals])
