@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from store.facts import COLUMNS, FactKind
 from store.objects import Objects
-from store.projection.batches import read_batch
+from store.projection.batches import idle_columns, read_batch
 from store.projection.connection import (
     ProjectionDamaged,
     create_projection,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_TRANSACTION = 25_000
+ROWS_PER_TRANSACTION = 50_000
 
 
 class BatchReader(Protocol):
@@ -157,6 +157,9 @@ class Projection:
                 (*position, self._index.root_at(position[0]).hex()),
             )
             connection.commit()
+            if not is_whole:
+                # The log of changes is folded in once, after the last part.
+                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         return not is_whole
 
 
@@ -172,12 +175,13 @@ def insert_facts(
 ) -> None:
     """Insert the facts of `part` that the store does not have; the first one wins."""
     columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
+    blank, absent = idle_columns(part)
+    fact_id = fact_id_expression("$source", blank=blank, absent=absent)
     connection.register("incoming", part)
     try:
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
-            f"SELECT {fact_id_expression('$source')} AS fact_id, * FROM incoming "
-            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
+            f"SELECT {fact_id} AS fact_id, * FROM incoming",
             {"source": source},
         )
     finally:
@@ -189,7 +193,8 @@ def insert_facts(
         connection.execute(
             f"INSERT INTO {table} SELECT $index, fact_id, $source, {columns} "
             "FROM incoming_facts WHERE kind = $kind AND fact_id NOT IN "
-            f"(SELECT fact_id FROM {table})",
+            f"(SELECT fact_id FROM {table}) "
+            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
             {"index": index, "source": source, "kind": kind},
         )
     connection.execute("DROP TABLE incoming_facts")

@@ -84,6 +84,24 @@ def read_batch(data: bytes, *, digest: str) -> pa.Table:
     return table
 
 
+def idle_columns(table: pa.Table) -> tuple[list[str], list[str]]:
+    """Text columns in which every value is empty, and columns that hold only nulls."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    absent = [
+        name for name in table.column_names if table[name].null_count == len(table)
+    ]
+    blank = [
+        name
+        for name in table.column_names
+        if table.schema.field(name).type == pa.string()
+        and table[name].null_count == 0
+        and pc.max(pc.binary_length(table[name])).as_py() == 0
+    ]
+    return blank, absent
+
+
 def _no_batch(digest: str, why: str) -> StoreDamaged:
     return StoreDamaged(
         f"object {digest} is not a batch of facts: {why}",
