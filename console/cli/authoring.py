@@ -154,6 +154,11 @@ def explained_lines(told: Explained) -> list[str]:
     if told.is_held:
         asked = "it is there, and its promotion is judged"
     lines = [f"{told.version}: {told.transition}", f"policy {told.policy}; {asked}", ""]
+    if told.policy_changes:
+        lines.append("Since it was asked for, the policy changed; approvals are stale:")
+        for change in told.policy_changes:
+            lines += _wrapped("  ", change)
+        lines.append("")
     met = [p for p in told.points if p.standing is Standing.MET]
     for point in told.points:
         if point.standing is not Standing.MET:

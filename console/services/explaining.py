@@ -16,9 +16,11 @@ from console.services.judging import (
     model_record,
 )
 from console.services.opened import OpenStore
+from console.services.policy_history import document
 from console.services.problems import Refusal
 from console.services.signers_known import who_could_sign, with_role
 from console.services.signoff import find_version
+from policies.authoring.changes import policy_changes
 from policies.document import Policy, Quorum, select_policy
 from policies.evidence import Evidence, Gap
 from policies.predicates import Transition
@@ -74,6 +76,8 @@ class Explained:
     """The open request, or empty."""
     is_held: bool
     """Whether it is in the stage already."""
+    policy_changes: tuple[str, ...]
+    """What changed in the policy since it was asked for; approvals are stale then."""
     points: tuple[Point, ...]
     gaps: tuple[Gap, ...]
     next_step: str
@@ -121,6 +125,7 @@ def explain(store: OpenStore, text: str, to_stage: str, environment: str) -> Exp
         policy=f"{question.policy.id} version {question.policy.version}",
         request=question.asked,
         is_held=question.is_held,
+        policy_changes=_policy_changes(question),
         points=points,
         gaps=question.evidence.lineage.gaps,
         next_step=_next_of_all(question, points),
@@ -173,6 +178,19 @@ def _settled(judged: Judged) -> tuple[Policy, Evidence]:
     if judged.policy is None or judged.evidence is None:
         raise Refusal(judged.tree.observed, hint=judged.tree.why)
     return judged.policy, judged.evidence
+
+
+def _policy_changes(question: _Question) -> tuple[str, ...]:
+    if not _is_stale(question) or question.request is None:
+        return ()
+    then = document(question.store, question.request.request.policy)
+    return tuple(str(change) for change in policy_changes(then, question.policy))
+
+
+def _is_stale(question: _Question) -> bool:
+    """Whether another document is in force than the one that was asked under."""
+    request = question.request
+    return request is not None and request.request.policy != question.policy.digest
 
 
 def _points_before(question: _Question) -> Iterator[Point]:
@@ -278,7 +296,9 @@ def _next_of_all(question: _Question, points: tuple[Point, ...]) -> str:
         return f"countersign gate {question.target}"
     if question.request is None:
         return f"countersign request {question.target} --reason TEXT"
-    if any(p.name in FROZEN and p.standing is not Standing.MET for p in points):
+    if _is_stale(question) or any(
+        p.name in FROZEN and p.standing is not Standing.MET for p in points
+    ):
         return f"countersign withdraw {question.asked} --reason TEXT, then ask anew"
     if all(point.standing is Standing.MET for point in points):
         promoters = with_role(

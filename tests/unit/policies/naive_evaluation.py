@@ -201,6 +201,30 @@ KINDS: dict[str, Callable[[Any, Facts], Answer]] = {
     "run_finished": run_finished,
 }
 
+_COMPARISON = {"metric", "better", "tolerance", "first_promotion"}
+FIELDS: dict[str, set[str]] = {
+    "metric": {
+        *("metric", "slice", "at_least", "at_most", "dataset", "minimum_samples"),
+    },
+    "comparison": _COMPARISON,
+    "slice_gap": {"metric", "column", "largest_gap", "minimum_samples"},
+    "slice_comparison": {"column", *_COMPARISON},
+    "provenance": {"require"},
+}
+"""The fields of each kind that are understood here."""
+REQUIREMENTS = {
+    *("dataset_version", "evaluation_dataset", "commit_known", "clean_tree"),
+    *("signature", "feature_set", "lock"),
+}
+
+
+def understands(rule: Any) -> bool:
+    """Whether this evaluator knows everything that a rule asks."""
+    known = {"id", "kind", "why"} | FIELDS.get(rule["kind"], set())
+    return rule["kind"] in KINDS and not (
+        set(rule) - known or set(rule.get("require", ())) - REQUIREMENTS
+    )
+
 
 def approvals(policy: Any, votes: list[Any], context: Any) -> list[Answer]:
     """The answer of each quorum, and whether no rejection stands."""
