@@ -11,7 +11,7 @@ from pathlib import Path
 from console.cli.context import Context
 from console.cli.files import read_file, write_new
 from console.cli.output import say, show, show_json
-from console.rendering import printable, shorten
+from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explaining import Explained, Point, Standing, explain
 from console.services.opened import wall_clock
@@ -63,9 +63,9 @@ def policy_lint(context: Context) -> int:
         return report.exit_code
     for remark in report.remarks:
         place = f"{remark.path}:{remark.line}" if remark.line else remark.path
-        show(printable(f"{place}: {remark.severity.value}: {remark.text}"))
+        show(one_line(f"{place}: {remark.severity.value}: {remark.text}"))
         if remark.suggestion:
-            show(printable(f"    {remark.suggestion}"))
+            show(one_line(f"    {remark.suggestion}"))
     told = {remark.path for remark in report.remarks}
     for name in report.files:
         if name not in told:
@@ -93,7 +93,7 @@ def policy_explain(context: Context) -> int:
         show_json("policy-explain", **asdict(told))
     else:
         for line in explained_lines(told):
-            show(printable(line))
+            show(one_line(line))
     return 0
 
 
@@ -133,7 +133,7 @@ def policy_test(context: Context) -> int:
         case "junit":
             show(junit_of(results))
         case _:
-            show("\n".join(printable(line) for line in lines_of(results)))
+            show("\n".join(lines_of(results)))
     return 0 if has_passed else 1
 
 

@@ -9,7 +9,7 @@ from console.cli.authoring import add_author_commands
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
-from console.rendering import printable
+from console.rendering import one_line, printable
 from console.services.policy_history import (
     PolicyVersion,
     VersionStanding,
@@ -80,7 +80,7 @@ def policy_sign(context: Context) -> int:
     policy = asked.policy
     say(f"{policy.id} version {policy.version}, {policy.digest}")
     for change in asked.changes:
-        say(f"  {change}")
+        say(one_line(f"  {change}"))
     if not asked.changes:
         say(policy_in_words(policy))
     if context.is_interactive and not arguments.yes:
@@ -102,7 +102,7 @@ def policy_diff(context: Context) -> int:
         show_json("policy-diff", old=old.digest, new=new.digest, changes=changes)
         return 0
     for change in changes:
-        show(printable(str(change)))
+        show(one_line(str(change)))
     if not changes:
         say("They ask the same.")
     return 0
@@ -130,9 +130,9 @@ def _list_all(context: Context) -> int:
             )
         )
         signers = ", ".join(version.endorsed_by) or "nobody whose key counts"
-        show(printable(f"  endorsed by {signers}; {version.wanted} wanted"))
+        show(one_line(f"  endorsed by {signers}; {version.wanted} wanted"))
         for change in version.changes:
-            show(printable(f"  {change}"))
+            show(one_line(f"  {change}"))
     if not versions:
         say("nothing to show")
     return 0

@@ -246,4 +246,10 @@ def test_the_command_exits_by_the_gravest(
     assert "q.toml:1: malformed: " in out
     assert "\x1b" not in out
     assert main(["policy", "lint", str(tmp_path / "nothing.toml")]) == 2
+    path.write_text(BASE)
+    assert main(["policy", "test", "--init", str(path)]) == 0
+    cases = tmp_path / "p.cases.toml"
+    assert main(["policy", "lint", str(path), str(cases)]) == 0
+    cases.write_text(cases.read_text().replace("verdict", "verdikt"))
+    assert main(["policy", "lint", str(path), str(cases)]) == 2
     assert Severity("remark") is Severity.REMARK

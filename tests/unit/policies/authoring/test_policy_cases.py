@@ -9,6 +9,7 @@ import pytest
 
 from console.cli import main
 from console.services.policy_cases import find_cases, run_file
+from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import CaseResult, run_case
 from policies.authoring.case_writing import write_cases
 from policies.authoring.cases import open_cases
@@ -37,7 +38,7 @@ verdict = "yes"
 
 
 def results(text: str) -> tuple[CaseResult, ...]:
-    cases = open_cases(text.encode(), path="c.toml").cases(POLICY)
+    cases = read_cases(open_cases(text.encode(), path="c.toml"), POLICY)
     return tuple(run_case(case, POLICY) for case in cases)
 
 
@@ -169,7 +170,7 @@ def test_the_first_cases_of_every_kind_of_rule_pass_as_written(kind: str) -> Non
     kinds = (kind,) if RULE_KINDS[kind].on_evidence else (kind, "run_finished")
     written = policy(*kinds)
     text = write_cases(written, "p.toml")
-    cases = open_cases(text.encode(), path="c.toml").cases(written)
+    cases = read_cases(open_cases(text.encode(), path="c.toml"), written)
     assert len(cases) >= 3
     assert all(run_case(case, written).has_passed for case in cases)
 
@@ -180,7 +181,7 @@ def test_names_that_need_quoting_are_written_so_that_they_read_back() -> None:
     document = body.replace('"rmse"', '"' + hostile.replace('"q"', '\\"q\\"') + '"')
     strange = read_policy(document.encode())
     text = write_cases(strange, "p.toml")
-    cases = open_cases(text.encode()).cases(strange)
+    cases = read_cases(open_cases(text.encode()), strange)
     assert cases[0].verdict.value == "yes"
 
 
