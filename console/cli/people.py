@@ -67,6 +67,7 @@ def policy_activate(context: Context) -> int:
         documents.append(data)
     acting = context.person()
     for data in documents:
+        _warn(context, data)
         done, version = endorse_policy(context.store, acting, data)
         say(f"entry {done.index}: {_effect(version)}")
     return 0
@@ -83,6 +84,7 @@ def policy_sign(context: Context) -> int:
         say(one_line(f"  {change}"))
     if not asked.changes:
         say(policy_in_words(policy))
+    _warn(context, asked.data)
     if context.is_interactive and not arguments.yes:
         typed = input(f"Type the first ten digits of {policy.digest} to sign: ")
         if typed.strip() != policy.digest[:10]:
@@ -106,6 +108,15 @@ def policy_diff(context: Context) -> int:
     if not changes:
         say("They ask the same.")
     return 0
+
+
+def _warn(context: Context, data: bytes) -> None:
+    """Say which transitions a policy would bar, by being as specific as another."""
+    from console.services.policy_linting import overlaps_in_force
+
+    for remark in overlaps_in_force(context.store, data, "policy"):
+        say(one_line(f"warning: {remark.text}"))
+        say(f"  {remark.suggestion}")
 
 
 def _effect(version: PolicyVersion) -> str:

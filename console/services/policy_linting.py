@@ -84,9 +84,22 @@ def _read(path: Path) -> Linted:
 
 
 def _malformed(path: Path, problem: MalformedPolicy) -> Remark:
+    if problem.path != str(path):
+        return Remark(str(path), 1, Severity.MALFORMED, str(problem), problem.hint)
     text = str(problem).removeprefix(f"{path}:{problem.line}: ")
     text = text.removeprefix(f"{path}: ")
     return Remark(str(path), problem.line, Severity.MALFORMED, text, problem.hint)
+
+
+def overlaps_in_force(store: OpenStore, data: bytes, name: str) -> list[Remark]:
+    """Transitions that nothing could pass any more once a policy is in force.
+
+    Raises:
+        MalformedPolicy: it is none.
+    """
+    policy = read_policy(data, path=name)
+    in_force = store.policies(store.state())
+    return overlaps([Linted(policy, data.decode(), name)], in_force)
 
 
 def record_of(store: OpenStore) -> Record:
