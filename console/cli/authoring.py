@@ -13,7 +13,8 @@ from console.cli.files import read_file, write_new
 from console.cli.output import say, show, show_json
 from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
-from console.services.explaining import Explained, Point, Standing, explain
+from console.services.explained import Explained, Point, Standing
+from console.services.explaining import explain
 from console.services.opened import wall_clock
 from console.services.problems import Misuse
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy

@@ -7,7 +7,8 @@ import pytest
 from console.cli.authoring import explained_lines
 from console.rendering import width_of
 from console.services.demonstration import MODEL, Demonstrated
-from console.services.explaining import Explained, Point, Standing, explain
+from console.services.explained import Explained, Point, Standing
+from console.services.explaining import explain
 from console.services.founding import activate_policy
 from console.services.opened import OpenStore
 from console.services.promoting import gate
