@@ -33,6 +33,7 @@ def add_author_commands(
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_lint)
     parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
+    parser.add_argument("--cases", action="store_true", help="that of files of cases")
     parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser(
         "explain",
@@ -76,11 +77,13 @@ def policy_lint(context: Context) -> int:
     return report.exit_code
 
 
-def policy_schema(_: Context) -> int:
+def policy_schema(context: Context) -> int:
     """`policy schema`"""
+    from policies.authoring.case_schema import cases_schema
     from policies.authoring.schema import policy_schema as made
 
-    show(json.dumps(made(), indent=2))
+    schema = cases_schema() if context.arguments.cases else made()
+    show(json.dumps(schema, indent=2))
     return 0
 
 

@@ -179,6 +179,12 @@ def test_an_empty_record_says_nothing_about_names() -> None:
             (person("a", "risk", models=("loans",)),),
             "1 of the role risk are wanted for fraud in default, and 0 hold it",
         ),
+        ((person("a", "risk", "requester"), person("b", "requester")), ""),
+        (
+            (person("a", "risk", "requester"),),
+            "1 of the role risk are wanted for fraud in default, and whoever may ask "
+            "for it is needed among them",
+        ),
         (
             (person("t", "risk"),),
             "1 of the role risk are wanted for fraud in default, and 0 of the 1 who "
