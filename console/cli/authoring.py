@@ -11,9 +11,10 @@ from pathlib import Path
 from console.cli.context import Context
 from console.cli.files import read_file, write_new
 from console.cli.output import say, show, show_json
-from console.rendering import printable, shorten
+from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
-from console.services.explaining import Explained, Point, Standing, explain
+from console.services.explained import Explained, Point, Standing
+from console.services.explaining import explain
 from console.services.opened import wall_clock
 from console.services.problems import Misuse
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
@@ -32,6 +33,7 @@ def add_author_commands(
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_lint)
     parser = policies.add_parser("schema", help="JSON Schema of policies, for editors")
+    parser.add_argument("--cases", action="store_true", help="that of files of cases")
     parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser(
         "explain",
@@ -63,9 +65,9 @@ def policy_lint(context: Context) -> int:
         return report.exit_code
     for remark in report.remarks:
         place = f"{remark.path}:{remark.line}" if remark.line else remark.path
-        show(printable(f"{place}: {remark.severity.value}: {remark.text}"))
+        show(one_line(f"{place}: {remark.severity.value}: {remark.text}"))
         if remark.suggestion:
-            show(printable(f"    {remark.suggestion}"))
+            show(one_line(f"    {remark.suggestion}"))
     told = {remark.path for remark in report.remarks}
     for name in report.files:
         if name not in told:
@@ -75,11 +77,13 @@ def policy_lint(context: Context) -> int:
     return report.exit_code
 
 
-def policy_schema(_: Context) -> int:
+def policy_schema(context: Context) -> int:
     """`policy schema`"""
+    from policies.authoring.case_schema import cases_schema
     from policies.authoring.schema import policy_schema as made
 
-    show(json.dumps(made(), indent=2))
+    schema = cases_schema() if context.arguments.cases else made()
+    show(json.dumps(schema, indent=2))
     return 0
 
 
@@ -93,7 +97,7 @@ def policy_explain(context: Context) -> int:
         show_json("policy-explain", **asdict(told))
     else:
         for line in explained_lines(told):
-            show(printable(line))
+            show(one_line(line))
     return 0
 
 
@@ -133,7 +137,7 @@ def policy_test(context: Context) -> int:
         case "junit":
             show(junit_of(results))
         case _:
-            show("\n".join(printable(line) for line in lines_of(results)))
+            show("\n".join(lines_of(results)))
     return 0 if has_passed else 1
 
 
@@ -154,6 +158,11 @@ def explained_lines(told: Explained) -> list[str]:
     if told.is_held:
         asked = "it is there, and its promotion is judged"
     lines = [f"{told.version}: {told.transition}", f"policy {told.policy}; {asked}", ""]
+    if told.policy_changes:
+        lines.append("Since it was asked for, the policy changed; approvals are stale:")
+        for change in told.policy_changes:
+            lines += _wrapped("  ", change)
+        lines.append("")
     met = [p for p in told.points if p.standing is Standing.MET]
     for point in told.points:
         if point.standing is not Standing.MET:

@@ -9,7 +9,7 @@ from console.cli.authoring import add_author_commands
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
-from console.rendering import printable
+from console.rendering import one_line, printable
 from console.services.policy_history import (
     PolicyVersion,
     VersionStanding,
@@ -67,6 +67,7 @@ def policy_activate(context: Context) -> int:
         documents.append(data)
     acting = context.person()
     for data in documents:
+        _warn(context, data)
         done, version = endorse_policy(context.store, acting, data)
         say(f"entry {done.index}: {_effect(version)}")
     return 0
@@ -80,9 +81,10 @@ def policy_sign(context: Context) -> int:
     policy = asked.policy
     say(f"{policy.id} version {policy.version}, {policy.digest}")
     for change in asked.changes:
-        say(f"  {change}")
+        say(one_line(f"  {change}"))
     if not asked.changes:
         say(policy_in_words(policy))
+    _warn(context, asked.data)
     if context.is_interactive and not arguments.yes:
         typed = input(f"Type the first ten digits of {policy.digest} to sign: ")
         if typed.strip() != policy.digest[:10]:
@@ -102,10 +104,19 @@ def policy_diff(context: Context) -> int:
         show_json("policy-diff", old=old.digest, new=new.digest, changes=changes)
         return 0
     for change in changes:
-        show(printable(str(change)))
+        show(one_line(str(change)))
     if not changes:
         say("They ask the same.")
     return 0
+
+
+def _warn(context: Context, data: bytes) -> None:
+    """Say which transitions a policy would bar, by being as specific as another."""
+    from console.services.policy_linting import overlaps_in_force
+
+    for remark in overlaps_in_force(context.store, data, "policy"):
+        say(one_line(f"warning: {remark.text}"))
+        say(f"  {remark.suggestion}")
 
 
 def _effect(version: PolicyVersion) -> str:
@@ -130,9 +141,9 @@ def _list_all(context: Context) -> int:
             )
         )
         signers = ", ".join(version.endorsed_by) or "nobody whose key counts"
-        show(printable(f"  endorsed by {signers}; {version.wanted} wanted"))
+        show(one_line(f"  endorsed by {signers}; {version.wanted} wanted"))
         for change in version.changes:
-            show(printable(f"  {change}"))
+            show(one_line(f"  {change}"))
     if not versions:
         say("nothing to show")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from console.rendering import printable
+from console.rendering import one_line, printable
 from console.services.policy_cases import FileResult
 from policies.authoring.case_running import CaseResult, Difference
 
@@ -20,9 +20,12 @@ def lines_of(results: Sequence[FileResult]) -> list[str]:
             lines += [f"          {sentence(d)}" for d in case.differences]
             if not case.has_passed:
                 lines.append(f"          see {file.path}:{case.line}")
+        if file.never_refused:
+            names = ", ".join(file.never_refused)
+            lines.append(f"  no case is refused by: {names}")
     cases = [case for file in results for case in file.cases]
     passed = sum(case.has_passed for case in cases)
-    return [*lines, f"{passed} of {len(cases)} pass"]
+    return [*map(one_line, lines), f"{passed} of {len(cases)} pass"]
 
 
 def sentence(difference: Difference) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.services.problems import Misuse
-from policies.authoring.case_running import CaseResult, run_case
+from policies.authoring.case_reading import read_cases
+from policies.authoring.case_running import CaseResult, never_refused, run_case
 from policies.authoring.case_writing import write_cases
 from policies.authoring.cases import LARGEST_CASES_BYTES, open_cases
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
@@ -21,6 +22,8 @@ class FileResult:
     path: str
     policy: str
     cases: tuple[CaseResult, ...]
+    never_refused: tuple[str, ...]
+    """Rules and approvals that every case meets: nothing shows that they can refuse."""
 
 
 def find_cases(given: Path) -> list[Path]:
@@ -60,8 +63,13 @@ def run_file(path: Path) -> FileResult:
     beside = path.parent / opened.policy
     data = _read(beside, LARGEST_POLICY_BYTES)
     policy = read_policy(data, path=str(beside))
-    results = tuple(run_case(case, policy) for case in opened.cases(policy))
-    return FileResult(str(path), f"{policy.id} version {policy.version}", results)
+    results = tuple(run_case(case, policy) for case in read_cases(opened, policy))
+    return FileResult(
+        path=str(path),
+        policy=f"{policy.id} version {policy.version}",
+        cases=results,
+        never_refused=never_refused(results),
+    )
 
 
 def first_cases(policy_path: Path) -> bytes:

@@ -11,6 +11,7 @@ from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.gathering import provenance_of
 from console.services.judging import people_of_identities
 from console.services.opened import OpenStore
+from console.services.policy_cases import SUFFIX, run_file
 from console.services.problems import Misuse
 from policies.authoring.lint import lint
 from policies.authoring.lint_record import Record, lint_against, overlaps
@@ -43,6 +44,8 @@ def lint_files(
 ) -> LintReport:
     """Look policies over, and each against the others and the store.
 
+    Of files of cases it says only whether they can be read.
+
     Raises:
         Misuse: a file cannot be read.
     """
@@ -50,7 +53,10 @@ def lint_files(
     read: list[Linted] = []
     for path in paths:
         try:
-            read.append(_read(path))
+            if path.name.endswith(SUFFIX):
+                run_file(path)
+            else:
+                read.append(_read(path))
         except MalformedPolicy as problem:
             remarks.append(_malformed(path, problem))
     record = None if store is None else record_of(store)
@@ -78,9 +84,22 @@ def _read(path: Path) -> Linted:
 
 
 def _malformed(path: Path, problem: MalformedPolicy) -> Remark:
+    if problem.path != str(path):
+        return Remark(str(path), 1, Severity.MALFORMED, str(problem), problem.hint)
     text = str(problem).removeprefix(f"{path}:{problem.line}: ")
     text = text.removeprefix(f"{path}: ")
     return Remark(str(path), problem.line, Severity.MALFORMED, text, problem.hint)
+
+
+def overlaps_in_force(store: OpenStore, data: bytes, name: str) -> list[Remark]:
+    """Transitions that nothing could pass any more once a policy is in force.
+
+    Raises:
+        MalformedPolicy: it is none.
+    """
+    policy = read_policy(data, path=name)
+    in_force = store.policies(store.state())
+    return overlaps([Linted(policy, data.decode(), name)], in_force)
 
 
 def record_of(store: OpenStore) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.authoring.cases import Case
@@ -32,6 +32,8 @@ class CaseResult:
     name: str
     line: int
     differences: tuple[Difference, ...]
+    verdicts: dict[str, str]
+    """What came out, by the name of each rule and approval."""
 
     @property
     def has_passed(self) -> bool:
@@ -42,7 +44,18 @@ class CaseResult:
 def run_case(case: Case, policy: Policy) -> CaseResult:
     """Judge a case."""
     tree = evaluate(policy, case.evidence, case.votes, case.context)
-    return CaseResult(case.name, case.line, tuple(_differences(case, tree)))
+    found = {name: n.verdict.value for name, n in verdicts_of(tree).items()}
+    return CaseResult(case.name, case.line, tuple(_differences(case, tree)), found)
+
+
+def never_refused(results: Sequence[CaseResult]) -> tuple[str, ...]:
+    """Rules and approvals that are met in every case."""
+    names = dict.fromkeys(name for result in results for name in result.verdicts)
+    return tuple(
+        name
+        for name in names
+        if all(result.verdicts[name] == Verdict.YES for result in results)
+    )
 
 
 def verdicts_of(tree: Node) -> dict[str, Node]:

@@ -10,6 +10,7 @@ import json
 from decimal import Decimal
 from typing import NamedTuple
 
+from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import verdicts_of
 from policies.authoring.cases import SCHEMA, open_cases
 from policies.document import Policy, Rule
@@ -36,7 +37,7 @@ def write_cases(policy: Policy, policy_path: str) -> str:
     measured = _measured(policy)
     bare = [_head(policy, policy_path, measured), *_bare_cases(policy, measured)]
     opened = open_cases("\n".join(bare).encode())
-    cases = opened.cases(policy)
+    cases = read_cases(opened, policy)
     parts = [bare[0]]
     for case, text in zip(cases, bare[1:], strict=True):
         tree = evaluate(policy, case.evidence, case.votes, case.context)

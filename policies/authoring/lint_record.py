@@ -11,7 +11,9 @@ from policies.document import Policy, Quorum, Rule
 from policies.patterns import matches
 from policies.predicates import Transition
 from policies.table_reading import nearest
-from policies.trust_root import Person
+from policies.trust_root import BuiltInRole, Person
+
+_REQUESTER = BuiltInRole.REQUESTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,12 @@ def _shortage(quorum: Quorum, model: str, where: str, record: Record) -> str:
         return (
             f"{quorum.count} of the role {quorum.role} are wanted{place}, and "
             f"{left} of the {len(holders)} who hold it made none of the newest version"
+        )
+    askers = {p.id for p in record.people if p.holds(_REQUESTER, model, where)}
+    if askers and all(len(holders - barred - {a}) < quorum.count for a in askers):
+        return (
+            f"{quorum.count} of the role {quorum.role} are wanted{place}, and whoever "
+            "may ask for it is needed among them"
         )
     return ""
 

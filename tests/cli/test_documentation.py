@@ -10,7 +10,8 @@ from policies.document_reading import (
     APPLIES_FIELDS,
     QUORUM_FIELDS,
     WAIVER_FIELDS,
-), read_policy
+    read_policy,
+)
 from policies.predicates import NAMESPACE, PredicateType
 from policies.rules.kinds import RULE_KINDS
 from tests.conftest import REPOSITORY

@@ -7,9 +7,12 @@ import pytest
 from console.cli.authoring import explained_lines
 from console.rendering import width_of
 from console.services.demonstration import MODEL, Demonstrated
-from console.services.explaining import Explained, Point, Standing, explain
+from console.services.explained import Explained, Point, Standing
+from console.services.explaining import explain
+from console.services.founding import activate_policy
 from console.services.opened import OpenStore
 from console.services.promoting import gate
+from console.services.signing import act_as_person
 from policies.errors import MalformedPolicy
 from policies.verdict import Verdict
 from store.errors import UnknownReference
@@ -77,6 +80,23 @@ def test_what_no_policy_covers_and_what_there_is_not_are_told_so(
         explain(demo_store, f"model:{MODEL}@2", "nowhere", "default")
     with pytest.raises(UnknownReference):
         told(demo_store, "99")
+
+
+def test_a_policy_that_changed_since_is_told_rule_by_rule(
+    demo_store: OpenStore,
+) -> None:
+    current = demo_store.policies(demo_store.state())[0]
+    data = demo_store.objects.get(current.digest).replace(b'"55.0"', b'"54.0"')
+    key = str(demo_store.places.keys / "dana.pem")
+    dana = act_as_person(demo_store, demo_store.state(), key, lambda _: None)
+    activate_policy(demo_store, dana, data.replace(b"version = 1", b"version = 2"))
+    found = told(demo_store, "5")
+    assert [change.partition(":")[0] for change in found.policy_changes] == [
+        "error-is-small stricter"
+    ]
+    assert found.next_step.startswith("countersign withdraw ")
+    assert any("approvals are stale" in line for line in explained_lines(found))
+    assert told(demo_store, "4").policy_changes == ()
 
 
 def test_it_reads_at_eighty_columns_commands_aside(demo_store: OpenStore) -> None:

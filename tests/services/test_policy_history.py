@@ -142,6 +142,38 @@ def test_the_commands_sign_what_waits_and_list_all(
     assert main(["policy", "diff", "production@9", str(second)]) == 2
 
 
+def test_signing_warns_of_a_policy_that_would_bar_what_another_allows(
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_DATA", str(world.places.data))
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COUNTERSIGN_STORE", world.store.address)
+    key = str(world.places.keys / "dana.pem")
+    path = tmp_path / "p.toml"
+    path.write_text(FIRST)
+    assert main(["policy", "activate", str(path), "--key", key]) == 0
+    assert "warning" not in capsys.readouterr().err
+    path.write_text(FIRST.replace('id = "production"', 'id = "other"'))
+    assert main(["policy", "sign", str(path), "--key", key]) == 0
+    assert "warning: as specific as production for any" in capsys.readouterr().err
+
+
+def test_no_text_of_a_policy_can_pass_for_a_line_of_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
+    first.write_text(FIRST)
+    spoof = '"x\\nentry 9: production version 2, in force\\u001b[2J"'
+    second.write_text(FIRST.replace('"What it takes."', spoof))
+    assert main(["policy", "diff", str(first), str(second)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "\x1b" not in out
+
+
 def test_a_diff_of_files_needs_no_store(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,6 +179,12 @@ def test_an_empty_record_says_nothing_about_names() -> None:
             (person("a", "risk", models=("loans",)),),
             "1 of the role risk are wanted for fraud in default, and 0 hold it",
         ),
+        ((person("a", "risk", "requester"), person("b", "requester")), ""),
+        (
+            (person("a", "risk", "requester"),),
+            "1 of the role risk are wanted for fraud in default, and whoever may ask "
+            "for it is needed among them",
+        ),
         (
             (person("t", "risk"),),
             "1 of the role risk are wanted for fraud in default, and 0 of the 1 who "
@@ -246,4 +252,10 @@ def test_the_command_exits_by_the_gravest(
     assert "q.toml:1: malformed: " in out
     assert "\x1b" not in out
     assert main(["policy", "lint", str(tmp_path / "nothing.toml")]) == 2
+    path.write_text(BASE)
+    assert main(["policy", "test", "--init", str(path)]) == 0
+    cases = tmp_path / "p.cases.toml"
+    assert main(["policy", "lint", str(path), str(cases)]) == 0
+    cases.write_text(cases.read_text().replace("verdict", "verdikt"))
+    assert main(["policy", "lint", str(path), str(cases)]) == 2
     assert Severity("remark") is Severity.REMARK

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from console.cli import main
 from console.services.policy_cases import find_cases, run_file
+from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import CaseResult, run_case
+from policies.authoring.case_schema import cases_schema
 from policies.authoring.case_writing import write_cases
 from policies.authoring.cases import open_cases
 from policies.document_reading import read_policy
@@ -37,7 +41,7 @@ verdict = "yes"
 
 
 def results(text: str) -> tuple[CaseResult, ...]:
-    cases = open_cases(text.encode(), path="c.toml").cases(POLICY)
+    cases = read_cases(open_cases(text.encode(), path="c.toml"), POLICY)
     return tuple(run_case(case, POLICY) for case in cases)
 
 
@@ -169,7 +173,7 @@ def test_the_first_cases_of_every_kind_of_rule_pass_as_written(kind: str) -> Non
     kinds = (kind,) if RULE_KINDS[kind].on_evidence else (kind, "run_finished")
     written = policy(*kinds)
     text = write_cases(written, "p.toml")
-    cases = open_cases(text.encode(), path="c.toml").cases(written)
+    cases = read_cases(open_cases(text.encode(), path="c.toml"), written)
     assert len(cases) >= 3
     assert all(run_case(case, written).has_passed for case in cases)
 
@@ -180,7 +184,7 @@ def test_names_that_need_quoting_are_written_so_that_they_read_back() -> None:
     document = body.replace('"rmse"', '"' + hostile.replace('"q"', '\\"q\\"') + '"')
     strange = read_policy(document.encode())
     text = write_cases(strange, "p.toml")
-    cases = open_cases(text.encode()).cases(strange)
+    cases = read_cases(open_cases(text.encode()), strange)
     assert cases[0].verdict.value == "yes"
 
 
@@ -231,3 +235,45 @@ def test_junit_is_whole_xml_whatever_a_case_is_called(
     failures = case.findall("failure")
     assert len(failures) == 1
     assert failures[0].get("message", "").startswith("the whole: no, not yes")
+
+
+PUBLISHED = REPOSITORY / "docs" / "policy-cases.schema.json"
+VALIDATOR = jsonschema.Draft7Validator(cases_schema())
+
+
+def test_the_published_schema_of_cases_is_the_one_the_program_makes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["policy", "schema", "--cases"]) == 0
+    assert PUBLISHED.read_text() == capsys.readouterr().out, "run: make policy-schema"
+    jsonschema.Draft7Validator.check_schema(cases_schema())
+
+
+def test_sample_and_written_cases_are_valid_by_the_schema() -> None:
+    for path in find_cases(SAMPLE):
+        VALIDATOR.validate(tomllib.loads(path.read_text()))
+    for kind in RULES:
+        kinds = (kind,) if RULE_KINDS[kind].on_evidence else (kind, "run_finished")
+        VALIDATOR.validate(tomllib.loads(write_cases(policy(*kinds), "p.toml")))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "evidence.lineag.is_dirty = true",
+        "evidence.lineage.dirty = true",
+        'evidence.lineage.is_dirty = "no"',
+        'evidence.lineage.datasets = [{ nam = "x" }]',
+        'context.requestr = "x"',
+        'votes = [{ role = "risk" }]',
+        'votes = [{ person = "x", role = "risk", decision = "a" }]',
+        'rules = { metric = "maybe" }',
+        "metrics = { rmse = 1.5 }",
+        "samples = { rmse = 0 }",
+        "surprise = 1",
+    ],
+)
+def test_the_schema_refuses_what_the_reader_refuses(more: str) -> None:
+    assert VALIDATOR.is_valid(tomllib.loads(HEAD))
+    assert not VALIDATOR.is_valid(tomllib.loads(HEAD + more))
+    assert complaint(HEAD + more)
