@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -37,6 +37,7 @@ def create_statements() -> list[str]:
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
         "partial_rows BIGINT, root VARCHAR)",
+        "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
