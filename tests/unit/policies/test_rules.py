@@ -113,6 +113,7 @@ RULES = {
     "independence": "",
     "artifact_unchanged": "",
     "run_finished": "",
+    "files": 'forbid = ["onnx"]\nlargest_bytes = 20',
 }
 
 
