@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.rules import files, numbers, origins
+from policies.rules import files, independence, numbers, origins
 from policies.rules.forms import RuleKind
 
 RULE_KINDS: Mapping[str, RuleKind] = {
@@ -12,6 +12,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     for kind in (
         *numbers.KINDS,
         *origins.KINDS,
+        *independence.KINDS,
         *files.KINDS,
     )
 }
