@@ -171,7 +171,10 @@ def independence(_: Any, facts: Facts) -> Answer:
             sides[use["context"]].add(use["digest"])
     if not all(sides.values()):
         return "unknown"
-    return "no" if sides["training"] & sides["evaluation"] else "yes"
+    if sides["training"] & sides["evaluation"]:
+        return "no"
+    uses = [use for use in facts["lineage"]["datasets"] if use["context"] in sides]
+    return "yes" if all(is_strong(use) for use in uses) else "unknown"
 
 
 def artifact_unchanged(_: Any, facts: Facts) -> Answer:
