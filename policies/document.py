@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from policies.errors import MalformedPolicy
 from policies.patterns import matches
@@ -54,6 +55,17 @@ class Quorum:
     exclude: tuple[str, ...]
     """`trainer`, `author`: people whose part in the model bars them."""
     expires_after_days: int
+    after: tuple[str, ...] = ()
+    """Roles that must have approved before: what was signed earlier does not count."""
+    condition: str = ""
+    """What approvers confirm by signing, shown in the text that they sign."""
+
+
+class Rejection(StrEnum):
+    """What a rejection does that stands."""
+
+    BLOCKS = "blocks"
+    OUTVOTED = "outvoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,9 @@ class Policy:
     """SHA-256 of the exact bytes."""
     waivers: WaiverTerms | None = None
     """None: no rule may be waived."""
+    rejection: Rejection = Rejection.BLOCKS
+    wants_different_people: bool = True
+    """Whether one person counts in one quorum only."""
 
 
 def select_policy(

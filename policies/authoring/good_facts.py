@@ -20,6 +20,7 @@ from policies.evidence import (
     MetricsItem,
     ModelItem,
 )
+from policies.evidence_origins import CommitBranches, OriginsItem
 from policies.predicates import Decision
 from policies.rules.context import Context
 from policies.rules.people import Vote
@@ -61,6 +62,11 @@ def good_evidence() -> Evidence:
             files=_FILES,
         ),
         artifact=ArtifactItem(True, _MANIFEST, ()),
+        origins=OriginsItem(
+            branches=tuple(
+                CommitBranches(commit.sha, ("main",), ("main",)) for commit in _COMMITS
+            )
+        ),
     )
 
 

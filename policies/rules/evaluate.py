@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from policies.document import Policy
 from policies.evidence import Evidence
+from policies.rules.agreement import judge_approvals
 from policies.rules.context import Context
 from policies.rules.kinds import RULE_KINDS
-from policies.rules.people import Vote, judge_quorum, judge_rejections
+from policies.rules.people import Vote
 from policies.rules.waiving import WaiverVote, with_waivers
 from policies.verdict import Node, all_of
 
@@ -46,13 +47,7 @@ def evaluate(
     waivers: Sequence[WaiverVote] = (),
 ) -> Node:
     """The whole policy: evidence, circumstances, then approvals."""
-    approvals = all_of(
-        "approvals",
-        [
-            *(judge_quorum(quorum, votes, context) for quorum in policy.quorums),
-            judge_rejections(votes, context),
-        ],
-    )
+    approvals = judge_approvals(policy, votes, context)
     facts = evaluate_facts(policy, evidence)
     parts = [all_of(facts.rule, with_waivers(policy, facts.children, waivers, context))]
     circumstances = evaluate_circumstances(policy, evidence, context)
