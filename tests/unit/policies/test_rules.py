@@ -152,6 +152,7 @@ RULES = {
     "artifact_unchanged": "",
     "run_finished": "",
     "files": 'forbid = ["onnx"]\nlargest_bytes = 20',
+    "runtime_locked": "",
 }
 
 
