@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.rules import files, freshness, independence, numbers, origins
+from policies.rules import (
+    files,
+    freshness,
+    independence,
+    model_signed,
+    numbers,
+    origins,
+)
 from policies.rules.forms import RuleKind
 
 RULE_KINDS: Mapping[str, RuleKind] = {
@@ -15,6 +22,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *independence.KINDS,
         *files.KINDS,
         *freshness.KINDS,
+        *model_signed.KINDS,
     )
 }
 """By the name that a policy writes."""
