@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
+from console.services.readings import readings_of
 from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
@@ -117,7 +118,10 @@ def judge_request(
         evidence = replace(evidence, artifact=artifact)
     stale = _staleness(record, evidence, policy, holder_key)
     votes = _votes(store, record, (state, known), position, stale, policy)
-    context = _context(record, evidence, state, now)
+    context = replace(
+        _context(record, evidence, state, now),
+        readings=readings_of(store, record, (state, known), position),
+    )
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)
     )
