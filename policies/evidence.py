@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from policies.evidence_origins import OriginsItem
 from policies.predicates.forms import (
     Count,
     Digest,
@@ -167,13 +168,16 @@ class ArtifactItem:
     changes: tuple[FileChange, ...]
 
 
-Item = ModelItem | LineageItem | MetricsItem | IncumbentItem | ArtifactItem
+Item = (
+    ModelItem | LineageItem | MetricsItem | IncumbentItem | ArtifactItem | OriginsItem
+)
 KINDS: Mapping[str, type[Item]] = {
     "model": ModelItem,
     "lineage": LineageItem,
     "metrics": MetricsItem,
     "incumbent": IncumbentItem,
     "artifact": ArtifactItem,
+    "origins": OriginsItem,
 }
 """Every kind of item, in the order they are shown."""
 _NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
@@ -188,6 +192,7 @@ class Evidence:
     measured: MetricsItem
     incumbent: IncumbentItem
     artifact: ArtifactItem
+    origins: OriginsItem = dataclasses.field(default_factory=OriginsItem)
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError
 from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.gathering_origins import origins_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -312,6 +313,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
         incumbent = incumbent_of(connection, incumbent_key)
+        origins = origins_of(connection, store, provenance.model, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
             f"the files of {version.reference} were never read, so there are no bytes "
@@ -324,6 +326,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         measured=provenance.measured,
         incumbent=incumbent,
         artifact=check_artifact(store, provenance.model),
+        origins=origins,
     )
 
 

@@ -29,6 +29,15 @@ from policies.evidence import (
     item_bytes,
     split_metric_name,
 )
+from policies.evidence_origins import (
+    Account,
+    Collector,
+    CommitBranches,
+    DatasetName,
+    Derivation,
+    Known,
+    OriginsItem,
+)
 from policies.evidence_reading import load_evidence, read_manifest
 from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
@@ -83,6 +92,34 @@ GOOD = Evidence(
         FILES,
     ),
     artifact=ArtifactItem(True, MANIFEST, ()),
+    origins=OriginsItem(
+        run_ended="2026-02-27T12:00:00Z",
+        image_digest="sha256:" + "3" * 64,
+        accounts=tuple(
+            Account(requirement, "thing", Known.BY_SERVICE)
+            for requirement in (
+                "dataset_version",
+                "evaluation_dataset",
+                "commit_known",
+                "signature",
+                "feature_set",
+                "lock",
+            )
+        ),
+        branches=(CommitBranches("c" * 40, ("main",), ("develop", "main")),),
+        derivations=(
+            Derivation(
+                "split",
+                ("sha256:" + "4" * 64,),
+                ("sha256:" + "1" * 64, "sha256:" + "2" * 64),
+            ),
+        ),
+        names=tuple(
+            DatasetName("sha256:" + digit * 64, name)
+            for digit, name in (("1", "train"), ("2", "holdout"), ("4", "raw-2025"))
+        ),
+        collectors=(Collector("s-import", True),),
+    ),
 )
 HEAD = """
 schema = "countersign/policy/v1"
@@ -109,10 +146,12 @@ RULES = {
     "slice_comparison": 'metric = "rmse"\ncolumn = "sex"\nbetter = "lower"\n'
     'tolerance = "0.5"',
     "provenance": 'require = ["dataset_version", "evaluation_dataset", "commit_known",'
-    ' "clean_tree", "signature", "feature_set", "lock"]',
-    "independence": "",
+    ' "clean_tree", "signature", "feature_set", "lock"]\n'
+    'branches = ["main"]',
+    "independence": 'upstream = "required"\nallow_shared = ["raw-*"]',
     "artifact_unchanged": "",
     "run_finished": "",
+    "files": 'forbid = ["onnx"]\nlargest_bytes = 20',
 }
 
 
