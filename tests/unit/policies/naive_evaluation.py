@@ -171,7 +171,10 @@ def independence(_: Any, facts: Facts) -> Answer:
             sides[use["context"]].add(use["digest"])
     if not all(sides.values()):
         return "unknown"
-    return "no" if sides["training"] & sides["evaluation"] else "yes"
+    if sides["training"] & sides["evaluation"]:
+        return "no"
+    uses = [d for d in facts["lineage"]["datasets"] if d["context"] in sides]
+    return "yes" if all(is_strong(d) for d in uses) else "unknown"
 
 
 def artifact_unchanged(_: Any, facts: Facts) -> Answer:
