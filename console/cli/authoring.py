@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import read_file, write_new
+from console.cli.files import write_new
 from console.cli.output import say, show, show_json
 from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
@@ -17,7 +17,6 @@ from console.services.explained import Explained, Point, Standing
 from console.services.explaining import explain
 from console.services.opened import wall_clock
 from console.services.problems import Misuse
-from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 
 WIDTH = 80
 
@@ -37,9 +36,9 @@ def add_author_commands(
     parser.set_defaults(handler=policy_schema)
     parser = policies.add_parser(
         "explain",
-        help="a policy FILE in plain words; with --to: how a version REF stands",
+        help="a policy, FILE or ID, in plain words; with --to: how a version stands",
     )
-    parser.add_argument("what_for", metavar="FILE|REF")
+    parser.add_argument("what_for", metavar="FILE|ID|REF")
     parser.add_argument("--to", default="", metavar="STAGE")
     parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
     parser.add_argument("--format", choices=("table", "json"), default="table")
@@ -91,7 +90,7 @@ def policy_explain(context: Context) -> int:
     """`policy explain`"""
     arguments = context.arguments
     if not arguments.to:
-        return _explain_file(Path(arguments.what_for), arguments.format)
+        return _explain_policy(context)
     told = explain(context.store, arguments.what_for, arguments.to, arguments.env)
     if arguments.format == "json":
         show_json("policy-explain", **asdict(told))
@@ -101,19 +100,20 @@ def policy_explain(context: Context) -> int:
     return 0
 
 
-def _explain_file(path: Path, form: str) -> int:
+def _explain_policy(context: Context) -> int:
+    from console.services.policy_history import policy_named
     from policies.authoring.plain_words import policy_in_words
 
-    if not path.is_file():
+    named = context.arguments.what_for
+    if named.startswith("model:"):
         raise Misuse(
-            f"there is no file {path}",
-            hint="For a model version say where it is to go: "
-            f"countersign policy explain {path} --to STAGE",
+            "say where the version is to go",
+            hint=f"countersign policy explain {named} --to STAGE",
         )
-    data = read_file(path, LARGEST_POLICY_BYTES)
-    policy = read_policy(data, path=str(path))
+    has_store = context.store_address and not Path(named).is_file()
+    policy = policy_named(context.store if has_store else None, named)
     words = policy_in_words(policy)
-    if form == "json":
+    if context.arguments.format == "json":
         show_json("policy-words", id=policy.id, version=policy.version, markdown=words)
     else:
         show(printable(words))

@@ -14,6 +14,7 @@ from console.services.policy_history import (
     PolicyVersion,
     VersionStanding,
     endorse_policy,
+    find_policy,
     policy_named,
     policy_versions,
     to_endorse,
@@ -53,7 +54,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_list)
-    parser = policies.add_parser("show", help="the text of a policy in force")
+    parser = policies.add_parser("show", help="the text of a policy, ID or ID@VERSION")
     parser.add_argument("id", metavar="ID")
     parser.set_defaults(handler=policy_show)
 
@@ -179,11 +180,8 @@ def policy_list(context: Context) -> int:
 def policy_show(context: Context) -> int:
     """`policy show`"""
     store = context.store
-    active = store.state().policies.get(context.arguments.id)
-    if active is None:
-        known = ", ".join(sorted(store.state().policies)) or "none"
-        raise Misuse(
-            f"no policy {context.arguments.id!r} is in force", hint=f"In force: {known}"
-        )
-    show(printable(store.objects.get(active.digest).decode()))
+    found = find_policy(store, context.arguments.id)
+    if found.standing is not VersionStanding.IN_FORCE:
+        say(f"{found.id} version {found.version} is {found.standing.value}")
+    show(printable(store.objects.get(found.digest).decode()))
     return 0

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from policies.authoring.case_reading import read_cases
-from policies.authoring.case_running import verdicts_of
-from policies.authoring.cases import SCHEMA, open_cases
+from policies.authoring.case_running import WHOLE, verdicts_of
+from policies.authoring.cases import SCHEMA, Case, open_cases
 from policies.document import Policy, Rule
 from policies.rules import evaluate
 from policies.verdict import Verdict
@@ -25,6 +25,40 @@ _HEAD = """\
 """
 
 
+_ONE, _TWO = ('"' + digit * 64 + '"' for digit in "12")
+_SAME = f'digest = "sha256:{"9" * 64}", strength = "declared"'
+SPOILED = (
+    ("the working tree had changes", "evidence.lineage.is_dirty = true"),
+    ("the run broke off", 'evidence.lineage.run_status = "FAILED"'),
+    ("no dataset was recorded", 'unrecorded = ["lineage.datasets"]'),
+    (
+        "it was measured on what it was trained on",
+        "evidence.lineage.datasets = [",
+        f'    {{ name = "train", context = "training", {_SAME} }},',
+        f'    {{ name = "holdout", context = "evaluation", {_SAME} }},',
+        "]",
+    ),
+    ("no commit was recorded", 'unrecorded = ["lineage.commits"]'),
+    ("no lock file was recorded", 'unrecorded = ["lineage.lock_digest"]'),
+    ("no feature set was recorded", 'unrecorded = ["lineage.features_digest"]'),
+    ("the model has no signature", "evidence.model.has_signature = false"),
+    (
+        "a file runs code when it is loaded",
+        f'evidence.model.files = [{{ path = "model.pkl", sha256 = {_ONE}, size = 9 }}]',
+    ),
+    (
+        "a file is not the one that was registered",
+        "evidence.artifact.changes = [",
+        f'    {{ path = "model", registered = {_ONE}, found = {_TWO} }},',
+        "]",
+    ),
+    ("the artifact cannot be read", "evidence.artifact.is_readable = false"),
+    ("nobody knows who ran the training", "context.trainers = []"),
+    ("nobody knows who wrote the code", "context.authors = []"),
+)
+"""What may be wrong with a version: written down where the policy minds."""
+
+
 class _Measured(NamedTuple):
     """What the rules of a policy want of one metric."""
 
@@ -35,22 +69,39 @@ class _Measured(NamedTuple):
 def write_cases(policy: Policy, policy_path: str) -> str:
     """A file of cases for a policy whose file stands beside it."""
     measured = _measured(policy)
-    bare = [_head(policy, policy_path, measured), *_bare_cases(policy, measured)]
-    opened = open_cases("\n".join(bare).encode())
-    cases = read_cases(opened, policy)
-    parts = [bare[0]]
-    for case, text in zip(cases, bare[1:], strict=True):
-        tree = evaluate(policy, case.evidence, case.votes, case.context)
-        lines = [text.replace('verdict = "yes"', f'verdict = "{tree.verdict.value}"')]
-        unmet = {
-            name: node.verdict.value
-            for name, node in verdicts_of(tree).items()
-            if node.verdict is not Verdict.YES
-        }
-        lines += ["[cases.rules]"] if unmet else []
-        lines += [f"{_text(name)} = {_text(found)}" for name, found in unmet.items()]
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+    head = _head(policy, policy_path, measured)
+    always = _bare_cases(policy, measured)
+    bare = [*always, *(_case(name, *lines) for name, *lines in SPOILED)]
+    cases = read_cases(open_cases("\n".join([head, *bare]).encode()), policy)
+    unmet = [_unmet(policy, case) for case in cases]
+    kept = [
+        number
+        for number in range(len(cases))
+        if number < len(always) or unmet[number].keys() - unmet[0].keys()
+    ]
+    return "\n".join([head, *(_told(bare[n], unmet[n]) for n in kept)])
+
+
+def _unmet(policy: Policy, case: Case) -> dict[str, Verdict]:
+    """What a case does not meet, the whole first; nothing where it is met."""
+    tree = evaluate(policy, case.evidence, case.votes, case.context)
+    found = {WHOLE: tree.verdict} | {
+        name: node.verdict for name, node in verdicts_of(tree).items()
+    }
+    return {name: v for name, v in found.items() if v is not Verdict.YES}
+
+
+def _told(text: str, unmet: dict[str, Verdict]) -> str:
+    """A case with the verdicts that came out."""
+    whole = unmet.get(WHOLE, Verdict.YES)
+    lines = [text.replace('verdict = "yes"', f'verdict = "{whole.value}"', 1)]
+    rules = [
+        f"{_text(name)} = {_text(verdict.value)}"
+        for name, verdict in unmet.items()
+        if name != WHOLE
+    ]
+    lines += ["[cases.rules]", *rules] if rules else []
+    return "\n".join(lines) + "\n"
 
 
 def _head(policy: Policy, path: str, measured: dict[str, _Measured]) -> str:

@@ -20,14 +20,28 @@ from policies.evidence import (
     MetricsItem,
     ModelItem,
 )
-from policies.evidence_origins import CommitBranches, OriginsItem
+from policies.evidence_origins import (
+    Account,
+    Collector,
+    CommitBranches,
+    DatasetName,
+    Derivation,
+    Known,
+    OriginsItem,
+)
 from policies.predicates import Decision
 from policies.rules.context import Context
+from policies.rules.origins import PROVENANCE
 from policies.rules.people import Vote
+from policies.rules.strength import SAID_BY_THE_RUN
 
 HOLDOUT = "holdout"
+_TRAIN, _EVALUATION, _SOURCE = (f"sha256:{digit * 64}" for digit in "568")
 _MANIFEST, _EARLIER = "a" * 64, "b" * 64
-_FILES = (FileDigest("MLmodel", "1" * 64, 512), FileDigest("model", "2" * 64, 4096))
+_FILES = (
+    FileDigest("MLmodel", "1" * 64, 512),
+    FileDigest("model.onnx", "2" * 64, 4096),
+)
 _COMMITS = (CommitUse("c" * 40, True, ("git:author@example.org",)),)
 _UNMEASURED = MetricsItem((), ())
 
@@ -62,11 +76,7 @@ def good_evidence() -> Evidence:
             files=_FILES,
         ),
         artifact=ArtifactItem(True, _MANIFEST, ()),
-        origins=OriginsItem(
-            branches=tuple(
-                CommitBranches(commit.sha, ("main",), ("main",)) for commit in _COMMITS
-            )
-        ),
+        origins=_origins(HOLDOUT),
     )
 
 
@@ -82,6 +92,7 @@ def evaluated_on(evidence: Evidence, name: str) -> Evidence:
         )
         if evidence.incumbent.exists
         else evidence.incumbent,
+        origins=_origins(name),
     )
 
 
@@ -133,8 +144,29 @@ def expiry(policy: Policy, role: str, signed: datetime) -> datetime | None:
     return min(limits, default=None)
 
 
+def _origins(evaluated: str) -> OriginsItem:
+    """A service read everything again; one run split the data from one source."""
+    return OriginsItem(
+        run_ended="2029-12-31T12:00:00Z",
+        image_digest="sha256:" + "7" * 64,
+        accounts=tuple(
+            Account(requirement, "", Known.BY_SERVICE)
+            for requirement in PROVENANCE
+            if requirement not in SAID_BY_THE_RUN
+        ),
+        branches=(CommitBranches(_COMMITS[0].sha, ("main",), ("main",)),),
+        derivations=(Derivation("run:split", (_SOURCE,), (_TRAIN, _EVALUATION)),),
+        names=(
+            DatasetName(_TRAIN, "train"),
+            DatasetName(_EVALUATION, evaluated),
+            DatasetName(_SOURCE, "source"),
+        ),
+        collectors=(Collector("service", True),),
+    )
+
+
 def _datasets(evaluated: str) -> tuple[DatasetUse, ...]:
     return (
-        DatasetUse("train", "sha256:" + "5" * 64, "training", "declared"),
-        DatasetUse(evaluated, "sha256:" + "6" * 64, "evaluation", "declared"),
+        DatasetUse("train", _TRAIN, "training", "declared"),
+        DatasetUse(evaluated, _EVALUATION, "evaluation", "declared"),
     )

@@ -119,9 +119,13 @@ def test_the_command_reads_a_file_without_a_store_and_a_version_with_one(
     bad = path.with_name("bad-float.toml")
     assert main(["policy", "explain", str(bad)]) == 2
     assert main(["policy", "explain", "no-such-file.toml"]) == 2
-    assert "--to STAGE" in capsys.readouterr().err
+    assert "there is no file" in capsys.readouterr().err
     monkeypatch.setenv("COUNTERSIGN_HOME", str(demo.home))
     monkeypatch.setenv("COUNTERSIGN_STORE", str(demo.store))
+    assert main(["policy", "explain", "diabetes-production"]) == 0
+    assert capsys.readouterr().out.startswith("# diabetes-production, version 1\n")
+    assert main(["policy", "explain", "diabetes"]) == 2
     reference = f"model:{MODEL}@5"
+    assert main(["policy", "explain", reference]) == 2
     assert main(["policy", "explain", reference, "--to", "production"]) == 0
     assert "could sign: Rik Jansen" in capsys.readouterr().out

@@ -130,6 +130,10 @@ def test_the_commands_sign_what_waits_and_list_all(
     assert "production version 2: proposed" in out
     assert "  endorsed by Dana; 2 wanted" in out
     assert f"  {CHANGE}" in out
+    assert main(["policy", "show", "production@2"]) == 0
+    assert capsys.readouterr().out == SECOND
+    assert main(["policy", "show", "production"]) == 0
+    assert capsys.readouterr().out == FIRST
     assert main(["policy", "sign", "production", "--key", keys["vera"]]) == 0
     told = capsys.readouterr().err
     assert CHANGE in told

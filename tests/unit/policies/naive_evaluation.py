@@ -173,8 +173,8 @@ def independence(_: Any, facts: Facts) -> Answer:
         return "unknown"
     if sides["training"] & sides["evaluation"]:
         return "no"
-    uses = [use for use in facts["lineage"]["datasets"] if use["context"] in sides]
-    return "yes" if all(is_strong(use) for use in uses) else "unknown"
+    uses = [d for d in facts["lineage"]["datasets"] if d["context"] in sides]
+    return "yes" if all(is_strong(d) for d in uses) else "unknown"
 
 
 def artifact_unchanged(_: Any, facts: Facts) -> Answer:

@@ -18,8 +18,15 @@ from policies.evidence import (
     DatasetUse,
     Evidence,
     FileChange,
+    FileDigest,
     Metric,
     MetricsItem,
+)
+from policies.evidence_origins import (
+    CommitBranches,
+    Derivation,
+    Known,
+    OriginsItem,
 )
 from policies.predicates import Decision
 from policies.rules import Context, Vote
@@ -117,7 +124,11 @@ def random_evidence(chance: Random) -> Evidence:
     good = good_evidence()
     evidence = replace(
         good,
-        model=replace(good.model, has_signature=chance.choice((True, False, None))),
+        model=replace(
+            good.model,
+            has_signature=chance.choice((True, False, None)),
+            files=_files(chance),
+        ),
         lineage=replace(
             good.lineage,
             run_status=chance.choice(("FINISHED", "COMPLETE", "FAILED", "")),
@@ -136,6 +147,7 @@ def random_evidence(chance: Random) -> Evidence:
             evaluation_dataset=chance.choice((*DATASETS, "")),
         ),
         artifact=_artifact(chance, good.model.manifest),
+        origins=_origins(chance, good.origins),
     )
     return empty_stage(evidence) if chance.random() < 0.2 else evidence
 
@@ -164,6 +176,43 @@ def _datasets(chance: Random) -> tuple[DatasetUse, ...]:
         )
         for _ in range(chance.randint(0, 3))
     )
+
+
+def _files(chance: Random) -> tuple[FileDigest, ...]:
+    names = ("model.onnx", "model.pkl", "weights.bin", "notes.txt", "unheard.of")
+    return tuple(
+        FileDigest(name, "1" * 64, chance.choice((1, 60, 1000)))
+        for name in chance.sample(names, chance.randint(0, 3))
+    )
+
+
+def _origins(chance: Random, good: OriginsItem) -> OriginsItem:
+    return replace(
+        good,
+        accounts=tuple(
+            replace(account, known=chance.choice(tuple(Known)))
+            for account in good.accounts
+            if chance.random() < 0.9
+        ),
+        branches=tuple(
+            CommitBranches(
+                str(n) * 40,
+                tuple(chance.sample(("1", "2", "old"), chance.randint(0, 2))),
+                ("1", "2", "old")[: chance.randint(1, 3)],
+            )
+            for n in range(chance.randint(0, 2))
+        ),
+        derivations=tuple(
+            Derivation(f"run:{n}", _versions(chance), _versions(chance))
+            for n in range(chance.randint(0, 3))
+        ),
+        is_cut=chance.random() < 0.1,
+    )
+
+
+def _versions(chance: Random) -> tuple[str, ...]:
+    digests = [f"sha256:{digit * 64}" for digit in "5689"]
+    return tuple(chance.sample(digests, chance.randint(1, 2)))
 
 
 def _commits(chance: Random) -> tuple[CommitUse, ...]:

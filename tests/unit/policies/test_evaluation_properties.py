@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from policies.authoring.lint import implies
 from policies.document import Policy, Rejection, Rule
-from policies.evidence import DatasetUse, Evidence, FileChange, item_bytes
+from policies.evidence import DatasetUse, Evidence, FileChange, FileDigest, item_bytes
+from policies.evidence_origins import Derivation, Known
 from policies.predicates import Decision
 from policies.rules import Context, Vote, evaluate, evaluate_facts
 from policies.rules.kinds import RULE_KINDS
@@ -110,29 +112,38 @@ def test_yes_needs_every_rule_and_unknown_never_passes(chance: Random) -> None:
     assert (found.verdict is Verdict.YES) is everything_met
 
 
+def mixed(value: Any, shuffle: Any) -> Any:
+    """The same facts, with every list of facts in another order."""
+    if isinstance(value, tuple):
+        inner = [mixed(one, shuffle) for one in value]
+        shuffle.shuffle(inner)
+        return tuple(inner)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {
+            part.name: mixed(getattr(value, part.name), shuffle)
+            for part in dataclasses.fields(value)
+            if part.name not in KEPT_IN_ORDER
+        }
+        return replace(value, **parts)
+    return value
+
+
+KEPT_IN_ORDER = ("params",)
+"""Pairs of name and value, whose two parts are no facts of their own."""
+
+
 @given(chances, st.randoms(use_true_random=False))
 def test_no_order_matters(chance: Random, shuffle: Any) -> None:
     policy, evidence, votes, context = given_all(chance)
-
-    def mixed(values: Any) -> Any:
-        shuffled = list(values)
-        shuffle.shuffle(shuffled)
-        return type(values)(shuffled)
-
     before = evaluate(policy, evidence, votes, context)
-    lineage, measured = evidence.lineage, evidence.measured
     after = evaluate(
-        replace(policy, rules=mixed(policy.rules), quorums=mixed(policy.quorums)),
         replace(
-            evidence,
-            lineage=replace(
-                lineage,
-                datasets=mixed(lineage.datasets),
-                commits=mixed(lineage.commits),
-            ),
-            measured=replace(measured, metrics=mixed(measured.metrics)),
+            policy,
+            rules=tuple(shuffle.sample(policy.rules, len(policy.rules))),
+            quorums=tuple(shuffle.sample(policy.quorums, len(policy.quorums))),
         ),
-        mixed(votes),
+        mixed(evidence, shuffle),
+        shuffle.sample(votes, len(votes)),
         context,
     )
     assert after.verdict is before.verdict
@@ -161,6 +172,35 @@ FAILING: dict[str, Callable[[Evidence], Evidence]] = {
     ),
     "an unreachable artifact": lambda e: replace(
         e, artifact=replace(e.artifact, is_readable=False, found="", changes=())
+    ),
+    "a file that runs code": lambda e: replace(
+        e,
+        model=replace(
+            e.model, files=(*e.model.files, FileDigest("x.pkl", "1" * 64, 5000))
+        ),
+    ),
+    "only inferred origins": lambda e: replace(
+        e,
+        origins=replace(
+            e.origins,
+            accounts=tuple(
+                replace(account, known=Known.INFERRED) for account in e.origins.accounts
+            ),
+        ),
+    ),
+    "more upstream than is kept": lambda e: replace(
+        e, origins=replace(e.origins, is_cut=True)
+    ),
+    "one source of both sides": lambda e: replace(
+        e,
+        origins=replace(
+            e.origins,
+            derivations=(
+                *e.origins.derivations,
+                Derivation("a", ("sha256:" + "9" * 64,), ("sha256:" + "5" * 64,)),
+                Derivation("b", ("sha256:" + "9" * 64,), ("sha256:" + "6" * 64,)),
+            ),
+        ),
     ),
     "no metrics": lambda e: replace(e, measured=replace(e.measured, metrics=())),
     "no lock": lambda e: replace(e, lineage=replace(e.lineage, lock_digest="")),

@@ -12,7 +12,7 @@ import pytest
 from console.cli import main
 from console.services.policy_cases import find_cases, run_file
 from policies.authoring.case_reading import read_cases
-from policies.authoring.case_running import CaseResult, run_case
+from policies.authoring.case_running import CaseResult, never_refused, run_case
 from policies.authoring.case_schema import cases_schema
 from policies.authoring.case_writing import write_cases
 from policies.authoring.cases import open_cases
@@ -277,3 +277,14 @@ def test_the_schema_refuses_what_the_reader_refuses(more: str) -> None:
     assert VALIDATOR.is_valid(tomllib.loads(HEAD))
     assert not VALIDATOR.is_valid(tomllib.loads(HEAD + more))
     assert complaint(HEAD + more)
+
+
+@pytest.mark.parametrize("name", ["diabetes-production", "screening-production"])
+def test_the_first_cases_show_every_rule_of_the_sample_to_refuse(name: str) -> None:
+    path = REPOSITORY / "sample_data" / "policies" / f"{name}.toml"
+    sample = read_policy(path.read_bytes())
+    cases = read_cases(open_cases(write_cases(sample, path.name).encode()), sample)
+    assert cases[0].verdict.value == "yes"
+    found = [run_case(case, sample) for case in cases]
+    assert all(result.has_passed for result in found)
+    assert never_refused(found) == ()
