@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from policies.evidence_origins import OriginsItem
+from policies.evidence_signature import ModelSignatureItem
 from policies.predicates.forms import (
     Count,
     Digest,
@@ -169,7 +170,13 @@ class ArtifactItem:
 
 
 Item = (
-    ModelItem | LineageItem | MetricsItem | IncumbentItem | ArtifactItem | OriginsItem
+    ModelItem
+    | LineageItem
+    | MetricsItem
+    | IncumbentItem
+    | ArtifactItem
+    | OriginsItem
+    | ModelSignatureItem
 )
 KINDS: Mapping[str, type[Item]] = {
     "model": ModelItem,
@@ -178,6 +185,7 @@ KINDS: Mapping[str, type[Item]] = {
     "incumbent": IncumbentItem,
     "artifact": ArtifactItem,
     "origins": OriginsItem,
+    "model_signature": ModelSignatureItem,
 }
 """Every kind of item, in the order they are shown."""
 _NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
@@ -193,6 +201,9 @@ class Evidence:
     incumbent: IncumbentItem
     artifact: ArtifactItem
     origins: OriginsItem = dataclasses.field(default_factory=OriginsItem)
+    model_signature: ModelSignatureItem = dataclasses.field(
+        default_factory=ModelSignatureItem
+    )
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""

@@ -14,6 +14,7 @@ from connectors.errors import ConnectorError
 from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
 from console.services.gathering_origins import origins_of
+from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -313,6 +314,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
         incumbent = incumbent_of(connection, incumbent_key)
+        signature = model_signature_of(connection, store, provenance.model)
         origins = origins_of(connection, store, provenance.model, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
@@ -327,6 +329,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         incumbent=incumbent,
         artifact=check_artifact(store, provenance.model),
         origins=origins,
+        model_signature=signature,
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.rules import files, independence, numbers, origins
+from policies.rules import (
+    files,
+    freshness,
+    independence,
+    model_signed,
+    numbers,
+    origins,
+)
 from policies.rules.forms import RuleKind
 
 RULE_KINDS: Mapping[str, RuleKind] = {
@@ -14,6 +21,8 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *origins.KINDS,
         *independence.KINDS,
         *files.KINDS,
+        *freshness.KINDS,
+        *model_signed.KINDS,
     )
 }
 """By the name that a policy writes."""

@@ -230,33 +230,96 @@ def understands(rule: Any) -> bool:
 
 
 def approvals(policy: Any, votes: list[Any], context: Any) -> list[Answer]:
-    """The answer of each quorum, and whether no rejection stands."""
+    """The answer of each quorum, whether different people are enough, and whether no
+    rejection stands."""
+    wanted, decisions = policy["approvals"], policy.get("decisions", {})
     newest: dict[tuple[str, str], Any] = {}
     for vote in sorted(votes, key=lambda v: int(v["index"])):
         newest[vote["person"], vote["role"]] = vote
-    answers = [quorum(one, list(newest.values()), context) for one in policy]
-    standing = [v for v in newest.values() if v["decision"] == "reject"]
-    return [*answers, "no" if any(v["holds_role"] for v in standing) else "yes"]
+    latest = list(newest.values())
+    eligible = [people(one, wanted, votes, context) for one in wanted]
+    answers = [
+        quorum(one, found, context) for one, found in zip(wanted, eligible, strict=True)
+    ]
+    if decisions.get("different_people", True) and len(wanted) > 1:
+        answers.append(different(wanted, eligible))
+    rejects = any(v["decision"] == "reject" and v["holds_role"] for v in latest)
+    outvoted = decisions.get("rejection", "blocks") == "outvoted"
+    return [*answers, "no" if rejects and not outvoted else "yes"]
 
 
-def quorum(wanted: Any, votes: list[Any], context: Any) -> Answer:
+def quorum(wanted: Any, found: set[str], context: Any) -> Answer:
+    if len(found) < wanted["count"]:
+        return "no"
+    for part in ("trainer", "author"):
+        if part in wanted.get("exclude", ()) and (
+            context[f"unknown_{part}s"] or not context[f"{part}s"]
+        ):
+            return "unknown"
+    return "yes"
+
+
+def people(wanted: Any, every: list[Any], votes: list[Any], context: Any) -> set[str]:
+    """Who counts in a quorum, by the newest vote of each."""
     barred = {context["requester"]}
-    strangers = False
     for part in ("trainer", "author"):
         if part in wanted.get("exclude", ()):
-            known, unknown = context[f"{part}s"], context[f"unknown_{part}s"]
-            barred |= set(known)
-            strangers |= bool(unknown) or not known
-    people = {
+            barred |= set(context[f"{part}s"])
+    newest = {}
+    for vote in sorted(votes, key=lambda v: int(v["index"])):
+        newest[vote["person"], vote["role"]] = vote
+    return {
         v["person"]
-        for v in votes
+        for v in newest.values()
         if v["role"] == wanted["role"]
         and v["decision"] == "approve"
         and v["person"] not in barred
         and v["holds_role"]
         and not v["stale"]
         and (v["expires"] is None or context["now"] < v["expires"])
+        and all(
+            is_complete_before(v["index"], other, every, votes, context)
+            for role in wanted.get("after", ())
+            for other in every
+            if other["role"] == role
+        )
     }
-    if len(people) < wanted["count"]:
-        return "no"
-    return "unknown" if strangers else "yes"
+
+
+def is_complete_before(
+    index: int, wanted: Any, every: list[Any], votes: list[Any], context: Any
+) -> bool:
+    """Whether a quorum had its people before an entry."""
+    early = set()
+    for person in people(wanted, every, votes, context):
+        theirs = [
+            v for v in votes if (v["person"], v["role"]) == (person, wanted["role"])
+        ]
+        rejects = [v["index"] for v in theirs if v["decision"] == "reject"]
+        for vote in theirs:
+            counts_alone = people(wanted, every, others(votes, theirs, vote), context)
+            is_later = vote["index"] > max(rejects, default=-1)
+            if is_later and vote["index"] < index and person in counts_alone:
+                early.add(person)
+    return bool(len(early) >= wanted["count"])
+
+
+def others(votes: list[Any], theirs: list[Any], kept: Any) -> list[Any]:
+    """The votes without those of one person in one role, but for one."""
+    return [v for v in votes if v is kept or not any(v is their for their in theirs)]
+
+
+def different(wanted: list[Any], eligible: list[set[str]]) -> Answer:
+    """Whether each seat that somebody could take can be taken by somebody else."""
+    seats = [
+        found
+        for one, found in zip(wanted, eligible, strict=True)
+        for _ in range(min(one["count"], len(found)))
+    ]
+
+    def fill(rest: list[set[str]], taken: set[str]) -> bool:
+        if not rest:
+            return True
+        return True in [fill(rest[1:], taken | {who}) for who in rest[0] - taken]
+
+    return "yes" if fill(seats, set()) else "no"

@@ -57,6 +57,15 @@ def random_policy(chance: Random, kinds: Sequence[str]) -> str:
         _table("[[approvals]]", _quorum(chance, role))
         for role in chance.sample(ROLES, chance.randint(1, 2))
     ]
+    if len(quorums) == 2 and chance.random() < 0.4:
+        first = "risk" if 'role = "risk"' in quorums[0] else "validator"
+        quorums[1] += f'after = ["{first}"]\n'
+    if chance.random() < 0.5:
+        fields: dict[str, object] = {
+            "rejection": chance.choice(("blocks", "outvoted")),
+            "different_people": chance.random() < 0.5,
+        }
+        quorums.append(_table("[decisions]", fields))
     head = (
         'schema = "countersign/policy/v1"\nid = "p"\nversion = 1\ndescription = "d"\n'
         '[applies]\nmodels = ["*"]\nto = ["production"]\n'

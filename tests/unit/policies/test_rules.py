@@ -39,6 +39,7 @@ from policies.evidence_origins import (
     OriginsItem,
 )
 from policies.evidence_reading import load_evidence, read_manifest
+from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
 from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
 from policies.rules import Context, Vote, evaluate, evaluate_facts
@@ -120,6 +121,11 @@ GOOD = Evidence(
         ),
         collectors=(Collector("s-import", True),),
     ),
+    model_signature=ModelSignatureItem(
+        is_there=True,
+        signed_sha256="5" * 64,
+        enrolled=(EnrolledSigner("6" * 64, "p-signer"),),
+    ),
 )
 HEAD = """
 schema = "countersign/policy/v1"
@@ -152,6 +158,8 @@ RULES = {
     "artifact_unchanged": "",
     "run_finished": "",
     "files": 'forbid = ["onnx"]\nlargest_bytes = 20',
+    "runtime_locked": "",
+    "model_signed": f'keys = ["{"6" * 64}"]',
 }
 
 
