@@ -14,6 +14,12 @@ def step_of_rule(question: Question, node: Node) -> str:
     """What to do about a rule that is not met."""
     if any(leaf.can_settle for leaf in node.leaves()):
         return f"countersign gate {question.target} --artifact DIR"
+    terms = question.policy.waivers
+    if question.request is not None and terms and node.rule in terms.rules:
+        return (
+            f"countersign waive {question.asked} --rule {node.rule} --role "
+            f"{terms.role} --reason TEXT --expires TIME"
+        )
     if node.verdict is Verdict.UNKNOWN:
         return "record it (docs/logging.md), then: countersign import SOURCE"
     return "only another version can meet it: countersign models"

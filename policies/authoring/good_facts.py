@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from policies.document import Policy
+from policies.document import Policy, Quorum
 from policies.evidence import (
+    KINDS,
     ArtifactItem,
     CommitUse,
     DatasetUse,
@@ -33,6 +34,7 @@ from policies.predicates import Decision
 from policies.rules.context import Context
 from policies.rules.origins import PROVENANCE
 from policies.rules.people import Vote
+from policies.rules.readings import Reading
 from policies.rules.strength import SAID_BY_THE_RUN
 
 HOLDOUT = "holdout"
@@ -113,13 +115,17 @@ def good_context(now: datetime) -> Context:
         unknown_trainers=(),
         unknown_authors=(),
         now=now,
+        readings=tuple(
+            Reading(kind, "requester", frozenset(), True, now - timedelta(minutes=1))
+            for kind in KINDS
+        ),
     )
 
 
 def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
     """As many people as each quorum wants approved a minute ago."""
     signed = now - timedelta(minutes=1)
-    wanted = [(q.role, n) for q in policy.quorums for n in range(1, q.count + 1)]
+    wanted = [(q.role, n) for q in in_order(policy) for n in range(1, q.count + 1)]
     return tuple(
         Vote(
             person=f"{role}-{number}-{place}",
@@ -132,6 +138,18 @@ def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
         )
         for place, (role, number) in enumerate(wanted, 1)
     )
+
+
+def in_order(policy: Policy) -> list[Quorum]:
+    """The quorums, each behind those that must have approved before it."""
+    ordered: list[Quorum] = []
+    waiting = list(policy.quorums)
+    while waiting:
+        roles = {quorum.role for quorum in waiting}
+        free = [q for q in waiting if not roles & set(q.after)]
+        ordered += free or waiting
+        waiting = [q for q in waiting if q not in ordered]
+    return ordered
 
 
 def expiry(policy: Policy, role: str, signed: datetime) -> datetime | None:
