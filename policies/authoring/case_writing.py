@@ -143,12 +143,17 @@ def _bare_cases(policy: Policy, measured: dict[str, _Measured]) -> list[str]:
         )
     )
     if policy.wants_different_people and len(policy.quorums) > 1:
-        everywhere = ", ".join(
-            f'{{ person = "somebody", role = {_text(quorum.role)} }}'
-            for quorum in in_order(policy)
-        )
-        cases.append(_case("one person signs in every role", f"votes = [{everywhere}]"))
+        cases.append(_case("one person signs in every role", _by_one(policy)))
     return cases
+
+
+def _by_one(policy: Policy) -> str:
+    """Votes of the same person in each role."""
+    votes = [
+        f'{{ person = "somebody", role = {_text(quorum.role)} }}'
+        for quorum in in_order(policy)
+    ]
+    return f"votes = [{', '.join(votes)}]"
 
 
 def _case(name: str, *lines: str) -> str:

@@ -123,7 +123,7 @@ def good_context(now: datetime) -> Context:
 
 
 def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
-    """As many people as each quorum wants approved a minute ago."""
+    """As many people as each quorum wants approved a minute ago, in its order."""
     signed = now - timedelta(minutes=1)
     wanted = [(q.role, n) for q in in_order(policy) for n in range(1, q.count + 1)]
     return tuple(

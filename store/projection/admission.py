@@ -22,8 +22,8 @@ MOST_BYTES = 4 * 1024**3
 """Of text in one batch, once it is unpacked."""
 _MOST_ROWS_AT_ONCE = 65_536
 _LARGEST_NUMBER = 2.0**53
-_CODECS = {"UNCOMPRESSED", "SNAPPY", "ZSTD"}
-"""Every build of Arrow reads these; others would be read on some machines only."""
+_OF_ODD_BYTES = (ValueError, LookupError, TypeError, OverflowError)
+"""What Arrow's Python side raises on names and numbers that it did not expect."""
 _FIRST_YEAR, _LAST_YEAR = -62_135_596_800_000_000, 253_402_300_799_999_999
 """0001-01-01 and 9999-12-31 in microseconds since 1970: what a date can say."""
 
@@ -80,20 +80,21 @@ def admit_batch(data: bytes, rows: int | None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(
+        plain = pq.ParquetFile(pa.BufferReader(data), arrow_extensions_enabled=False)
+        _check_form(plain, rows)
+        packed = pq.ParquetFile(
             pa.BufferReader(data),
             read_dictionary=list(TEXT_COLUMNS),
             arrow_extensions_enabled=False,
         )
-        _check_form(file, rows)
-        table = _read(file)
+        table = _read(packed)
         _check_facts(table)
     except MemoryError as cause:
         raise StoreUnavailable(
             "this machine lacks the memory to read a batch of facts",
             hint="End other programs, or read this store on a larger machine.",
         ) from cause
-    except (pa.ArrowException, OSError) as cause:
+    except (pa.ArrowException, OSError, *_OF_ODD_BYTES) as cause:
         raise UnusableBatch("it is no Parquet file that can be read") from cause
     return table
 
@@ -107,7 +108,7 @@ def _check_form(file: pq.ParquetFile, rows: int | None) -> None:
         raise UnusableBatch(f"it has {told.num_rows} rows; its statement says {rows}")
     if told.num_columns != len(batch_schema()):
         raise UnusableBatch("its columns are not those of a batch")
-    if _plain(file.schema_arrow) != batch_schema():
+    if file.schema_arrow.remove_metadata() != batch_schema():
         raise UnusableBatch("its columns are not those of a batch")
     if sum(told.row_group(g).num_rows for g in range(told.num_row_groups)) != (
         told.num_rows
@@ -117,25 +118,6 @@ def _check_form(file: pq.ParquetFile, rows: int | None) -> None:
         MOST_BYTES
     ):
         raise UnusableBatch(f"it unpacks to more than {MOST_BYTES} bytes")
-    for group in range(told.num_row_groups):
-        for column in range(told.num_columns):
-            codec = told.row_group(group).column(column).compression
-            if codec not in _CODECS:
-                raise UnusableBatch("it is compressed in a way that is not allowed")
-
-
-def _plain(schema: pa.Schema) -> pa.Schema:
-    """A schema without metadata, text as text however it is packed."""
-    import pyarrow as pa
-
-    return pa.schema(
-        pa.field(
-            field.name,
-            field.type.value_type if pa.types.is_dictionary(field.type) else field.type,
-            field.nullable,
-        )
-        for field in schema
-    )
 
 
 def _read(file: pq.ParquetFile) -> pa.Table:

@@ -31,6 +31,8 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.projection.admission import UnusableBatch, admit_batch
+from store.projection.batches import batch_schema
 from tests.conftest import REPOSITORY
 from tests.worlds import NOON
 
@@ -144,6 +146,13 @@ def check_audit_file(data: bytes) -> None:
         assert len(member) <= len(data)
 
 
+def check_batch(data: bytes) -> None:
+    """What is admitted as a batch of facts has its columns, and whole rows."""
+    table = admit_batch(data, None)
+    table.validate(full=True)
+    assert table.schema == batch_schema()
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -158,6 +167,7 @@ TARGETS: dict[str, Target] = {
     "manifest": check_manifest,
     "key": check_key,
     "audit-file": check_audit_file,
+    "batch": check_batch,
 }
 
 
@@ -165,6 +175,6 @@ def verdict(target: str, data: bytes) -> str:
     """`accepted` or `refused`; whatever else happens is a finding and is raised."""
     try:
         TARGETS[target](data)
-    except (PolicyError, ConnectorError, Refusal):
+    except (PolicyError, ConnectorError, Refusal, UnusableBatch):
         return REFUSED
     return ACCEPTED
