@@ -80,6 +80,9 @@ class _Reader:
         if "good" in self._raw:
             table = self._table(self._raw, "good")
             self._tables.known(table, (*FACT_FIELDS, *FACT_TABLES), self._span)
+            if "at" in table:
+                written = str(self._tables.value(table, "at", time(), self._span))
+                good = replace(good, context=good_context(self._moment(written, "at")))
             good = self._facts(good, table)
         found = self._tables.tables(self._raw, "cases")
         cases = tuple(self._case(good, t, number) for number, t in enumerate(found))

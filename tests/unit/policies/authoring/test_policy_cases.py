@@ -108,6 +108,19 @@ rules = { "approval by 1 x risk" = "no" }
     assert results(text + votes)[0].has_passed
 
 
+def test_evidence_ages_with_the_time_of_a_case_and_not_with_that_of_all() -> None:
+    rules = '[[rules]]\nid = "age"\nkind = "evidence_age"\ndays = 7\n'
+    rules += '[[rules]]\nid = "done"\nkind = "run_finished"\n'
+    fresh = read_policy((HEAD_OF_POLICY + rules + QUORUMS).encode())
+    head, case = HEAD.split("[good.metrics]")[0], '[[cases]]\nname = "{}"\n'
+    text = head + '[good]\nat = "2031-06-01T00:00:00Z"\n'
+    text += case.format("soon") + 'verdict = "yes"\nat = "2031-06-07T00:00:00Z"\n'
+    text += case.format("late") + 'verdict = "no"\nat = "2031-06-09T00:00:00Z"\n'
+    text += 'rules = { age = "no" }\n'
+    cases = read_cases(open_cases(text.encode()), fresh)
+    assert [run_case(one, fresh).differences for one in cases] == [(), ()]
+
+
 def test_a_waiver_lets_a_rule_be_until_it_ends() -> None:
     terms = '[waivers]\nrules = ["run_finished"]\nrole = "risk"\ncount = 1\n'
     body = '[[rules]]\nid = "run_finished"\nkind = "run_finished"\n'
