@@ -13,6 +13,7 @@ from typing import NamedTuple
 from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import WHOLE, verdicts_of
 from policies.authoring.cases import SCHEMA, Case, open_cases
+from policies.authoring.good_facts import in_order
 from policies.document import Policy, Rule
 from policies.rules import evaluate
 from policies.verdict import Verdict
@@ -84,7 +85,7 @@ def write_cases(policy: Policy, policy_path: str) -> str:
 
 def _unmet(policy: Policy, case: Case) -> dict[str, Verdict]:
     """What a case does not meet, the whole first; nothing where it is met."""
-    tree = evaluate(policy, case.evidence, case.votes, case.context)
+    tree = evaluate(policy, case.evidence, case.votes, case.context, case.waivers)
     found = {WHOLE: tree.verdict} | {
         name: node.verdict for name, node in verdicts_of(tree).items()
     }
@@ -150,7 +151,7 @@ def _by_one(policy: Policy) -> str:
     """Votes of the same person in each role."""
     votes = [
         f'{{ person = "somebody", role = {_text(quorum.role)} }}'
-        for quorum in policy.quorums
+        for quorum in in_order(policy)
     ]
     return f"votes = [{', '.join(votes)}]"
 
