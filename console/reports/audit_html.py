@@ -55,6 +55,7 @@ def render_html(report: dict[str, Any]) -> bytes:
         _people(report["people"]),
         _former_keys(report["keys_no_longer_in_force"]),
         _erasures(report["erasures"]),
+        _unusable_batches(report["unusable_batches"]),
         "<h2>Policies</h2>",
         *(_policy(policy) for policy in report["policies"]),
         "<h2>Every entry of the log</h2>",
@@ -147,6 +148,14 @@ def _erasures(erasures: Sequence[dict[str, Any]]) -> str:
     ]
     heading = "<h3>Erased</h3>"
     return heading + _table(("entry", "by", "what", "object", "reason"), rows)
+
+
+def _unusable_batches(batches: Sequence[dict[str, Any]]) -> str:
+    if not batches:
+        return ""
+    rows = [(b["entry"], b["object"], b["reason"]) for b in batches]
+    heading = "<h3>Batches of facts that change nothing</h3>"
+    return heading + _table(("entry", "object", "why"), rows)
 
 
 def _flat(node: dict[str, Any], depth: int) -> list[tuple[str, ...]]:

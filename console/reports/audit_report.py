@@ -7,6 +7,7 @@ and compare.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ NON_CLAIMS = (
     "Times are what signers claimed. Only a witness or a time stamp proves when.",
     "It is complete up to the log size it names. Nothing in it proves that no later "
     "entry exists; compare with a head obtained elsewhere (--head).",
+    "Batches of facts that could not be taken in are named as its maker found them; "
+    "the file does not hold them.",
     "Model bytes are as their readers found them when evidence was frozen.",
 )
 
@@ -51,7 +54,21 @@ class Scope:
         )
 
 
-def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class UnusableBatch:
+    """A batch of facts that whoever made the report could not take in, and why."""
+
+    entry: int
+    digest: str
+    reason: str
+
+
+def build_report(
+    log: WholeLog,
+    scope: Scope,
+    created_at: str,
+    unusable_batches: Sequence[UnusableBatch] = (),
+) -> dict[str, Any]:
     """The report over everything in the log.
 
     Promotions are judged again from their own evidence, policy, people and time.
@@ -88,6 +105,10 @@ def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]
         ],
         "policies": _policies(store),
         "erasures": _erasures(store),
+        "unusable_batches": [
+            {"entry": b.entry, "object": b.digest, "reason": b.reason}
+            for b in unusable_batches
+        ],
         "promotions": [
             _promotion(model, history, slot, position)
             for model, history in models.items()

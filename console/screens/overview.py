@@ -134,6 +134,17 @@ def _wrong(
                 ),
             )
         )
+    if found.unusable_batches:
+        rows.append(
+            (
+                "batches",
+                (
+                    "the log",
+                    f"{found.unusable_batches} batches of facts that are none",
+                    "countersign doctor names them",
+                ),
+            )
+        )
     if found.void_entries:
         rows.append(
             (

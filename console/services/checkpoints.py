@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.signing import act_as_service
+from console.services.unusable_batches import unusable_batches
 from console.services.words import missing_objects
 from policies.checkpoint import (
     LARGEST_CHECKPOINT_BYTES,
@@ -23,6 +25,9 @@ from store.heads import RememberedHeads
 from store.key_algorithms import Algorithm
 from store.log import Progress
 
+if TYPE_CHECKING:
+    from store.projection.apply import LeftOut
+
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
@@ -37,6 +42,8 @@ class LogReport:
     is_deep: bool
     since: int = 0
     """Entries that an earlier verification covered and this one did not read."""
+    unusable_batches: tuple[LeftOut, ...] = ()
+    """Batches of facts that nobody can take in; looked for by a deep one."""
 
 
 def log_keys(store: OpenStore, size: int | None = None) -> list[VerifierKey]:
@@ -115,6 +122,7 @@ def verify_log(
         told += _judge_anew(store, since, report)
     told += _contradicting_witnesses(store)
     told += missing_objects(store, batches=deep)
+    unusable = unusable_batches(store) if deep else ()
     if deep and not told:
         from store.projection.rebuild import compare_with_rebuilt
 
@@ -133,6 +141,7 @@ def verify_log(
         problems=tuple(told),
         is_deep=deep,
         since=since,
+        unusable_batches=unusable,
     )
 
 

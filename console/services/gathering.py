@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 COMMIT_TAGS = ("countersign.git.commit", "mlflow.source.git.commit")
 
+_LARGEST_COUNT = 2**53
+"""Beyond it a double names no one whole number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -155,8 +158,8 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
     samples: dict[str, int] = {}
     for metric in logged:
         name, slice_name = split_metric_name(metric.name)
-        if name == "samples" and metric.number is not None and metric.number >= 0:
-            samples[slice_name] = int(metric.number)
+        if name == "samples" and _is_count(metric.number):
+            samples[slice_name] = int(metric.number or 0)
     found = []
     for metric in logged:
         name, slice_name = split_metric_name(metric.name)
@@ -165,6 +168,10 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
     return MetricsItem(tuple(found), tuple(params_of(connection, run_key)))
+
+
+def _is_count(number: float | None) -> bool:
+    return number is not None and 0 <= number <= _LARGEST_COUNT
 
 
 def _recorded_manifest(

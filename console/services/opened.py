@@ -37,7 +37,7 @@ from store.opening import is_remote, open_backend
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
-    from store.projection.apply import Projection
+    from store.projection.apply import CommittedBatch, Projection
 
 Clock = Callable[[], datetime]
 
@@ -309,19 +309,22 @@ class OpenStore:
             self.folder / "lineage.duckdb", self.index, self.objects, self
         )
 
-    def batch_at(self, index: int) -> tuple[str, str]:
+    def batch_at(self, index: int) -> CommittedBatch:
         """See store.projection.apply.BatchReader."""
+        from store.projection.apply import CommittedBatch
+
         _, statement = self.entry(index)
         predicate = statement.predicate
         if not isinstance(predicate, LineageBatch):
-            return "", ""
+            raise StoreDamaged(f"entry {index} commits no batch of facts")
         digest = predicate.batch
         for erasure in self.index.on_topics(erased_topic(digest)):
             replacement = getattr(
                 self.entry(erasure.index)[1].predicate, "replacement", ""
             )
             digest = str(replacement) or digest
-        return predicate.source, digest
+        rows = predicate.rows if digest == predicate.batch else None
+        return CommittedBatch(predicate.source, digest, rows)
 
     def is_rewritten_since(self, index: int) -> bool:
         """See store.projection.apply.BatchReader."""

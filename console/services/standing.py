@@ -12,6 +12,7 @@ from console.services.opened import OpenStore
 from console.services.problems import KNOWN_ERRORS
 from console.services.reviewing import all_requests, review_sheet, signers_of
 from console.services.scanning import Scanned, scan
+from console.services.unusable_batches import unusable_batches
 from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
@@ -72,6 +73,7 @@ class Overview:
     scanned: tuple[Scanned, ...]
     entries: int
     void_entries: int
+    unusable_batches: int
 
 
 def overview(store: OpenStore) -> Overview:
@@ -85,6 +87,7 @@ def overview(store: OpenStore) -> Overview:
         scanned=tuple(scan(store, most=MOST_SCANNED)),
         entries=len(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
+        unusable_batches=len(unusable_batches(store)),
     )
 
 

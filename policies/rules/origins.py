@@ -199,6 +199,7 @@ KINDS = (
         {},
         lambda _: "every file has the SHA-256 it was registered with, and no others",
         on_evidence=judge_artifact_unchanged,
+        can_be_waived=False,
     ),
     RuleKind(
         "run_finished",

@@ -37,6 +37,7 @@ def create_statements() -> list[str]:
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
         "partial_rows BIGINT, root VARCHAR)",
+        "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
