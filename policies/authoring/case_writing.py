@@ -158,7 +158,18 @@ def _bare_cases(policy: Policy, measured: dict[str, _Measured]) -> list[str]:
             'decision = "reject" }]',
         )
     )
+    if policy.wants_different_people and len(policy.quorums) > 1:
+        cases.append(_case("one person signs in every role", _by_one(policy)))
     return cases
+
+
+def _by_one(policy: Policy) -> str:
+    """Votes of the same person in each role."""
+    votes = [
+        f'{{ person = "somebody", role = {_text(quorum.role)} }}'
+        for quorum in policy.quorums
+    ]
+    return f"votes = [{', '.join(votes)}]"
 
 
 def _case(name: str, *lines: str) -> str:

@@ -117,9 +117,10 @@ def good_context(now: datetime) -> Context:
 
 
 def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
-    """As many people as each quorum wants approved a minute ago."""
+    """As many people as each quorum wants approved a minute ago, in its order."""
     signed = now - timedelta(minutes=1)
-    wanted = [(q.role, n) for q in policy.quorums for n in range(1, q.count + 1)]
+    ordered = sorted(policy.quorums, key=lambda q: _rank(policy, q.role))
+    wanted = [(q.role, n) for q in ordered for n in range(1, q.count + 1)]
     return tuple(
         Vote(
             person=f"{role}-{number}-{place}",
@@ -132,6 +133,12 @@ def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
         )
         for place, (role, number) in enumerate(wanted, 1)
     )
+
+
+def _rank(policy: Policy, role: str) -> int:
+    """How many roles must have approved one after another before this one."""
+    before = {name for q in policy.quorums if q.role == role for name in q.after}
+    return max((1 + _rank(policy, name) for name in before), default=0)
 
 
 def expiry(policy: Policy, role: str, signed: datetime) -> datetime | None:
