@@ -186,6 +186,8 @@ def _measured(policy: Policy) -> dict[str, _Measured]:
             bound = _value(rule) if "column" not in rule.fields else ""
             rows = max(before.rows, rule.count("minimum_samples"))
             found[name] = _Measured(_tighter(rule, before.value, bound), rows)
+    if any("metrics" in rule.names("require") for rule in policy.rules):
+        found = found or {"accuracy": _Measured("1", DEFAULT_ROWS)}
     return found
 
 
