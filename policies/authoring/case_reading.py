@@ -23,6 +23,7 @@ from policies.authoring.fact_tables import (
     forgotten,
     moment,
 )
+from policies.authoring.fitting import read_for, signed_for
 from policies.authoring.good_facts import (
     empty_stage,
     evaluated_on,
@@ -74,7 +75,10 @@ class _Reader:
         self._span: Span = self._tables.everywhere
 
     def cases(self) -> tuple[Case, ...]:
-        good = _Facts(good_evidence(), good_context(moment(DEFAULT_TIME)))
+        good = _Facts(
+            signed_for(good_evidence(), self._policy),
+            read_for(good_context(moment(DEFAULT_TIME)), self._policy),
+        )
         first = self._starts[0] if self._starts else self._tables.everywhere[1]
         self._span = (0, first)
         if "good" in self._raw:

@@ -26,6 +26,7 @@ _HEAD = """\
 """
 
 
+_TRAIN, _EVALUATION = ("sha256:" + digit * 64 for digit in "56")
 _ONE, _TWO = ('"' + digit * 64 + '"' for digit in "12")
 _SAME = f'digest = "sha256:{"9" * 64}", strength = "declared"'
 SPOILED = (
@@ -53,6 +54,22 @@ SPOILED = (
         f'    {{ path = "model", registered = {_ONE}, found = {_TWO} }},',
         "]",
     ),
+    ("the model is not signed", "evidence.model_signature.is_there = false"),
+    (
+        "no image was recorded and no lock file",
+        'unrecorded = ["origins.image_digest", "lineage.lock_digest"]',
+    ),
+    (
+        "somebody told of the run by hand",
+        'evidence.origins.collectors = [{ id = "somebody", is_service = false }]',
+    ),
+    (
+        "what it was measured on went into its training",
+        "evidence.origins.derivations = [",
+        f'    {{ run = "leak", read = ["{_EVALUATION}"], wrote = ["{_TRAIN}"] }},',
+        "]",
+    ),
+    ("all of it is ten years old", 'context.now = "2040-01-01T12:00:00Z"'),
     ("the artifact cannot be read", "evidence.artifact.is_readable = false"),
     ("nobody knows who ran the training", "context.trainers = []"),
     ("nobody knows who wrote the code", "context.authors = []"),
@@ -170,6 +187,8 @@ def _measured(policy: Policy) -> dict[str, _Measured]:
             bound = _value(rule) if "column" not in rule.fields else ""
             rows = max(before.rows, rule.count("minimum_samples"))
             found[name] = _Measured(_tighter(rule, before.value, bound), rows)
+    if any("metrics" in rule.names("require") for rule in policy.rules):
+        found = found or {"accuracy": _Measured("1", DEFAULT_ROWS)}
     return found
 
 
