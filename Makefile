@@ -54,8 +54,9 @@ lock: ## Resolve the locked requirements anew (needs uv)
 statements: dev ## Write docs/statements anew: schemas and vectors
 	$(BIN)/python -m tests.unit.policies.sample_statements
 
-policy-schema: dev ## Write docs/policy.schema.json anew
+policy-schema: dev ## Write the schemas of policies and their cases in docs anew
 	$(BIN)/countersign policy schema > docs/policy.schema.json
+	$(BIN)/countersign policy schema --cases > docs/policy-cases.schema.json
 
 screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from policies.errors import MalformedPolicy
 from policies.patterns import matches
@@ -54,6 +55,28 @@ class Quorum:
     exclude: tuple[str, ...]
     """`trainer`, `author`: people whose part in the model bars them."""
     expires_after_days: int
+    after: tuple[str, ...] = ()
+    """Roles that must have approved before: what was signed earlier does not count."""
+    condition: str = ""
+    """What approvers confirm by signing, shown in the text that they sign."""
+
+
+class Rejection(StrEnum):
+    """What a rejection does that stands."""
+
+    BLOCKS = "blocks"
+    OUTVOTED = "outvoted"
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverTerms:
+    """Which rules may be waived, by how many people of which role, for how long."""
+
+    rules: tuple[str, ...]
+    role: str
+    count: int
+    exclude: tuple[str, ...]
+    longest_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +119,11 @@ class Policy:
     quorums: tuple[Quorum, ...]
     digest: str
     """SHA-256 of the exact bytes."""
+    waivers: WaiverTerms | None = None
+    """None: no rule may be waived."""
+    rejection: Rejection = Rejection.BLOCKS
+    wants_different_people: bool = True
+    """Whether one person counts in one quorum only."""
 
 
 def select_policy(

@@ -6,9 +6,17 @@ import hashlib
 import re
 import tomllib
 
-from policies.document import Applies, Policy, Quorum, Rule
+from policies.document import (
+    Applies,
+    FieldValue,
+    Policy,
+    Quorum,
+    Rejection,
+    Rule,
+    WaiverTerms,
+)
 from policies.errors import MalformedPolicy
-from policies.rules.forms import Field, count, days, text, words
+from policies.rules.forms import Field, count, days, flag, text, words
 from policies.rules.kinds import RULE_KINDS
 from policies.table_reading import TableReader, nearest
 
@@ -27,6 +35,8 @@ QUORUM_FIELDS = {
     "count": count(needed=True),
     "exclude": words("requester", "trainer", "author"),
     "expires_after_days": days(),
+    "after": words(),
+    "condition": text(),
 }
 """Fields of `[[approvals]]`."""
 RULE_FIELDS: dict[str, Field] = {
@@ -35,7 +45,24 @@ RULE_FIELDS: dict[str, Field] = {
     "why": text(),
 }
 """Fields of every `[[rules]]`, beside those of its kind."""
-SINGLE_TABLES: dict[str, dict[str, Field]] = {"applies": APPLIES_FIELDS}
+WAIVER_FIELDS = {
+    "rules": words(needed=True),
+    "role": text(needed=True),
+    "count": count(needed=True),
+    "exclude": words("requester", "trainer", "author"),
+    "longest_days": days(needed=True),
+}
+"""Fields of `[waivers]`."""
+DECISION_FIELDS = {
+    "rejection": text(*Rejection),
+    "different_people": flag(),
+}
+"""Fields of `[decisions]`."""
+SINGLE_TABLES: dict[str, dict[str, Field]] = {
+    "applies": APPLIES_FIELDS,
+    "decisions": DECISION_FIELDS,
+    "waivers": WAIVER_FIELDS,
+}
 """The parts of a document that are one table."""
 LISTED_TABLES: dict[str, dict[str, Field]] = {"approvals": QUORUM_FIELDS}
 """The parts of a document that are many tables, rules aside."""
@@ -81,14 +108,50 @@ class _Reader:
         identity = tables.text(self._raw, "id", whole)
         if not re.fullmatch(ID_PATTERN, identity):
             tables.refuse("id must be a-z, 0-9, . _ -", "id", whole)
+        rules, decisions = self._rules(), self._decisions()
         return Policy(
             id=identity,
             version=tables.count(self._raw, "version", whole),
-            rules=self._rules(),
+            rules=rules,
             quorums=self._quorums(),
             description=tables.text(self._raw, "description", whole),
             applies=self._applies(),
             digest=digest,
+            waivers=self._waivers(rules) if "waivers" in self._raw else None,
+            rejection=Rejection(str(decisions.get("rejection", Rejection.BLOCKS))),
+            wants_different_people=bool(decisions.get("different_people", True)),
+        )
+
+    def _decisions(self) -> dict[str, FieldValue]:
+        table, span = self._raw.get("decisions", {}), self._tables.span("[decisions]")
+        if not isinstance(table, dict):
+            self._tables.refuse(
+                "decisions must be a table: [decisions]", "decisions", span
+            )
+        self._tables.known(table, DECISION_FIELDS, span)
+        return self._tables.fields(table, DECISION_FIELDS, span, of="[decisions]")
+
+    def _waivers(self, rules: tuple[Rule, ...]) -> WaiverTerms:
+        table, span = self._raw["waivers"], self._tables.span("[waivers]")
+        if not isinstance(table, dict):
+            self._tables.refuse("waivers must be a table: [waivers]", "waivers", span)
+        self._tables.known(table, WAIVER_FIELDS, span)
+        read = self._tables.fields(table, WAIVER_FIELDS, span, of="[waivers]")
+        named, kinds = read["rules"], {rule.id: rule.kind for rule in rules}
+        for name in named if isinstance(named, tuple) else ():
+            if name not in kinds:
+                near = nearest(name, kinds)
+                self._tables.refuse(f"no rule has the id {name!r}{near}", "rules", span)
+            if not RULE_KINDS[kinds[name]].can_be_waived:
+                self._tables.refuse(
+                    f"a rule of kind {kinds[name]!r} cannot be waived", "rules", span
+                )
+        return WaiverTerms(
+            rules=named if isinstance(named, tuple) else (),
+            role=str(read["role"]),
+            count=int(str(read["count"])),
+            exclude=_barred(read.get("exclude", ())),
+            longest_days=int(str(read["longest_days"])),
         )
 
     def _applies(self) -> Applies:
@@ -144,20 +207,57 @@ class _Reader:
             self._tables.refuse(
                 "a policy has at least one [[approvals]]", "", self._tables.everywhere
             )
-        return tuple(self._quorum(table, number) for number, table in enumerate(found))
+        quorums = tuple(
+            self._quorum(table, number) for number, table in enumerate(found)
+        )
+        for number, quorum in enumerate(quorums):
+            self._check_order(quorums, quorum, number)
+        return quorums
+
+    def _check_order(
+        self, quorums: tuple[Quorum, ...], quorum: Quorum, number: int
+    ) -> None:
+        """Refuse an order that names nobody, or that can never begin."""
+        span = self._tables.span("[[approvals]]", number)
+        following = {q.role: set(q.after) for q in quorums}
+        for role in quorum.after:
+            if role not in following:
+                near = nearest(role, following)
+                self._tables.refuse(
+                    f"after names {role!r}, whose approval is not asked for{near}",
+                    "after",
+                    span,
+                )
+        behind, frontier = set(quorum.after), list(quorum.after)
+        while frontier:
+            for role in following.get(frontier.pop(), set()) - behind:
+                behind.add(role)
+                frontier.append(role)
+        if quorum.role in behind:
+            self._tables.refuse(
+                f"{quorum.role!r} would have to approve after itself", "after", span
+            )
 
     def _quorum(self, table: dict[str, object], number: int) -> Quorum:
         span = self._tables.span("[[approvals]]", number)
         self._tables.known(table, QUORUM_FIELDS, span)
         read = self._tables.fields(table, QUORUM_FIELDS, span, of="[[approvals]]")
-        exclude = read.get("exclude", ())
         return Quorum(
             role=str(read["role"]),
             count=int(str(read["count"])),
-            exclude=tuple(name for name in exclude if name != "requester")
-            if isinstance(exclude, tuple)
-            else (),
+            exclude=_barred(read.get("exclude", ())),
             expires_after_days=int(
                 str(read.get("expires_after_days", DEFAULT_EXPIRY_DAYS))
             ),
+            after=_words(read.get("after", ())),
+            condition=str(read.get("condition", "")),
         )
+
+
+def _barred(exclude: FieldValue) -> tuple[str, ...]:
+    """Who is barred beside the requester, who always is."""
+    return tuple(name for name in _words(exclude) if name != "requester")
+
+
+def _words(value: FieldValue) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from policies.evidence_origins import OriginsItem
+from policies.evidence_signature import ModelSignatureItem
 from policies.predicates.forms import (
     Count,
     Digest,
@@ -112,6 +114,8 @@ class MetricsItem:
 
     metrics: tuple[Metric, ...]
     params: Pairs
+    units: Pairs = ()
+    """Metrics with the unit that the run recorded for them."""
 
     def find(self, name: str, slice_name: str = "") -> Metric | None:
         """The value of a metric on the whole or on a slice."""
@@ -167,13 +171,23 @@ class ArtifactItem:
     changes: tuple[FileChange, ...]
 
 
-Item = ModelItem | LineageItem | MetricsItem | IncumbentItem | ArtifactItem
+Item = (
+    ModelItem
+    | LineageItem
+    | MetricsItem
+    | IncumbentItem
+    | ArtifactItem
+    | OriginsItem
+    | ModelSignatureItem
+)
 KINDS: Mapping[str, type[Item]] = {
     "model": ModelItem,
     "lineage": LineageItem,
     "metrics": MetricsItem,
     "incumbent": IncumbentItem,
     "artifact": ArtifactItem,
+    "origins": OriginsItem,
+    "model_signature": ModelSignatureItem,
 }
 """Every kind of item, in the order they are shown."""
 _NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
@@ -188,6 +202,10 @@ class Evidence:
     measured: MetricsItem
     incumbent: IncumbentItem
     artifact: ArtifactItem
+    origins: OriginsItem = dataclasses.field(default_factory=OriginsItem)
+    model_signature: ModelSignatureItem = dataclasses.field(
+        default_factory=ModelSignatureItem
+    )
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""

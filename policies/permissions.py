@@ -7,7 +7,7 @@ from typing import Protocol
 from policies.dsse import Envelope, read_envelope
 from policies.errors import Refused
 from policies.predicates import (
-    Approval,
+    PredicateType,
     PromotionIntent,
     PromotionOutcome,
     Request,
@@ -164,6 +164,12 @@ def check_answer(answer: Answer, history: History) -> None:
         raise Refused("it names another model, version or transition than its request")
 
 
+WITHDRAWABLE = frozenset(
+    {PredicateType.REQUEST, PredicateType.APPROVAL, PredicateType.WAIVER}
+)
+"""Types of statement that their signer may take back."""
+
+
 def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
     """Whether somebody takes back a statement of their own.
 
@@ -171,9 +177,10 @@ def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
         Refused: it is another's, or of a kind that stands.
     """
     statement = find_statement(withdrawal.statement, history, "statement")
-    if not isinstance(statement.predicate, (Request, Approval)):
-        raise Refused("only requests and approvals can be withdrawn")
-    if statement.by != signer.id or statement.predicate.model != withdrawal.model:
+    if statement.type not in WITHDRAWABLE:
+        raise Refused("only requests, approvals and waivers can be withdrawn")
+    model = getattr(statement.predicate, "model", "")
+    if statement.by != signer.id or model != withdrawal.model:
         raise Refused("only who signed a statement may withdraw it")
 
 

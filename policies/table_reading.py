@@ -52,14 +52,19 @@ class TableReader:
         Raises:
             MalformedPolicy: always.
         """
-        line = span[0] + 1
+        raise MalformedPolicy(
+            message,
+            path=self._path,
+            line=self.line_of(name, span),
+            hint="See docs/policies.md.",
+        )
+
+    def line_of(self, name: str, span: Span) -> int:
+        """The line, from 1, that sets a field or opens a table; else the first."""
         for number in range(span[0], min(span[1], len(self._lines))):
             if name and self._names(number, name):
-                line = number + 1
-                break
-        raise MalformedPolicy(
-            message, path=self._path, line=line, hint="See docs/policies.md."
-        )
+                return number + 1
+        return span[0] + 1
 
     def _names(self, number: int, name: str) -> bool:
         """Whether a line sets a field, or opens a table, of that name."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.errors import ConnectorError
 from connectors.mlflow.mlmodel import read_signature
+from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
     DatasetInputRow,
     MlflowReader,
@@ -36,7 +37,7 @@ from store.identifiers import (
     run_key,
     split_key,
 )
-from store.manifest import manifest_digest
+from store.manifest import MODEL_SIGNATURE_FILE, manifest_digest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHA_TAG = re.compile(r"countersign\.dataset\.(.+)\.sha256")
@@ -192,6 +193,8 @@ class MlflowSource(NamedSource):
             yield _violation(key, "artifact not readable", problem)
         if any(file.path == _MLMODEL for file in files):
             yield from self._signature(key, version.location)
+        if self.artifacts and any(f.path == MODEL_SIGNATURE_FILE for f in files):
+            yield told_signature(key, self.artifacts, version.location)
         yield Fact(
             kind=FactKind.MODEL_VERSION,
             subject=key,

@@ -58,6 +58,7 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
+    "waiving": ("waive",),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
     "completing": ("completion",),

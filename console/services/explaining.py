@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
-from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.explained import Explained, Point, Question, Standing
 from console.services.gathering import gather
 from console.services.judging import (
     FROZEN,
@@ -16,93 +14,26 @@ from console.services.judging import (
     model_record,
 )
 from console.services.opened import OpenStore
+from console.services.policy_history import document
 from console.services.problems import Refusal
 from console.services.signers_known import who_could_sign, with_role
 from console.services.signoff import find_version
+from policies.authoring.changes import policy_changes
 from policies.document import Policy, Quorum, select_policy
-from policies.evidence import Evidence, Gap
+from policies.evidence import Evidence
 from policies.predicates import Transition
 from policies.rules import evaluate_facts
 from policies.rules.kinds import RULE_KINDS
 from policies.rules.people import quorum_name
 from policies.trust_root import BuiltInRole
-from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict
-from policies.workflow import RequestRecord
 from store.queries.models import ModelVersion
-
-
-class Standing(StrEnum):
-    """How one point stands."""
-
-    MET = "met"
-    NOT_MET = "not met"
-    UNKNOWN = "unknown"
-    LATER = "judged later"
-    """Only once somebody has asked."""
-
 
 _STANDING = {
     Verdict.YES: Standing.MET,
     Verdict.NO: Standing.NOT_MET,
     Verdict.UNKNOWN: Standing.UNKNOWN,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One thing that must be true."""
-
-    name: str
-    standing: Standing
-    asks: str
-    found: str
-    why: str
-    next_step: str
-    could_sign: tuple[str, ...] = ()
-    """Printed names of who may give an approval that is still wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A version, where it is to go, and everything between."""
-
-    version: str
-    transition: str
-    policy: str
-    request: str
-    """The open request, or empty."""
-    is_held: bool
-    """Whether it is in the stage already."""
-    points: tuple[Point, ...]
-    gaps: tuple[Gap, ...]
-    next_step: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked, as every step needs it."""
-
-    store: OpenStore
-    state: TrustState
-    version: ModelVersion
-    transition: Transition
-    request: RequestRecord | None
-    is_held: bool
-    evidence: Evidence
-    policy: Policy
-
-    @property
-    def target(self) -> str:
-        """`REF --to STAGE`, as it is typed."""
-        where = self.transition.environment
-        tail = "" if where == DEFAULT_ENVIRONMENT else f" --env {where}"
-        return f"{self.version.reference} --to {self.transition.to_stage}{tail}"
-
-    @property
-    def asked(self) -> str:
-        """The open request as it is typed, or empty."""
-        return f"request:{self.request.id[:12]}" if self.request else ""
 
 
 def explain(store: OpenStore, text: str, to_stage: str, environment: str) -> Explained:
@@ -121,6 +52,7 @@ def explain(store: OpenStore, text: str, to_stage: str, environment: str) -> Exp
         policy=f"{question.policy.id} version {question.policy.version}",
         request=question.asked,
         is_held=question.is_held,
+        policy_changes=_policy_changes(question),
         points=points,
         gaps=question.evidence.lineage.gaps,
         next_step=_next_of_all(question, points),
@@ -129,7 +61,7 @@ def explain(store: OpenStore, text: str, to_stage: str, environment: str) -> Exp
 
 def _ask(
     store: OpenStore, version: ModelVersion, to_stage: str, environment: str
-) -> tuple[_Question, Node | None]:
+) -> tuple[Question, Node | None]:
     """What is asked and the verdict on it, or no verdict while nobody has asked."""
     state = store.state()
     record = model_record(store, version.model_key, state)
@@ -140,7 +72,7 @@ def _ask(
         policy, evidence = _settled(judged)
         held = record.requests.get(holder.request)
         return (
-            _Question(store, state, version, transition, held, True, evidence, policy),
+            Question(store, state, version, transition, held, True, evidence, policy),
             judged.tree,
         )
     incumbent = holder.version if holder else ""
@@ -156,7 +88,7 @@ def _ask(
         )
         policy, evidence = _settled(judged)
         return (
-            _Question(
+            Question(
                 store, state, version, transition, request, False, evidence, policy
             ),
             judged.tree,
@@ -164,7 +96,7 @@ def _ask(
     policy = select_policy(store.policies(state), version.model, transition)
     evidence = gather(store, version, incumbent)
     return (
-        _Question(store, state, version, transition, None, False, evidence, policy),
+        Question(store, state, version, transition, None, False, evidence, policy),
         None,
     )
 
@@ -175,7 +107,20 @@ def _settled(judged: Judged) -> tuple[Policy, Evidence]:
     return judged.policy, judged.evidence
 
 
-def _points_before(question: _Question) -> Iterator[Point]:
+def _policy_changes(question: Question) -> tuple[str, ...]:
+    if not _is_stale(question) or question.request is None:
+        return ()
+    then = document(question.store, question.request.request.policy)
+    return tuple(str(change) for change in policy_changes(then, question.policy))
+
+
+def _is_stale(question: Question) -> bool:
+    """Whether another document is in force than the one that was asked under."""
+    request = question.request
+    return request is not None and request.request.policy != question.policy.digest
+
+
+def _points_before(question: Question) -> Iterator[Point]:
     """The points while nobody has asked."""
     yield from _points(question, evaluate_facts(question.policy, question.evidence))
     for rule in question.policy.rules:
@@ -189,7 +134,7 @@ def _points_before(question: _Question) -> Iterator[Point]:
         yield _approval(question, node, quorum)
 
 
-def _points(question: _Question, tree: Node) -> Iterator[Point]:
+def _points(question: Question, tree: Node) -> Iterator[Point]:
     rules = {rule.id: rule for rule in question.policy.rules}
     quorums = {quorum_name(quorum): quorum for quorum in question.policy.quorums}
     for node in _judged_nodes(tree, rules):
@@ -233,7 +178,7 @@ def _lacking(node: Node) -> str:
     )
 
 
-def _approval(question: _Question, node: Node, quorum: Quorum) -> Point:
+def _approval(question: Question, node: Node, quorum: Quorum) -> Point:
     request = question.request
     asks = f"{quorum.count} who hold the role {quorum.role}"
     if quorum.exclude:
@@ -263,7 +208,7 @@ def _approval(question: _Question, node: Node, quorum: Quorum) -> Point:
     )
 
 
-def _step_of_rule(question: _Question, node: Node) -> str:
+def _step_of_rule(question: Question, node: Node) -> str:
     """What to do about a rule that is not met."""
     if any(leaf.can_settle for leaf in node.leaves()):
         return f"countersign gate {question.target} --artifact DIR"
@@ -272,13 +217,15 @@ def _step_of_rule(question: _Question, node: Node) -> str:
     return "only another version can meet it: countersign models"
 
 
-def _next_of_all(question: _Question, points: tuple[Point, ...]) -> str:
+def _next_of_all(question: Question, points: tuple[Point, ...]) -> str:
     """The next command for the transition as a whole."""
     if question.is_held:
         return f"countersign gate {question.target}"
     if question.request is None:
         return f"countersign request {question.target} --reason TEXT"
-    if any(p.name in FROZEN and p.standing is not Standing.MET for p in points):
+    if _is_stale(question) or any(
+        p.name in FROZEN and p.standing is not Standing.MET for p in points
+    ):
         return f"countersign withdraw {question.asked} --reason TEXT, then ask anew"
     if all(point.standing is Standing.MET for point in points):
         promoters = with_role(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError
 from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.gathering_origins import origins_of
+from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -41,7 +43,7 @@ from store.queries.sql import fetch
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_TAGS = ("countersign.git.commit", "mlflow.source.git.commit")
+_UNIT = "countersign.unit."
 
 _LARGEST_COUNT = 2**53
 """Beyond it a double names no one whole number."""
@@ -164,7 +166,14 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             found.append(
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
-    return MetricsItem(tuple(found), tuple(params_of(connection, run_key)))
+    units = sorted(
+        (name.removeprefix(_UNIT), value)
+        for name, value in tags_of(connection, run_key)
+        if name.startswith(_UNIT)
+    )
+    return MetricsItem(
+        tuple(found), tuple(params_of(connection, run_key)), tuple(units)
+    )
 
 
 def _is_count(number: float | None) -> bool:
@@ -319,6 +328,8 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
         incumbent = incumbent_of(connection, incumbent_key)
+        signature = model_signature_of(connection, store, provenance.model)
+        origins = origins_of(connection, store, provenance.model, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
             f"the files of {version.reference} were never read, so there are no bytes "
@@ -331,6 +342,8 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         measured=provenance.measured,
         incumbent=incumbent,
         artifact=check_artifact(store, provenance.model),
+        origins=origins,
+        model_signature=signature,
     )
 
 

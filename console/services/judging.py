@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
+from console.services.readings import readings_of
+from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
 from policies.evidence import Evidence
@@ -87,13 +89,15 @@ def judge_request(
     reads_artifact: bool = True,
     copy: Copy | None = None,
     known: TrustState | None = None,
+    waivers_until: datetime | None = None,
 ) -> Judged:
     """The verdict on a request: its policy, evidence, votes, and its bytes now.
 
     `state`, `holder_key` and `position` belong together: the log before `position`.
     Without `reads_artifact` the bytes count as they were when evidence was frozen;
     with a `copy` they are read there.
-    `known` is the state that says which keys were stolen; by default `state`.
+    `known` is the state that says which keys were stolen; by default `state`. With
+    `waivers_until` the waivers it rests on, or their renewals, must last until then.
     """
     request, known = record.request, known or state
     evidence = evidence_of(store, record)
@@ -114,14 +118,28 @@ def judge_request(
         evidence = replace(evidence, artifact=artifact)
     stale = _staleness(record, evidence, policy, holder_key)
     votes = _votes(store, record, (state, known), position, stale, policy)
-    context = _context(record, evidence, state, now)
+    context = replace(
+        _context(record, evidence, state, now),
+        readings=readings_of(store, record, (state, known), position),
+    )
+    waivers = waiver_votes(
+        store, record, policy, stale, Moment(state, known, position, now)
+    )
+    judged = evaluate(policy, evidence, votes, context, waivers)
+    lasting: list[Node] = []
+    if waivers_until is not None and waivers:
+        until = Moment(state, known, position, waivers_until, counts_later=True)
+        renewed = waiver_votes(store, record, policy, stale, until)
+        again = evaluate(policy, evidence, votes, context, renewed)
+        lasting.append(_waivers_last(judged, again))
     tree = all_of(
         f"{name} {evidence.model.version}: {request.transition}",
         [
             _root_in_force(state, now),
             _no_stolen_key([record.entry], (state.root_digest, policy.digest), known),
             *_frozen_checks(record, evidence, policy, holder_key),
-            *evaluate(policy, evidence, votes, context).children,
+            *judged.children,
+            *lasting,
         ],
         wanted=f"policy {policy.id} version {policy.version}",
     )
@@ -140,7 +158,8 @@ def judge_standing(
     before: Callable[[int], ModelRecord] | None = None,
 ) -> Judged:
     """Whether a promotion that was made still stands: judged as it was then, plus
-    the bytes as they are now, and without what was signed with keys stolen by then.
+    the bytes as they are now, without what was signed with keys stolen by then, and
+    with waivers only as long as they last.
 
     `as_recorded` leaves out what became known of stolen keys later. `before` gives the
     model's record below an index to callers that have read it already.
@@ -159,6 +178,7 @@ def judge_standing(
         replace(
             earlier.requests[holder.request],
             answers=tuple(a for a in request.answers if a[0].index < position),
+            waivers=request.waivers,
         )
         if holder.request in earlier.requests
         else request,
@@ -170,6 +190,7 @@ def judge_standing(
         reads_artifact=reads_artifact,
         copy=_copy_of(holder),
         known=known,
+        waivers_until=None if as_recorded else now,
     )
     tree = all_of(
         judged.tree.rule,
@@ -187,6 +208,23 @@ def judge_standing(
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _waivers_last(then: Node, now: Node) -> Node:
+    """Whether every rule that was waived when it was promoted is waived still."""
+    ended = [
+        later
+        for part, part_now in zip(then.children, now.children, strict=True)
+        for earlier, later in zip(part.children, part_now.children, strict=True)
+        if earlier.verdict is Verdict.YES and later.verdict is not Verdict.YES
+    ]
+    return Node(
+        "the waivers that it rests on last",
+        Verdict.NO if ended else Verdict.YES,
+        "; ".join(f"{node.rule}: {node.observed}" for node in ended) or "they do",
+        "none has ended",
+        "Waive anew, or promote a version that meets the rules.",
+    )
 
 
 def _read_before(store: OpenStore, model_key: str) -> Callable[[int], ModelRecord]:
@@ -336,8 +374,8 @@ def _expiry(entry: Entry, approval: Approval, policy: Policy) -> datetime | None
 def _context(
     record: RequestRecord, evidence: Evidence, state: TrustState, now: datetime
 ) -> Context:
-    trainers, unknown_trainers = _people(evidence.lineage.trainers, state)
-    authors, unknown_authors = _people(
+    trainers, unknown_trainers = people_of_identities(evidence.lineage.trainers, state)
+    authors, unknown_authors = people_of_identities(
         tuple(a for c in evidence.lineage.commits for a in c.authors), state
     )
     return Context(
@@ -350,9 +388,10 @@ def _context(
     )
 
 
-def _people(
+def people_of_identities(
     identities: Sequence[str], state: TrustState
 ) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Ids of the people who list them, and the identities that nobody lists."""
     known: set[str] = set()
     unknown: list[str] = []
     for identity in identities:

@@ -50,15 +50,15 @@ def _part(name: str) -> JsonSchema:
             kinds = [_rule(kind) for kind in RULE_KINDS.values()]
             return {"type": "array", "minItems": 1, "items": {"oneOf": kinds}}
         case _ if name in reading.LISTED_TABLES:
-            table = _table(reading.LISTED_TABLES[name])
+            table = table_schema(reading.LISTED_TABLES[name])
             return {"type": "array", "minItems": 1, "items": table}
         case _:
-            return _table(reading.SINGLE_TABLES[name])
+            return table_schema(reading.SINGLE_TABLES[name])
 
 
 def _rule(kind: RuleKind) -> JsonSchema:
     judge = kind.on_evidence or kind.at_position
-    told = _table(reading.RULE_FIELDS | dict(kind.fields))
+    told = table_schema(reading.RULE_FIELDS | dict(kind.fields))
     told["properties"]["kind"] = {"const": kind.name}
     return {
         "title": kind.name,
@@ -67,16 +67,18 @@ def _rule(kind: RuleKind) -> JsonSchema:
     }
 
 
-def _table(fields: Mapping[str, Field]) -> JsonSchema:
+def table_schema(fields: Mapping[str, Field]) -> JsonSchema:
+    """The schema of a table with exactly the declared fields."""
     return {
         "type": "object",
-        "properties": {name: _field(field) for name, field in fields.items()},
+        "properties": {name: field_schema(field) for name, field in fields.items()},
         "required": sorted(name for name, field in fields.items() if field.is_needed),
         "additionalProperties": False,
     }
 
 
-def _field(field: Field) -> JsonSchema:
+def field_schema(field: Field) -> JsonSchema:
+    """The schema of one declared field."""
     match field.holds:
         case Holds.COUNT:
             return {"type": "integer", "minimum": 1}

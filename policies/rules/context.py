@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.rules.readings import Reading
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -20,3 +22,5 @@ class Context:
     """Outside identities that map to nobody."""
     unknown_authors: tuple[str, ...]
     now: datetime
+    readings: tuple[Reading, ...] = ()
+    """Who read the evidence, and when."""

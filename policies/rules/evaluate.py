@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from policies.document import Policy
 from policies.evidence import Evidence
+from policies.rules.agreement import judge_approvals
 from policies.rules.context import Context
 from policies.rules.kinds import RULE_KINDS
-from policies.rules.people import Vote, judge_quorum, judge_rejections
+from policies.rules.people import Vote
+from policies.rules.waiving import WaiverVote, with_waivers
 from policies.verdict import Node, all_of
 
 __all__ = ["Context", "Vote", "evaluate", "evaluate_facts"]
@@ -38,18 +40,22 @@ def evaluate_circumstances(
 
 
 def evaluate(
-    policy: Policy, evidence: Evidence, votes: Sequence[Vote], context: Context
+    policy: Policy,
+    evidence: Evidence,
+    votes: Sequence[Vote],
+    context: Context,
+    waivers: Sequence[WaiverVote] = (),
 ) -> Node:
     """The whole policy: evidence, circumstances, then approvals."""
-    approvals = all_of(
-        "approvals",
-        [
-            *(judge_quorum(quorum, votes, context) for quorum in policy.quorums),
-            judge_rejections(votes, context),
-        ],
-    )
-    parts = [evaluate_facts(policy, evidence)]
+    approvals = judge_approvals(policy, votes, context)
+    facts = evaluate_facts(policy, evidence)
+    parts = [all_of(facts.rule, with_waivers(policy, facts.children, waivers, context))]
     circumstances = evaluate_circumstances(policy, evidence, context)
     if circumstances:
-        parts.append(all_of("circumstances at this position", circumstances))
+        parts.append(
+            all_of(
+                "circumstances at this position",
+                with_waivers(policy, circumstances, waivers, context),
+            )
+        )
     return all_of(f"policy {policy.id} version {policy.version}", [*parts, approvals])

@@ -61,6 +61,7 @@ class RuleKind:
     at_position: Callable[[Rule, Evidence, Context], Node] | None = None
     """Judges what the log held at a position, or the time: judged anew each time, and
     never part of the text that is signed."""
+    can_be_waived: bool = True
     complaint: Callable[[Mapping[str, FieldValue]], str] = field(default=_no_complaint)
     """What is wrong with the fields taken together, or empty."""
 

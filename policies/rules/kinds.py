@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from policies.rules import numbers, origins
+from policies.rules import (
+    files,
+    freshness,
+    independence,
+    model_signed,
+    numbers,
+    origins,
+    slices,
+)
 from policies.rules.forms import RuleKind
 
 RULE_KINDS: Mapping[str, RuleKind] = {
-    kind.name: kind for kind in (*numbers.KINDS, *origins.KINDS)
+    kind.name: kind
+    for kind in (
+        *numbers.KINDS,
+        *slices.KINDS,
+        *origins.KINDS,
+        *independence.KINDS,
+        *files.KINDS,
+        *freshness.KINDS,
+        *model_signed.KINDS,
+    )
 }
 """By the name that a policy writes."""

@@ -34,19 +34,8 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
     """Enough distinct people approved in the role, and nobody's rejection stands."""
     wanted = f"{quorum.count} of the role {quorum.role}, not the requester"
     wanted += "".join(f", not the {name}" for name in quorum.exclude)
-    counted: list[str] = []
-    remarks: list[str] = []
-    barred: list[str] = []
-    for vote in _latest(votes):
-        if vote.role != quorum.role or vote.decision is Decision.REJECT:
-            continue
-        reason = _disqualified(vote, quorum, context)
-        if reason:
-            remarks.append(f"{vote.name}: {reason}")
-            barred.append(vote.person)
-        else:
-            counted.append(vote.name)
-    observed = ", ".join([*counted, *remarks]) or "nobody"
+    counted, remarks = count_votes(quorum, votes, context)
+    observed = ", ".join([*counted.values(), *remarks]) or "nobody"
     rule = quorum_name(quorum)
     if len(counted) < quorum.count:
         missing = quorum.count - len(counted)
@@ -72,6 +61,23 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
 def quorum_name(quorum: Quorum) -> str:
     """What a quorum is called in a verdict."""
     return f"approval by {quorum.count} x {quorum.role}"
+
+
+def count_votes(
+    quorum: Quorum, votes: Sequence[Vote], context: Context
+) -> tuple[dict[str, str], list[str]]:
+    """Names of who counts, by person id; and why each of the others does not."""
+    counted: dict[str, str] = {}
+    remarks: list[str] = []
+    for vote in _latest(votes):
+        if vote.role != quorum.role or vote.decision is Decision.REJECT:
+            continue
+        reason = _disqualified(vote, quorum, context)
+        if reason:
+            remarks.append(f"{vote.name}: {reason}")
+        else:
+            counted[vote.person] = vote.name
+    return counted, remarks
 
 
 def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:

@@ -199,3 +199,15 @@ def signature_of(connection: duckdb.DuckDBPyConnection, version_key: str) -> str
         version_key,
     )
     return str(rows[0]["text"] or "") if rows else ""
+
+
+def model_signatures_of(
+    connection: duckdb.DuckDBPyConnection, version_key: str
+) -> list[str]:
+    """Every text that an import found in the file with a version's signature."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT text FROM model_signature WHERE subject = ? ORDER BY text",
+        version_key,
+    )
+    return [str(row["text"] or "") for row in rows]

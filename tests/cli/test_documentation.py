@@ -6,7 +6,13 @@ import re
 
 from console.actions import ALL
 from console.cli import COMMANDS
-from policies.document_reading import APPLIES_FIELDS, QUORUM_FIELDS, read_policy
+from policies.document_reading import (
+    APPLIES_FIELDS,
+    DECISION_FIELDS,
+    QUORUM_FIELDS,
+    WAIVER_FIELDS,
+    read_policy,
+)
 from policies.predicates import NAMESPACE, PredicateType
 from policies.rules.kinds import RULE_KINDS
 from tests.conftest import REPOSITORY
@@ -43,7 +49,7 @@ def test_every_kind_of_rule_and_requirement_is_documented() -> None:
         for field in kind.fields.values():
             for word in field.choices:
                 assert f"`{word}`" in text or f'"{word}"' in text, kind.name
-    for name in (*APPLIES_FIELDS, *QUORUM_FIELDS):
+    for name in (*APPLIES_FIELDS, *QUORUM_FIELDS, *WAIVER_FIELDS, *DECISION_FIELDS):
         assert f"`{name}`" in text or f"\n{name} = " in text, name
 
 

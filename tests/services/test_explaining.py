@@ -7,9 +7,12 @@ import pytest
 from console.cli.authoring import explained_lines
 from console.rendering import width_of
 from console.services.demonstration import MODEL, Demonstrated
-from console.services.explaining import Explained, Point, Standing, explain
+from console.services.explained import Explained, Point, Standing
+from console.services.explaining import explain
+from console.services.founding import activate_policy
 from console.services.opened import OpenStore
 from console.services.promoting import gate
+from console.services.signing import act_as_person
 from policies.errors import MalformedPolicy
 from policies.verdict import Verdict
 from store.errors import UnknownReference
@@ -79,6 +82,23 @@ def test_what_no_policy_covers_and_what_there_is_not_are_told_so(
         told(demo_store, "99")
 
 
+def test_a_policy_that_changed_since_is_told_rule_by_rule(
+    demo_store: OpenStore,
+) -> None:
+    current = demo_store.policies(demo_store.state())[0]
+    data = demo_store.objects.get(current.digest).replace(b'"55.0"', b'"54.0"')
+    key = str(demo_store.places.keys / "dana.pem")
+    dana = act_as_person(demo_store, demo_store.state(), key, lambda _: None)
+    activate_policy(demo_store, dana, data.replace(b"version = 1", b"version = 2"))
+    found = told(demo_store, "5")
+    assert [change.partition(":")[0] for change in found.policy_changes] == [
+        "error-is-small stricter"
+    ]
+    assert found.next_step.startswith("countersign withdraw ")
+    assert any("approvals are stale" in line for line in explained_lines(found))
+    assert told(demo_store, "4").policy_changes == ()
+
+
 def test_it_reads_at_eighty_columns_commands_aside(demo_store: OpenStore) -> None:
     for number in ("4", "5", "6"):
         for line in explained_lines(told(demo_store, number)):
@@ -99,9 +119,13 @@ def test_the_command_reads_a_file_without_a_store_and_a_version_with_one(
     bad = path.with_name("bad-float.toml")
     assert main(["policy", "explain", str(bad)]) == 2
     assert main(["policy", "explain", "no-such-file.toml"]) == 2
-    assert "--to STAGE" in capsys.readouterr().err
+    assert "there is no file" in capsys.readouterr().err
     monkeypatch.setenv("COUNTERSIGN_HOME", str(demo.home))
     monkeypatch.setenv("COUNTERSIGN_STORE", str(demo.store))
+    assert main(["policy", "explain", "diabetes-production"]) == 0
+    assert capsys.readouterr().out.startswith("# diabetes-production, version 1\n")
+    assert main(["policy", "explain", "diabetes"]) == 2
     reference = f"model:{MODEL}@5"
+    assert main(["policy", "explain", reference]) == 2
     assert main(["policy", "explain", reference, "--to", "production"]) == 0
     assert "could sign: Rik Jansen" in capsys.readouterr().out

@@ -1,0 +1,158 @@
+"""A model signed in the OpenSSF's format, from its folder to the gate."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from console.services.demonstration import MODEL
+from console.services.founding import activate_policy
+from console.services.importing import import_address
+from console.services.opened import OpenStore
+from console.services.promoting import gate
+from console.services.signing import act_as_person, act_as_service
+from console.services.signoff import find_version, request_transition
+from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding
+from policies.trust_root import ServiceKind
+from policies.verdict import Node, Verdict
+
+VERSION = f"model:{MODEL}@2"
+KEY = ec.generate_private_key(ec.SECP256R1())
+POLICY = f"""
+schema = "countersign/policy/v1"
+id = "signed"
+version = 1
+description = "The model is signed."
+[applies]
+models = ["{MODEL}"]
+to = ["production"]
+environments = ["eu"]
+[[rules]]
+id = "signed"
+kind = "model_signed"
+public_keys = ["{
+    base64.b64encode(
+        KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
+}"]
+[[approvals]]
+role = "validator"
+count = 1
+"""
+
+
+def sign(folder: Path) -> None:
+    """Put a signature over every file beside them, as the OpenSSF's signer would."""
+    digests = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    whole = hashlib.sha256(b"".join(d.digest() for d in digests.values()))
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "m", "digest": {"sha256": whole.hexdigest()}}],
+        "predicateType": "https://model_signing/signature/v1.0",
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256"},
+            "resources": [
+                {"name": name, "algorithm": "sha256", "digest": digest.hexdigest()}
+                for name, digest in digests.items()
+            ],
+        },
+    }
+    payload = json.dumps(statement).encode()
+    signature = KEY.sign(
+        pre_authentication_encoding(PAYLOAD_TYPE, payload), ec.ECDSA(SHA256())
+    )
+    bundle = {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": ""}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"sig": base64.b64encode(signature).decode(), "keyid": ""}],
+        },
+    }
+    (folder / "model.sig").write_text(json.dumps(bundle))
+
+
+def judged(store: OpenStore) -> Node:
+    """Import the folder again, ask for the promotion, and see what the gate says."""
+    sample = store.folder.parents[2] / "sample"
+    service = act_as_service(store, store.state(), ServiceKind.IMPORT)
+    import_address(
+        store,
+        service,
+        str(sample / "mlflow.db"),
+        name="mlflow",
+        artifacts=str(sample / "mlartifacts"),
+    )
+    dana, ana = (
+        act_as_person(
+            store,
+            store.state(),
+            str(store.places.keys / f"{name}.pem"),
+            lambda _: None,
+        )
+        for name in ("dana", "ana")
+    )
+    activate_policy(store, dana, POLICY.encode())
+    version = find_version(store, VERSION)
+    request_transition(store, ana, version, "production", "eu", "because")
+    tree = gate(store, VERSION, "production", "eu").tree
+    return next(
+        n for part in tree.children for n in part.children if n.rule == "signed"
+    )
+
+
+@pytest.fixture
+def model(demo_store: OpenStore) -> Path:
+    """The folder of the sample's version 2."""
+    location = find_version(demo_store, VERSION).location
+    below = location.removeprefix("mlflow-artifacts:/")
+    return demo_store.folder.parents[2] / "sample" / "mlartifacts" / below
+
+
+def test_a_model_signed_in_its_folder_is_signed_at_the_gate(
+    demo_store: OpenStore, model: Path
+) -> None:
+    sign(model)
+    found = judged(demo_store)
+    assert found.verdict is Verdict.YES
+    assert found.observed.startswith("all files, by the key ")
+
+
+def test_a_model_nobody_signed_is_not_and_the_reason_is_told(
+    demo_store: OpenStore, model: Path
+) -> None:
+    assert not (model / "model.sig").exists()
+    found = judged(demo_store)
+    assert (found.verdict, found.observed) == (
+        Verdict.NO,
+        "the model has no model.sig",
+    )
+
+
+def test_a_file_that_the_signature_does_not_cover_is_named(
+    demo_store: OpenStore, model: Path
+) -> None:
+    sign(model)
+    (model / "added.py").write_text("print('hello')\n")
+    found = judged(demo_store)
+    assert found.verdict is Verdict.NO
+    assert found.observed == "not signed as it is: added.py"
+
+
+def test_a_signature_that_is_none_is_unknown(
+    demo_store: OpenStore, model: Path
+) -> None:
+    (model / "model.sig").write_bytes(b"\xff\x00 no text")
+    assert judged(demo_store).verdict is Verdict.UNKNOWN
