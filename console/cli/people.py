@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from console.cli.backtesting import add_backtest
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
@@ -25,6 +26,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--key", metavar="KEY")
     parser.set_defaults(handler=policy_activate)
+    add_backtest(policies)
     parser = policies.add_parser("list", help="the policies in force")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_list)

@@ -36,6 +36,10 @@ COMMANDS = {
     "key list": ["key", "list"],
     "key show": ["key", "show", "vera"],
     "policy list": ["policy", "list"],
+    "policy backtest": [
+        *("policy", "backtest", "--each"),
+        str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
+    ],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],
     "log verify": ["log", "verify"],
