@@ -14,6 +14,7 @@ from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
+from console.services.stage_history import stages_held
 from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
@@ -128,6 +129,7 @@ def judge_request(
     context = replace(
         _context(record, evidence, state, now),
         readings=readings_of(store, record, (state, known), position),
+        held=stages_held(store, record, policy, known, position),
     )
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from policies.document import FieldValue, Rule
 from policies.evidence import Evidence
-from policies.rules.context import Context
-from policies.rules.forms import RuleKind, text, time, words
+from policies.rules.context import Context, Held
+from policies.rules.forms import RuleKind, days, text, time, words
 from policies.verdict import Node, Verdict
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _MIDNIGHT = 24 * 60
+_DAY = timedelta(days=1)
 
 
 def judge_freeze(rule: Rule, _: Evidence, context: Context) -> Node:
@@ -24,7 +25,7 @@ def judge_freeze(rule: Rule, _: Evidence, context: Context) -> Node:
     return Node(
         rule.id,
         Verdict.NO if is_frozen else Verdict.YES,
-        f"judged at {now:%a %Y-%m-%d %H:%M} UTC",
+        f"judged at {WEEKDAYS[now.weekday()]} {now:%Y-%m-%d %H:%M} UTC",
         asks_freeze(rule),
         rule.why or "Wait until it is over.",
     )
@@ -42,6 +43,39 @@ def asks_freeze(rule: Rule) -> str:
     if rule.text("until"):
         told += f" until {rule.text('until')}"
     return f"{told}, in UTC"
+
+
+def judge_time_in_stage(rule: Rule, _: Evidence, context: Context) -> Node:
+    """The version has been in another stage long enough, in one go."""
+    longest = max((_length(h, context) for h in _fitting(rule, context)), default=None)
+    if longest is None:
+        observed, verdict = "never", Verdict.NO
+    else:
+        observed = f"{longest / _DAY:.1f} days"
+        verdict = Verdict.YES if longest >= _DAY * rule.count("days") else Verdict.NO
+    return Node(rule.id, verdict, observed, asks_time_in_stage(rule), rule.why)
+
+
+def asks_time_in_stage(rule: Rule) -> str:
+    """How long a version must have been where, in words."""
+    where = rule.text("environment")
+    place = f" in {where}" if where else ""
+    return (
+        f"at least {rule.count('days')} days in {rule.text('stage')}{place}, by the log"
+    )
+
+
+def _fitting(rule: Rule, context: Context) -> list[Held]:
+    where = rule.text("environment")
+    return [
+        held
+        for held in context.held
+        if held.stage == rule.text("stage") and where in ("", held.environment)
+    ]
+
+
+def _length(held: Held, context: Context) -> timedelta:
+    return (held.until or context.now) - held.since
 
 
 def _in_span(rule: Rule, now: datetime) -> bool:
@@ -104,6 +138,12 @@ KINDS = (
         asks_freeze,
         at_position=judge_freeze,
         complaint=_freeze_complaint,
+    ),
+    RuleKind(
+        "time_in_stage",
+        {"stage": text(needed=True), "environment": text(), "days": days(needed=True)},
+        asks_time_in_stage,
+        at_position=judge_time_in_stage,
     ),
 )
 """Kinds of rules about the time."""
