@@ -116,6 +116,8 @@ class MetricsItem:
 
     metrics: tuple[Metric, ...]
     params: Pairs
+    units: Pairs = ()
+    """Metrics with the unit that the run recorded for them."""
 
     def find(self, name: str, slice_name: str = "") -> Metric | None:
         """The value of a metric on the whole or on a slice."""

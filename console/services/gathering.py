@@ -43,7 +43,7 @@ from store.queries.sql import fetch
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_TAGS = ("countersign.git.commit", "mlflow.source.git.commit")
+_UNIT = "countersign.unit."
 
 _LARGEST_COUNT = 2**53
 """Beyond it a double names no one whole number."""
@@ -167,7 +167,14 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             found.append(
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
-    return MetricsItem(tuple(found), tuple(params_of(connection, run_key)))
+    units = sorted(
+        (name.removeprefix(_UNIT), value)
+        for name, value in tags_of(connection, run_key)
+        if name.startswith(_UNIT)
+    )
+    return MetricsItem(
+        tuple(found), tuple(params_of(connection, run_key)), tuple(units)
+    )
 
 
 def _is_count(number: float | None) -> bool:
