@@ -22,6 +22,7 @@ from connectors.signers.files import KeyType, create_key_file
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
 from console.services.gathering import gather
+from console.services.hopes import Hopeless
 from console.services.importing import import_address
 from console.services.opened import OpenStore
 from console.services.promoting import gate
@@ -97,7 +98,7 @@ def sign(folder: Path, key: ec.EllipticCurvePrivateKey = KEY) -> None:
 
 
 def judged(store: OpenStore) -> Node:
-    """Import the folder again, ask for the promotion, and see what the gate says."""
+    """Import the folder again, ask for the promotion, and see what comes of it."""
     sample = store.folder.parents[2] / "sample"
     service = act_as_service(store, store.state(), ServiceKind.IMPORT)
     import_address(
@@ -118,7 +119,10 @@ def judged(store: OpenStore) -> Node:
     )
     activate_policy(store, dana, POLICY.encode())
     version = find_version(store, VERSION)
-    request_transition(store, ana, version, "production", "eu", "because")
+    try:
+        request_transition(store, ana, version, "production", "eu", "because")
+    except Hopeless as hopeless:
+        return next(n for n in hopeless.facts.children if n.rule == "signed")
     tree = gate(store, VERSION, "production", "eu").tree
     return next(
         n for part in tree.children for n in part.children if n.rule == "signed"
