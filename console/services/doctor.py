@@ -187,8 +187,7 @@ def _batches(store: OpenStore) -> Finding | None:
     if not found:
         return Finding(what, Health.FINE, "yes")
     told = "; ".join(
-        f"entry {batch.entry} (object {batch.digest}): {batch.reason}"
-        for batch in found[:_MOST_BATCHES_NAMED]
+        f"entry {batch.entry}: {batch.reason}" for batch in found[:_MOST_BATCHES_NAMED]
     )
     if len(found) > _MOST_BATCHES_NAMED:
         told += f"; and {len(found) - _MOST_BATCHES_NAMED} more"

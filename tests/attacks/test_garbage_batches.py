@@ -225,7 +225,8 @@ def test_a_missing_batch_is_waited_for_and_named_and_may_come_late(
     assert (waiting.entry, waiting.reason) == (entry, WAITING)
     finding = next(f for f in examine(world.store) if "batch" in f.what)
     assert finding.health is Health.WRONG
-    assert digest in finding.found
+    assert f"entry {entry}" in finding.found
+    assert digest in finding.next_step
     world.store.objects.put(data)
     assert sorted(names(world.store)) == ["honest", "stolen"]
     assert unusable_batches(world.store) == ()
