@@ -114,6 +114,8 @@ class MetricsItem:
 
     metrics: tuple[Metric, ...]
     params: Pairs
+    units: Pairs = ()
+    """Metrics with the units that the run was tagged with."""
 
     def find(self, name: str, slice_name: str = "") -> Metric | None:
         """The value of a metric on the whole or on a slice."""

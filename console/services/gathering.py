@@ -15,6 +15,7 @@ from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
+from console.services.gathering_units import units_in
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -166,7 +167,11 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             found.append(
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
-    return MetricsItem(tuple(found), tuple(params_of(connection, run_key)))
+    return MetricsItem(
+        tuple(found),
+        tuple(params_of(connection, run_key)),
+        units_in(tags_of(connection, run_key)),
+    )
 
 
 def _is_count(number: float | None) -> bool:

@@ -11,6 +11,7 @@ from policies.rules import (
     model_signed,
     numbers,
     origins,
+    slices,
 )
 from policies.rules.forms import RuleKind
 
@@ -18,6 +19,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     kind.name: kind
     for kind in (
         *numbers.KINDS,
+        *slices.KINDS,
         *origins.KINDS,
         *independence.KINDS,
         *files.KINDS,

@@ -149,6 +149,7 @@ RULES = {
     "metric": 'metric = "rmse"\nat_most = "55"\nminimum_samples = 100',
     "comparison": 'metric = "rmse"\nbetter = "lower"\ntolerance = "0.5"',
     "slice_gap": 'metric = "rmse"\ncolumn = "sex"\nlargest_gap = "3"',
+    "slice_ratio": 'metric = "rmse"\ncolumn = "sex"\nat_least = "0.99"',
     "slice_comparison": 'metric = "rmse"\ncolumn = "sex"\nbetter = "lower"\n'
     'tolerance = "0.5"',
     "provenance": 'require = ["dataset_version", "evaluation_dataset", "commit_known",'
