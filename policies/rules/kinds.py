@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from policies.rules import (
+    data_quality,
     files,
     freshness,
     independence,
@@ -22,6 +23,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *slices.KINDS,
         *origins.KINDS,
         *independence.KINDS,
+        *data_quality.KINDS,
         *files.KINDS,
         *freshness.KINDS,
         *model_signed.KINDS,
