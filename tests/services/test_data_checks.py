@@ -15,8 +15,8 @@ from connectors.openlineage import OpenLineageSource
 from console.services.importing import import_source
 from policies.evidence import item_bytes
 from policies.verdict import Verdict
-from tests.services.test_provenance import evidence_of, service, trained, verdict
-from tests.unit.connectors.facts import Told
+from store.facts import Fact, FactKind
+from tests.services.test_provenance import RUN, evidence_of, service, trained, verdict
 from tests.worlds import World
 
 YES, NO, UNKNOWN = Verdict.YES, Verdict.NO, Verdict.UNKNOWN
@@ -61,34 +61,33 @@ def train(tmp_path: Path) -> Path:
 
 
 def told_of(world: World, train: Path, digest: str, **tags: str) -> None:
-    acting = service(world)
-    test = "sha256:" + "7" * 64
-    import_source(world.store, acting, Told(trained("c" * 40, digest, test, **tags)))
-    import_source(world.store, acting, DataSource("data", train.parent))
+    world.tell(*trained("c" * 40, digest, "sha256:" + "7" * 64, **tags))
+    import_source(world.store, service(world), DataSource("data", train.parent))
 
 
-@pytest.mark.parametrize(
-    ("fields", "wanted"),
-    [
-        ('check = "null_rate"\ncolumn = "age"\nat_most = "0.5"', YES),
-        ('check = "null_rate"\ncolumn = "age"\nat_most = "0.49"', NO),
-        ('check = "row_count"\nat_least = "4"\nat_most = "4"', YES),
-        ('check = "range"\ncolumn = "age"\nat_least = "18.5"', YES),
-        ('check = "range"\ncolumn = "age"\nat_most = "90.2"', NO),
-        ('check = "unique"\ncolumn = "id"', YES),
-        ('check = "unique"\ncolumn = "age"', NO),
-        ('check = "columns"\ncolumns = ["id:int64", "age:double"]', YES),
-        ('check = "columns"\ncolumns = ["id:int64"]', NO),
-        ('check = "columns"\nsame_as = "evaluation"', UNKNOWN),
-        ('check = "assertion"\nname = "fresh"', UNKNOWN),
-    ],
-)
-def test_an_imported_file_is_judged_by_its_rows(
-    world: World, train: Path, fields: str, wanted: Verdict
-) -> None:
+JUDGED = {
+    'check = "null_rate"\ncolumn = "age"\nat_most = "0.5"': YES,
+    'check = "null_rate"\ncolumn = "age"\nat_most = "0.49"': NO,
+    'check = "row_count"\nat_least = "4"\nat_most = "4"': YES,
+    'check = "range"\ncolumn = "age"\nat_least = "18.5"': YES,
+    'check = "range"\ncolumn = "age"\nat_most = "90.2"': NO,
+    'check = "unique"\ncolumn = "id"': YES,
+    'check = "unique"\ncolumn = "age"': NO,
+    'check = "columns"\ncolumns = ["id:int64", "age:double"]': YES,
+    'check = "columns"\ncolumns = ["id:int64"]': NO,
+    'check = "columns"\nsame_as = "evaluation"': UNKNOWN,
+    'check = "assertion"\nname = "fresh"': UNKNOWN,
+}
+
+
+def test_an_imported_file_is_judged_by_its_rows(world: World, train: Path) -> None:
     told_of(world, train, snapshot(train, people()))
     evidence = evidence_of(world)
-    assert verdict(evidence, "data_check", f'dataset = "training"\n{fields}') is wanted
+    found = {
+        fields: verdict(evidence, "data_check", f'dataset = "training"\n{fields}')
+        for fields in JUDGED
+    }
+    assert found == JUDGED
 
 
 def test_the_same_bytes_are_told_the_same_and_other_bytes_not_at_all(
@@ -163,8 +162,9 @@ def test_a_file_too_wide_has_no_profile(world: World, train: Path) -> None:
 def test_a_unit_is_read_from_the_tag_of_the_run(
     world: World, train: Path, unit: str, wanted: Verdict
 ) -> None:
-    tags = {"countersign.unit.auc": unit}
-    told_of(world, train, snapshot(train, people()), **tags)
-    evidence = evidence_of(world)
-    assert evidence.measured.units == (("auc", unit),)
-    _ = wanted
+    world.tell(
+        Fact(kind=FactKind.METRIC, subject=RUN, name="auc", text="91.5", number=91.5)
+    )
+    told_of(world, train, snapshot(train, people()), **{"countersign.unit.auc": unit})
+    fields = 'metric = "auc"\nat_least = "90"\nunit = "percent"'
+    assert verdict(evidence_of(world), "metric", fields) is wanted
