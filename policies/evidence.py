@@ -43,6 +43,8 @@ class FileDigest:
     path: Text
     sha256: Digest
     size: Count
+    format: Text = ""
+    """How the MLmodel file says that it is loaded, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class MetricsItem:
     metrics: tuple[Metric, ...]
     params: Pairs
     units: Pairs = ()
-    """Metrics with the units that the run was tagged with."""
+    """Metrics with the unit that the run recorded for them."""
 
     def find(self, name: str, slice_name: str = "") -> Metric | None:
         """The value of a metric on the whole or on a slice."""

@@ -21,7 +21,7 @@ from policies.evidence import (
 )
 from policies.predicates import Transition
 from policies.rules.kinds import RULE_KINDS
-from policies.rules.measuring import label, number_of, shown, tidy
+from policies.rules.measured import label, number_of, shown, tidy
 from policies.verdict import Node, tree_lines
 
 RENDERER = "review/v1"

@@ -16,7 +16,6 @@ from connectors.protocols import ArtifactFile, ArtifactReader
 from console.services.gathering_data import data_of
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
-from console.services.gathering_units import units_in
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -45,7 +44,7 @@ from store.queries.sql import fetch
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_TAGS = ("countersign.git.commit", "mlflow.source.git.commit")
+_UNIT = "countersign.unit."
 
 _LARGEST_COUNT = 2**53
 """Beyond it a double names no one whole number."""
@@ -65,7 +64,8 @@ def provenance_of(
 ) -> Provenance:
     """What the record says a version is and where it came from."""
     files = tuple(
-        FileDigest(f.path, f.sha256, f.size) for f in files_of(connection, version.key)
+        FileDigest(f.path, f.sha256, f.size, f.format)
+        for f in files_of(connection, version.key)
     )
     signature = signature_of(connection, version.key)
     model = ModelItem(
@@ -168,10 +168,13 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             found.append(
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
+    units = sorted(
+        (name.removeprefix(_UNIT), value)
+        for name, value in tags_of(connection, run_key)
+        if name.startswith(_UNIT)
+    )
     return MetricsItem(
-        tuple(found),
-        tuple(params_of(connection, run_key)),
-        units_in(tags_of(connection, run_key)),
+        tuple(found), tuple(params_of(connection, run_key)), tuple(units)
     )
 
 

@@ -10,7 +10,7 @@ from policies.document import FieldValue, Rule
 from policies.evidence import DatasetUse, Evidence
 from policies.evidence_data import ColumnProfile, DataProfile
 from policies.rules.forms import RuleKind, number, text, words
-from policies.rules.measuring import EXACT, node, yes
+from policies.rules.measured import EXACT, node_of, yes_if
 from policies.verdict import Node, Verdict
 
 _Found = tuple[Verdict, str]
@@ -22,14 +22,14 @@ def judge_data_check(rule: Rule, evidence: Evidence) -> Node:
     wanted, name = _asks(rule), rule.text("dataset")
     uses = _uses(name, evidence)
     if not uses:
-        return node(rule, Verdict.UNKNOWN, f"{name}: no dataset recorded", wanted)
+        return node_of(rule, Verdict.UNKNOWN, f"{name}: no dataset recorded", wanted)
     found = [
         (f"{use.name}@{use.digest[:19]}: ", _judged(rule, use, evidence))
         for use in sorted(uses, key=lambda use: (use.name, use.digest))
     ]
     worst = min((answer[0] for _, answer in found), key=_ORDER.index)
     observed = "; ".join(f"{who}{answer[1]}" for who, answer in found)
-    return node(rule, worst, observed, wanted)
+    return node_of(rule, worst, observed, wanted)
 
 
 def _uses(name: str, evidence: Evidence) -> list[DatasetUse]:
@@ -68,7 +68,7 @@ def _assertion(rule: Rule, use: DatasetUse, evidence: Evidence) -> _Found:
 
 def _row_count(rule: Rule, profile: DataProfile, _: Evidence) -> _Found:
     within = _is_within(rule, Decimal(profile.rows), Decimal(profile.rows))
-    return yes(within), f"{profile.rows} rows"
+    return yes_if(within), f"{profile.rows} rows"
 
 
 def _columns(rule: Rule, profile: DataProfile, evidence: Evidence) -> _Found:
@@ -109,21 +109,21 @@ def _null_rate(rule: Rule, profile: DataProfile, column: ColumnProfile) -> _Foun
         return Verdict.UNKNOWN, "it has no rows"
     most = EXACT.multiply(rule.number("at_most") or Decimal(0), profile.rows)
     observed = f"{column.missing} of {profile.rows} rows lack {column.name}"
-    return yes(column.missing <= most), observed
+    return yes_if(column.missing <= most), observed
 
 
 def _range(rule: Rule, _: DataProfile, column: ColumnProfile) -> _Found:
     least, most = _finite(column.least), _finite(column.most)
     if least is None or most is None:
         return Verdict.UNKNOWN, f"{column.name} has no finite extremes"
-    return yes(_is_within(rule, least, most)), f"{column.least} to {column.most}"
+    return yes_if(_is_within(rule, least, most)), f"{column.least} to {column.most}"
 
 
 def _unique(_: Rule, profile: DataProfile, column: ColumnProfile) -> _Found:
     if column.distinct is None:
         return Verdict.UNKNOWN, f"values of type {column.type} were not compared"
     observed = f"{column.distinct} different values in {profile.rows} rows"
-    return yes(column.distinct == profile.rows), observed
+    return yes_if(column.distinct == profile.rows), observed
 
 
 def _is_within(rule: Rule, least: Decimal, most: Decimal) -> bool:

@@ -13,6 +13,7 @@ from policies.rules import (
     numbers,
     origins,
     slices,
+    timing,
 )
 from policies.rules.forms import RuleKind
 
@@ -21,6 +22,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     for kind in (
         *numbers.KINDS,
         *slices.KINDS,
+        *timing.KINDS,
         *origins.KINDS,
         *independence.KINDS,
         *data_quality.KINDS,

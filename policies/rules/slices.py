@@ -1,5 +1,4 @@
-"""Rules about slices: how far apart they are, in difference and in ratio, and against
-the incumbent's."""
+"""Rules about groups: the same metric on every slice by a column."""
 
 from __future__ import annotations
 
@@ -9,55 +8,66 @@ from decimal import Decimal
 from policies.document import FieldValue, Rule
 from policies.evidence import Evidence, Metric
 from policies.rules.forms import RuleKind, count, number, text, words
-from policies.rules.measuring import (
-    BETTER,
+from policies.rules.measured import (
     EXACT,
-    FIRST_PROMOTION,
-    compare,
-    first_promotion,
     missing,
-    node,
-    not_worse,
+    node_of,
     number_of,
     samples_wanted,
     shown,
     tidy,
     too_few,
-    yes,
+    yes_if,
+)
+from policies.rules.numbers import (
+    BETTER,
+    FIRST,
+    compare,
+    first_promotion,
+    not_worse,
+    one_margin,
 )
 from policies.verdict import Node, Verdict
-
-_Sliced = tuple[tuple[Metric, Decimal], ...]
 
 
 def judge_slice_gap(rule: Rule, evidence: Evidence) -> Node:
     """The best and the worst slice no further apart than the largest gap."""
     wanted = _asks_slice_gap(rule)
-    found = _slices(rule, evidence, wanted)
-    if isinstance(found, Node):
-        return found
-    numbers = [value for _, value in found]
-    gap = EXACT.subtract(max(numbers), min(numbers))
-    verdict = yes(gap <= (rule.number("largest_gap") or Decimal(0)))
-    return node(rule, verdict, f"{tidy(gap)} ({_listed(found)})", wanted)
+    values = _values(rule, evidence, wanted)
+    if isinstance(values, Node):
+        return values
+    gap = EXACT.subtract(max(values.values()), min(values.values()))
+    largest = rule.number("largest_gap") or Decimal(0)
+    observed = f"{tidy(gap)} ({_listed(rule, evidence)})"
+    return node_of(rule, yes_if(gap <= largest), observed, wanted)
 
 
 def judge_slice_ratio(rule: Rule, evidence: Evidence) -> Node:
-    """No slice's rate less than a part of the largest, or of the reference's."""
+    """The rate of each slice at least so large a part of the largest one's.
+
+    With `reference` the rates are held against that slice instead. This is the
+    four-fifths rule where `at_least` is 0.8 (29 CFR 1607.4(D)).
+    """
     wanted = _asks_slice_ratio(rule)
-    found = _slices(rule, evidence, wanted)
-    if isinstance(found, Node):
-        return found
-    rates = {metric.slice: value for metric, value in found}
-    smallest = min(rates.values())
-    whole = rates.get(_reference(rule), max(rates.values()))
-    if smallest < 0 or whole == 0:
-        why = "a rate is negative" if smallest < 0 else "the rate to divide by is 0"
-        observed = f"no ratio: {why} ({_listed(found)})"
-        return node(rule, Verdict.UNKNOWN, observed, wanted)
-    part = EXACT.multiply(rule.number("at_least") or Decimal(0), whole)
-    ratio = tidy(_ratio(smallest, whole))
-    return node(rule, yes(smallest >= part), f"{ratio} ({_listed(found)})", wanted)
+    values = _values(rule, evidence, wanted)
+    if isinstance(values, Node):
+        return values
+    reference = rule.text("reference")
+    against = values.get(f"{rule.text('column')}:{reference}")
+    if reference and against is None:
+        return missing(rule, f"{rule.text('metric')} on {reference}", wanted)
+    base = max(values.values()) if against is None else against
+    listed = _listed(rule, evidence)
+    if base <= 0 or min(values.values()) < 0:
+        return node_of(
+            rule, Verdict.UNKNOWN, f"no ratio can be made of {listed}", wanted
+        )
+    least = rule.number("at_least") or Decimal(0)
+    smallest = min(values.values())
+    observed = f"{tidy(EXACT.divide(smallest, base))} ({listed})"
+    return node_of(
+        rule, yes_if(smallest >= EXACT.multiply(least, base)), observed, wanted
+    )
 
 
 def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:
@@ -68,6 +78,7 @@ def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:
     names = {m.slice for m in evidence.measured.slices(name, column)} | {
         m.slice for m in incumbent.measured.slices(name, column)
     }
+    names |= {f"{column}:{value}" for value in rule.names("slices")}
     if not incumbent.exists:
         return first_promotion(rule, wanted)
     if not names:
@@ -84,68 +95,50 @@ def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:
     observed = "; ".join(
         f"{s} {node.observed}" for s, node in zip(sorted(names), nodes, strict=True)
     )
-    return node(rule, worst, observed, wanted)
+    return node_of(rule, worst, observed, wanted)
 
 
-def _slices(rule: Rule, evidence: Evidence, wanted: str) -> _Sliced | Node:
-    """Every slice by the column with its number, or why they cannot be judged."""
+def _values(rule: Rule, evidence: Evidence, wanted: str) -> dict[str, Decimal] | Node:
+    """The number of each slice; or the node that says why they cannot be judged."""
     name, column = rule.text("metric"), rule.text("column")
-    slices = sorted(evidence.measured.slices(name, column), key=lambda m: m.slice)
-    absent = sorted(_named(rule) - {metric.slice for metric in slices})
-    if absent:
-        return missing(rule, f"{name} on {', '.join(absent)}", wanted)
-    found = [(m, value) for m in slices if (value := number_of(m)) is not None]
-    if len(found) < 2 or len(found) < len(slices):
+    slices = _slices(rule, evidence)
+    found = {m.slice: m for m in slices}
+    for value in rule.names("slices"):
+        if f"{column}:{value}" not in found:
+            return missing(rule, f"{name} on {column}:{value}", wanted)
+    numbers = {m.slice: number_of(m) for m in slices}
+    values = {name: value for name, value in numbers.items() if value is not None}
+    if len(values) < 2 or len(values) < len(slices):
         return missing(rule, f"{name} on two or more slices by {column}", wanted)
-    for metric in slices:
-        short = too_few(rule, metric)
-        if short:
-            return node(rule, short[0], short[1], wanted)
-    return tuple(found)
+    short = [why for m in slices if (why := too_few(rule, m))]
+    if short:
+        return node_of(rule, *sorted(short, key=lambda why: why[0])[0], wanted)
+    return values
 
 
-def _named(rule: Rule) -> set[str]:
-    """The slices that must be there."""
-    column = rule.text("column")
-    named = {f"{column}:{value}" for value in rule.names("slices")}
-    return named | ({_reference(rule)} if "reference" in rule.fields else set())
+def _slices(rule: Rule, evidence: Evidence) -> list[Metric]:
+    found = evidence.measured.slices(rule.text("metric"), rule.text("column"))
+    return sorted(found, key=lambda m: m.slice)
 
 
-def _reference(rule: Rule) -> str:
-    return f"{rule.text('column')}:{rule.text('reference')}"
-
-
-def _ratio(smallest: Decimal, whole: Decimal) -> Decimal:
-    """For a person; the verdict never divides."""
-    return EXACT.divide(smallest, whole)
-
-
-def _listed(found: _Sliced) -> str:
-    return ", ".join(f"{metric.slice} {shown(metric)}" for metric, _ in found)
-
-
-def _those(rule: Rule) -> str:
-    named = rule.names("slices")
-    return f" ({', '.join(named)} at least)" if named else ""
-
-
-def _complaint_about_ratio(fields: Mapping[str, FieldValue]) -> str:
-    part = Decimal(str(fields.get("at_least", "1")))
-    return "" if 0 < part <= 1 else "at_least of a ratio is above 0 and at most 1"
+def _listed(rule: Rule, evidence: Evidence) -> str:
+    return ", ".join(f"{m.slice} {shown(m)}" for m in _slices(rule, evidence))
 
 
 def _asks_slice_gap(rule: Rule) -> str:
     return (
         f"{rule.text('metric')} differs by at most {rule.text('largest_gap')} between "
-        f"slices by {rule.text('column')}{_those(rule)}{samples_wanted(rule)}"
+        f"{_groups(rule)}{samples_wanted(rule)}"
     )
 
 
 def _asks_slice_ratio(rule: Rule) -> str:
-    whole = rule.text("reference") or "the largest"
+    base = "the largest of them"
+    if "reference" in rule.fields:
+        base = f"that of {rule.text('column')}:{rule.text('reference')}"
     return (
-        f"{rule.text('metric')} on every slice by {rule.text('column')}{_those(rule)} "
-        f"at least {rule.text('at_least')} of {whole}{samples_wanted(rule)}"
+        f"{rule.text('metric')} on each of the {_groups(rule)} at least "
+        f"{rule.text('at_least')} times {base}{samples_wanted(rule)}"
     )
 
 
@@ -154,24 +147,40 @@ def _asks_slice_comparison(rule: Rule) -> str:
     return f"{name} on every slice by {column} {not_worse(rule)}"
 
 
+def _groups(rule: Rule) -> str:
+    named = rule.names("slices")
+    among = f", {', '.join(named)} among them" if named else ""
+    return f"slices by {rule.text('column')}{among}"
+
+
+def _ratio_complaint(fields: Mapping[str, FieldValue]) -> str:
+    least = Decimal(str(fields["at_least"]))
+    return "" if 0 < least <= 1 else "at_least must be more than 0 and at most 1"
+
+
+def _gap_complaint(fields: Mapping[str, FieldValue]) -> str:
+    largest = Decimal(str(fields["largest_gap"]))
+    return "" if largest >= 0 else "largest_gap must not be negative"
+
+
+_OF_SLICES = {"metric": text(needed=True), "column": text(needed=True)}
 KINDS = (
     RuleKind(
         "slice_gap",
         {
-            "metric": text(needed=True),
-            "column": text(needed=True),
+            **_OF_SLICES,
             "largest_gap": number(needed=True),
             "slices": words(),
             "minimum_samples": count(),
         },
         _asks_slice_gap,
         on_evidence=judge_slice_gap,
+        complaint=_gap_complaint,
     ),
     RuleKind(
         "slice_ratio",
         {
-            "metric": text(needed=True),
-            "column": text(needed=True),
+            **_OF_SLICES,
             "at_least": number(needed=True),
             "reference": text(),
             "slices": words(),
@@ -179,19 +188,21 @@ KINDS = (
         },
         _asks_slice_ratio,
         on_evidence=judge_slice_ratio,
-        complaint=_complaint_about_ratio,
+        complaint=_ratio_complaint,
     ),
     RuleKind(
         "slice_comparison",
         {
-            "metric": text(needed=True),
-            "column": text(needed=True),
+            **_OF_SLICES,
             "better": BETTER,
             "tolerance": number(),
-            "first_promotion": FIRST_PROMOTION,
+            "better_by": number(),
+            "slices": words(),
+            "first_promotion": FIRST,
         },
         _asks_slice_comparison,
         on_evidence=judge_slice_comparison,
+        complaint=one_margin,
     ),
 )
 """The kinds of rule that this module judges."""

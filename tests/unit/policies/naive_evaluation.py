@@ -46,12 +46,24 @@ def enough(metric: Any, rule: Any) -> Answer:
 
 def metric(rule: Any, facts: Facts) -> Answer:
     measured_on = facts["lineage"]["evaluation_dataset"]
-    if "dataset" in rule and rule["dataset"] != measured_on:
-        return "no" if measured_on else "unknown"
+    if "dataset" in rule:
+        name, _, digest = rule["dataset"].partition("@")
+        if name != measured_on:
+            return "no" if measured_on else "unknown"
+        uses = [d for d in facts["lineage"]["datasets"] if d["name"] == name]
+        if digest and (
+            len({d["digest"] for d in uses}) != 1 or not any(map(is_strong, uses))
+        ):
+            return "unknown"
+        if digest and not uses[0]["digest"].startswith(digest):
+            return "no"
     it = found(facts["metrics"], rule["metric"], rule.get("slice", ""))
     value = number(it["value"]) if it else None
     if value is None:
         return "unknown"
+    units = dict(facts["metrics"]["units"])
+    if "unit" in rule and units.get(rule["metric"]) != rule["unit"]:
+        return "no" if units.get(rule["metric"]) else "unknown"
     if enough(it, rule) != "yes":
         return enough(it, rule)
     if "at_least" in rule and value < Fraction(rule["at_least"]):
@@ -67,10 +79,13 @@ def same_ground(facts: Facts) -> Answer:
     for item in (facts["lineage"], facts["incumbent"]):
         name = item["evaluation_dataset"]
         digests = {d["digest"] for d in item["datasets"] if d["name"] == name}
-        grounds.append((name, digests))
-    if any(not name or len(digests) != 1 for name, digests in grounds):
+        strong = any(is_strong(d) for d in item["datasets"] if d["name"] == name)
+        grounds.append((name, digests, strong))
+    if any(not name or len(digests) != 1 for name, digests, _ in grounds):
         return "unknown"
-    return "yes" if grounds[0] == grounds[1] else "no"
+    if grounds[0][:2] != grounds[1][:2]:
+        return "no"
+    return "yes" if grounds[0][2] and grounds[1][2] else "unknown"
 
 
 def not_worse(rule: Any, facts: Facts, slice_name: str) -> Answer:
@@ -84,8 +99,13 @@ def not_worse(rule: Any, facts: Facts, slice_name: str) -> Answer:
     two = number(theirs["value"]) if theirs else None
     if one is None or two is None:
         return "unknown"
-    loss = one - two if rule["better"] == "lower" else two - one
-    return "yes" if loss <= Fraction(rule.get("tolerance", "0")) else "no"
+    its, other = facts["metrics"]["units"], facts["incumbent"]["measured"]["units"]
+    if dict(its).get(rule["metric"], "") != dict(other).get(rule["metric"], ""):
+        return "unknown"
+    gain = two - one if rule["better"] == "lower" else one - two
+    if "better_by" in rule:
+        return "yes" if gain >= Fraction(rule["better_by"]) else "no"
+    return "yes" if -gain <= Fraction(rule.get("tolerance", "0")) else "no"
 
 
 def comparison(rule: Any, facts: Facts) -> Answer:
@@ -104,17 +124,44 @@ def slices(item: Any, rule: Any) -> list[Any]:
     )
 
 
-def slice_gap(rule: Any, facts: Facts) -> Answer:
+def of_slices(rule: Any, facts: Facts) -> list[Fraction] | Answer:
+    """The value of every slice, or why there is no telling."""
     several = slices(facts["metrics"], rule)
+    there = {m["slice"] for m in several}
+    if any(
+        f"{rule['column']}:{value}" not in there for value in rule.get("slices", ())
+    ):
+        return "unknown"
     values = [number(m["value"]) for m in several]
     known = [value for value in values if value is not None]
     if len(values) < 2 or len(known) < len(values):
         return "unknown"
-    for one in several:
-        if enough(one, rule) != "yes":
-            return enough(one, rule)
-    apart = max(known) - min(known)
-    return "yes" if apart <= Fraction(rule["largest_gap"]) else "no"
+    rows = all_of([enough(one, rule) for one in several])
+    return known if rows == "yes" else rows
+
+
+def slice_gap(rule: Any, facts: Facts) -> Answer:
+    known = of_slices(rule, facts)
+    if isinstance(known, str):
+        return known
+    return "yes" if max(known) - min(known) <= Fraction(rule["largest_gap"]) else "no"
+
+
+def slice_ratio(rule: Any, facts: Facts) -> Answer:
+    known = of_slices(rule, facts)
+    if isinstance(known, str):
+        return known
+    base = max(known)
+    if "reference" in rule:
+        name = f"{rule['column']}:{rule['reference']}"
+        its = [m for m in slices(facts["metrics"], rule) if m["slice"] == name]
+        if not its:
+            return "unknown"
+        base = number(its[0]["value"]) or Fraction(0)
+    if base <= 0 or min(known) < 0:
+        return "unknown"
+    worst = min(value / base for value in known)
+    return "yes" if worst >= Fraction(rule["at_least"]) else "no"
 
 
 def slice_comparison(rule: Any, facts: Facts) -> Answer:
@@ -122,6 +169,7 @@ def slice_comparison(rule: Any, facts: Facts) -> Answer:
         return not_worse(rule, facts, "")
     both = [facts["metrics"], facts["incumbent"]["measured"]]
     names = {m["slice"] for item in both for m in slices(item, rule)}
+    names |= {f"{rule['column']}:{value}" for value in rule.get("slices", ())}
     if not names:
         return "unknown"
     return all_of([not_worse(rule, facts, name) for name in names])
@@ -197,6 +245,7 @@ KINDS: dict[str, Callable[[Any, Facts], Answer]] = {
     "metric": metric,
     "comparison": comparison,
     "slice_gap": slice_gap,
+    "slice_ratio": slice_ratio,
     "slice_comparison": slice_comparison,
     "provenance": provenance,
     "independence": independence,
@@ -204,14 +253,18 @@ KINDS: dict[str, Callable[[Any, Facts], Answer]] = {
     "run_finished": run_finished,
 }
 
-_COMPARISON = {"metric", "better", "tolerance", "first_promotion"}
+_COMPARISON = {"metric", "better", "tolerance", "better_by", "first_promotion"}
 FIELDS: dict[str, set[str]] = {
     "metric": {
         *("metric", "slice", "at_least", "at_most", "dataset", "minimum_samples"),
+        "unit",
     },
     "comparison": _COMPARISON,
-    "slice_gap": {"metric", "column", "largest_gap", "minimum_samples"},
-    "slice_comparison": {"column", *_COMPARISON},
+    "slice_gap": {"metric", "column", "largest_gap", "minimum_samples", "slices"},
+    "slice_ratio": {
+        *("metric", "column", "at_least", "reference", "slices", "minimum_samples"),
+    },
+    "slice_comparison": {"column", "slices", *_COMPARISON},
     "provenance": {"require"},
 }
 """The fields of each kind that are understood here."""

@@ -169,7 +169,7 @@ RULES = {
     "comparison": 'metric = "rmse"\nbetter = "lower"\ntolerance = "0.5"',
     "slice_gap": 'metric = "rmse"\ncolumn = "sex"\nlargest_gap = "3"',
     "data_check": 'dataset = "training"\ncheck = "unique"\ncolumn = "id"',
-    "slice_ratio": 'metric = "rmse"\ncolumn = "sex"\nat_least = "0.99"',
+    "slice_ratio": 'metric = "rmse"\ncolumn = "sex"\nat_least = "0.8"',
     "slice_comparison": 'metric = "rmse"\ncolumn = "sex"\nbetter = "lower"\n'
     'tolerance = "0.5"',
     "provenance": 'require = ["dataset_version", "evaluation_dataset", "commit_known",'
@@ -236,6 +236,14 @@ GUESSED = replace(DATASETS[0], strength="inferred")
         ("slice_gap", measured(METRICS[1], replace(WORSE, value="58")), Verdict.NO),
         ("slice_gap", measured(METRICS[1]), Verdict.UNKNOWN),
         ("slice_gap", measured(), Verdict.UNKNOWN),
+        ("slice_ratio", measured(METRICS[1], replace(WORSE, value="70")), Verdict.NO),
+        ("slice_ratio", measured(METRICS[1]), Verdict.UNKNOWN),
+        (
+            "slice_ratio",
+            measured(*(replace(m, value="0") for m in METRICS[1:])),
+            Verdict.UNKNOWN,
+        ),
+        ("slice_ratio", measured(METRICS[1], WORSE), Verdict.YES),
         ("slice_comparison", measured(*METRICS[:2], WORSE), Verdict.NO),
         ("slice_comparison", measured(*METRICS[:2]), Verdict.UNKNOWN),
         ("slice_comparison", EMPTY_STAGE, Verdict.NO),

@@ -122,7 +122,6 @@ def test_better_by_asks_to_beat_the_incumbent(by: str, wanted: Verdict) -> None:
     ("kind", "fields"),
     [
         ("metric", 'metric = "m"\nat_least = "1"\ndataset = "d@sha256:ab12"'),
-        ("metric", 'metric = "m"\nat_least = "1"\ndataset = "d@sha256:AB12CD34EF56"'),
         (
             "comparison",
             'metric = "m"\nbetter = "lower"\ntolerance = "1"\nbetter_by = "1"',
