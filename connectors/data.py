@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from connectors.data_profile import profile_of
 from connectors.errors import ConnectorUnavailable, MalformedInput
 from connectors.named_source import NamedSource
 from connectors.protocols import KnownState, RefusedInput
@@ -53,7 +54,7 @@ class DataSource(NamedSource):
             with open(path, "rb") as stream:
                 digest = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
                 stream.seek(0)
-                rows, schema = _described(path, stream)
+                rows, schema, profile = _described(path, stream)
         except OSError as cause:
             raise ConnectorUnavailable(
                 f"cannot read {path}: {cause.strerror}"
@@ -71,6 +72,14 @@ class DataSource(NamedSource):
             text=schema,
             strength=Strength.REREAD.value,
         )
+        if profile is not None:
+            yield Fact(
+                kind=FactKind.DATA_PROFILE,
+                subject=dataset_version_key(name, digest),
+                digest=digest,
+                text=profile,
+                strength=Strength.REREAD.value,
+            )
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -89,13 +98,14 @@ def parquet_files(folder: Path) -> list[Path]:
         raise ConnectorUnavailable(f"cannot list {folder}: {cause.strerror}") from cause
 
 
-def _described(path: Path, stream: BinaryIO) -> tuple[int, str]:
+def _described(path: Path, stream: BinaryIO) -> tuple[int, str, str | None]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(stream)
         schema = file.schema_arrow
+        profile = profile_of(file)
     except (pa.ArrowException, OSError, ValueError) as cause:
         raise MalformedInput(
             f"{path.name} is no Parquet file, or a damaged one",
@@ -104,7 +114,7 @@ def _described(path: Path, stream: BinaryIO) -> tuple[int, str]:
     if len(schema) > MOST_COLUMNS:
         raise MalformedInput(f"{path.name} has more than {MOST_COLUMNS} columns")
     fields = [{"name": field.name, "type": str(field.type)} for field in schema]
-    return int(file.metadata.num_rows), json.dumps(fields)
+    return int(file.metadata.num_rows), json.dumps(fields), profile
 
 
 def _unicode(name: str) -> str:

@@ -111,7 +111,9 @@ class OpenLineageSource(NamedSource):
         run.take(str(event.get("eventType") or ""), moment)
         run.link(event, key, self._runs_of)
         for relation, given in touched:
-            run.touch(relation, *(yield from self._dataset(given)))
+            name, digest = yield from self._dataset(given)
+            run.touch(relation, name, digest)
+            yield from self._checks(given, key, _version_key(name, digest))
 
     def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
         namespace, name = _job_name(job)
@@ -146,6 +148,21 @@ class OpenLineageSource(NamedSource):
                 text=schema,
             )
         return name, digest
+
+    def _checks(self, given: Mapping[str, Any], run: str, key: str) -> Iterator[Fact]:
+        """The checks that a run made of a dataset version."""
+        for name, column, is_passed in facets.assertions(given):
+            status = "passed" if is_passed else "failed"
+            if self._is_new("check", run, key, name, column, status):
+                yield Fact(
+                    kind=FactKind.ASSERTION,
+                    subject=key,
+                    object=run,
+                    name=name,
+                    status=status,
+                    text=column or None,
+                    strength=Strength.OBSERVED.value,
+                )
 
     def _is_new(self, *what: str) -> bool:
         """Whether this was not told lately; telling twice is harmless but slow."""

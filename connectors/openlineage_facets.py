@@ -13,6 +13,8 @@ UNVERSIONED = "none:unversioned"
 """Digest of a dataset version that no event tells anything about."""
 REDACTED = "***"
 LONGEST_VALUE = 100_000
+LONGEST_NAME = 256
+"""Of a check or a column; a check with a longer one is not told of."""
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?|secret|token|credential|cookie|auth|bearer|dsn"
     r"|(api|access|private|account|signing|encryption|shared)[-_. ]?key"
@@ -90,6 +92,24 @@ def schema_text(given: object) -> str | None:
     """The fields of a dataset as JSON, if the schema facet lists them."""
     fields = facet(given, "schema").get("fields")
     return json.dumps(fields, sort_keys=True) if fields else None
+
+
+def assertions(given: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Checks of a dataset by name and column, and whether each passed.
+
+    The specification has them as a facet of an input; producers also write them among
+    the facets of the dataset.
+    """
+    for holder in ("facets", "inputFacets", "outputFacets"):
+        found = given.get(holder)
+        found = found.get("dataQualityAssertions") if isinstance(found, dict) else None
+        told = found.get("assertions") if isinstance(found, dict) else None
+        for entry in _entries(told):
+            name = str(entry.get("name") or entry.get("assertion") or "")
+            column = str(entry.get("column") or "")
+            is_short = max(len(name), len(column)) <= LONGEST_NAME
+            if name and is_short and isinstance(entry.get("success"), bool):
+                yield name, column, entry["success"]
 
 
 def _entries(value: object) -> list[dict[str, Any]]:

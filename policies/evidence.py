@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from policies.evidence_data import DataItem
 from policies.evidence_origins import OriginsItem
 from policies.evidence_signature import ModelSignatureItem
 from policies.predicates.forms import (
@@ -181,6 +182,7 @@ Item = (
     | ArtifactItem
     | OriginsItem
     | ModelSignatureItem
+    | DataItem
 )
 KINDS: Mapping[str, type[Item]] = {
     "model": ModelItem,
@@ -190,6 +192,7 @@ KINDS: Mapping[str, type[Item]] = {
     "artifact": ArtifactItem,
     "origins": OriginsItem,
     "model_signature": ModelSignatureItem,
+    "data": DataItem,
 }
 """Every kind of item, in the order they are shown."""
 _NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
@@ -208,6 +211,7 @@ class Evidence:
     model_signature: ModelSignatureItem = dataclasses.field(
         default_factory=ModelSignatureItem
     )
+    data: DataItem = dataclasses.field(default_factory=DataItem)
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""

@@ -37,6 +37,11 @@ class FactKind(StrEnum):
     DATASET_VERSION = "dataset_version"
     """subject=dataset version, object=dataset, name, digest, location, number=rows,
     text=schema as JSON, strength=reread when the bytes were hashed by the import."""
+    DATA_PROFILE = "data_profile"
+    """subject=dataset version, text=rows and columns as JSON, strength=reread."""
+    ASSERTION = "assertion"
+    """subject=dataset version, object=run that checked, name, status=passed or failed,
+    text=column, if it is about one."""
     COMMIT = "commit"
     """subject=commit, object=repository, name=first line of the message, digest=full
     hash, started=commit time, actor=author, text=JSON list of parents."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError
 from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.gathering_data import data_of
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
@@ -331,6 +332,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         incumbent = incumbent_of(connection, incumbent_key)
         signature = model_signature_of(connection, store, provenance.model)
         origins = origins_of(connection, store, provenance.model, provenance.lineage)
+        data = data_of(connection, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
             f"the files of {version.reference} were never read, so there are no bytes "
@@ -345,6 +347,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         artifact=check_artifact(store, provenance.model),
         origins=origins,
         model_signature=signature,
+        data=data,
     )
 
 

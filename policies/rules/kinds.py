@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from policies.rules import (
+    data_quality,
     files,
     freshness,
     independence,
@@ -24,6 +25,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *timing.KINDS,
         *origins.KINDS,
         *independence.KINDS,
+        *data_quality.KINDS,
         *files.KINDS,
         *freshness.KINDS,
         *model_signed.KINDS,

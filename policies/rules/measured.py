@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 
 from policies.document import Rule
 from policies.evidence import DatasetUse, Evidence, Metric
 from policies.verdict import Node, Verdict
 
+EXACT = Context(prec=10_000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+"""Keeps every digit that a metric or a policy can have, and never raises."""
 SHORTEST_DIGEST = 12
 """Hexadecimal digits by which a policy may name a dataset version."""
 

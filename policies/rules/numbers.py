@@ -10,6 +10,7 @@ from policies.document import FieldValue, Rule
 from policies.evidence import Evidence
 from policies.rules.forms import RuleKind, count, number, text
 from policies.rules.measured import (
+    EXACT,
     SHORTEST_DIGEST,
     label,
     missing,
@@ -75,12 +76,11 @@ def compare(
     if units[0] != units[1]:
         said = f"{units[0] or 'no unit'} against {units[1] or 'no unit'}"
         return node_of(rule, Verdict.UNKNOWN, said, f"{wanted}, in the same unit")
-    better_by = (
-        reference - value if rule.text("better") == "lower" else value - reference
-    )
+    pair = (reference, value) if rule.text("better") == "lower" else (value, reference)
+    better_by = EXACT.subtract(*pair)
     tolerance = rule.number("tolerance") or Decimal(0)
     least = rule.number("better_by")
-    is_met = better_by >= (-tolerance if least is None else least)
+    is_met = better_by >= (EXACT.minus(tolerance) if least is None else least)
     observed = f"{shown(mine)} against {shown(theirs)} of version {incumbent.version}"
     return node_of(rule, yes_if(is_met), observed, wanted)
 

@@ -9,6 +9,7 @@ from policies.document import FieldValue, Rule
 from policies.evidence import Evidence, Metric
 from policies.rules.forms import RuleKind, count, number, text, words
 from policies.rules.measured import (
+    EXACT,
     missing,
     node_of,
     number_of,
@@ -35,7 +36,7 @@ def judge_slice_gap(rule: Rule, evidence: Evidence) -> Node:
     values = _values(rule, evidence, wanted)
     if isinstance(values, Node):
         return values
-    gap = max(values.values()) - min(values.values())
+    gap = EXACT.subtract(max(values.values()), min(values.values()))
     largest = rule.number("largest_gap") or Decimal(0)
     observed = f"{tidy(gap)} ({_listed(rule, evidence)})"
     return node_of(rule, yes_if(gap <= largest), observed, wanted)
@@ -63,8 +64,10 @@ def judge_slice_ratio(rule: Rule, evidence: Evidence) -> Node:
         )
     least = rule.number("at_least") or Decimal(0)
     smallest = min(values.values())
-    observed = f"{tidy(smallest / base)} ({listed})"
-    return node_of(rule, yes_if(smallest >= least * base), observed, wanted)
+    observed = f"{tidy(EXACT.divide(smallest, base))} ({listed})"
+    return node_of(
+        rule, yes_if(smallest >= EXACT.multiply(least, base)), observed, wanted
+    )
 
 
 def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:

@@ -45,6 +45,8 @@ _SUBJECT_OF = {
     FactKind.JOB: "job",
     FactKind.DATASET: "dataset",
     FactKind.DATASET_VERSION: "dataset-version",
+    FactKind.DATA_PROFILE: "dataset-version",
+    FactKind.ASSERTION: "dataset-version",
     FactKind.COMMIT: "commit",
     FactKind.MODEL: "model",
     FactKind.MODEL_VERSION: "model-version",

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}

@@ -29,6 +29,7 @@ from policies.evidence import (
     item_bytes,
     split_metric_name,
 )
+from policies.evidence_data import ColumnProfile, DataCheck, DataItem, DataProfile
 from policies.evidence_origins import (
     Account,
     Collector,
@@ -121,6 +122,24 @@ GOOD = Evidence(
         ),
         collectors=(Collector("s-import", True),),
     ),
+    data=DataItem(
+        (
+            DataProfile(
+                "sha256:" + "1" * 64,
+                100,
+                (
+                    ColumnProfile("id", "int64", 0, 100, "1", "100"),
+                    ColumnProfile("age", "double", 2, 40, "18.5", "90.0"),
+                    ColumnProfile("tags", "list<item: string>", 0, None, "", ""),
+                ),
+            ),
+        ),
+        (
+            DataCheck("sha256:" + "1" * 64, "not_null", "id", True),
+            DataCheck("sha256:" + "1" * 64, "fresh", "", True),
+            DataCheck("sha256:" + "1" * 64, "fresh", "", False),
+        ),
+    ),
     model_signature=ModelSignatureItem(
         is_there=True,
         signed_sha256="5" * 64,
@@ -149,6 +168,7 @@ RULES = {
     "metric": 'metric = "rmse"\nat_most = "55"\nminimum_samples = 100',
     "comparison": 'metric = "rmse"\nbetter = "lower"\ntolerance = "0.5"',
     "slice_gap": 'metric = "rmse"\ncolumn = "sex"\nlargest_gap = "3"',
+    "data_check": 'dataset = "training"\ncheck = "unique"\ncolumn = "id"',
     "slice_ratio": 'metric = "rmse"\ncolumn = "sex"\nat_least = "0.8"',
     "slice_comparison": 'metric = "rmse"\ncolumn = "sex"\nbetter = "lower"\n'
     'tolerance = "0.5"',
