@@ -28,6 +28,7 @@ from policies.trust_root import ServiceKind
 from policies.turning import Turn
 from tests.bench.history import fill
 from tests.bench.log_rows import log_rows
+from tests.bench.policy_rows import policy_rows
 from tests.bench.promotions import write_promotions
 from tests.bench.stores import store_rows
 from tests.bench.table import REPEATS, Row, environment, seconds
@@ -45,7 +46,7 @@ def main() -> None:
         folder = Path(name)
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
         rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
-        rows += store_rows(demo, folder)
+        rows += [*store_rows(demo, folder), *policy_rows()]
         rows += [*import_rows(folder), *audit_rows(demo, folder), *later_rows()]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):
@@ -196,7 +197,7 @@ def backtest_row(store: OpenStore) -> Row:
     """A stricter policy against every decision in a log of many promotions."""
     (policy,) = (p for p in store.policies(store.state()) if p.id == DECIDING)
     text = store.objects.get(policy.digest).decode()
-    stricter = text.replace('largest_gap = "3.0"', 'largest_gap = "0.1"')
+    stricter = text.replace('at_most = "55.0"', 'at_most = "1.0"')
     started = time.perf_counter()
     found = backtest(store, read_policy(stricter.encode()))
     taken = time.perf_counter() - started
