@@ -97,10 +97,12 @@ def _lines(found: Backtest, *, is_each: bool) -> Iterator[str]:
             yield from _request_lines(retried, is_each=is_each)
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrapped(text: str, *, indent: int = 0) -> list[str]:
     from textwrap import wrap
 
-    return wrap(one_line(text), 80)
+    return wrap(
+        one_line(text), 80, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
 
 
 def _request_lines(retried: Retried, *, is_each: bool) -> Iterator[str]:
@@ -119,7 +121,8 @@ def _request_lines(retried: Retried, *, is_each: bool) -> Iterator[str]:
         yield one_line(f"  {rule.rule}: {_change(rule)}")
         for name in ("wanted", "observed", "why"):
             if getattr(rule, name) and rule.after is not Verdict.YES:
-                yield one_line(f"    {name + ':':9} {getattr(rule, name)}")
+                text = f"    {name + ':':9} {getattr(rule, name)}"
+                yield from _wrapped(text, indent=14)
 
 
 def _change(rule: TurnedRule) -> str:

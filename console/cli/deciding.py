@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.output import plain, say, show, show_json, show_table
+from console.cli.files import write_whole
+from console.cli.output import json_text, plain, say, show, show_json, show_table
 from console.rendering import printable
 from console.services import promoting, reviewing, signoff
 from console.services.configuration import DEFAULT_ENVIRONMENT
@@ -15,6 +16,8 @@ from console.services.judging import Judged
 from console.services.problems import Misuse
 from policies.predicates import Decision, OutcomeKind
 from policies.verdict import exit_code, tree_lines
+
+GATE_FORMATS = ("table", "json", "junit", "sarif", "markdown", "vsa")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,7 +69,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="hash the bytes in DIR, not at their registered place",
     )
     _max_age(parser)
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--format", choices=GATE_FORMATS, default="table")
+    parser.add_argument(
+        "--out", metavar="FILE", help="write that format to FILE, show the table"
+    )
+    parser.add_argument("--key", metavar="KEY", help="sign the vsa with it")
     parser.set_defaults(handler=gate, decides=True)
 
 
@@ -217,6 +224,8 @@ def promote(context: Context) -> int:
 def gate(context: Context) -> int:
     """`gate`"""
     arguments = context.arguments
+    if arguments.key and arguments.format != "vsa":
+        raise Misuse("--key signs a summary", hint="Give it with --format vsa.")
     judged: Judged = promoting.gate(
         context.store,
         arguments.reference,
@@ -224,17 +233,55 @@ def gate(context: Context) -> int:
         arguments.env,
         artifact_folder=arguments.artifact,
     )
-    code = exit_code(judged.tree)
-    if arguments.format == "json":
-        show_json(
-            "gate",
-            verdict=judged.tree.verdict,
-            exit_code=code,
-            judged_at=plain(judged.judged_at),
-            log_position=judged.position,
-            policy=judged.policy.digest if judged.policy else "",
-            tree=judged.tree.to_json(),
-        )
+    if arguments.out:
+        show(_gate_table(judged))
+        told = _gate_as(context, judged)
+        write_whole(Path(arguments.out), told.encode(errors="backslashreplace"))
+        say(f"Wrote {arguments.out}.")
     else:
-        show("\n".join(printable(line) for line in tree_lines(judged.tree)))
-    return code
+        show(_gate_as(context, judged))
+    return exit_code(judged.tree)
+
+
+def _gate_table(judged: Judged) -> str:
+    return "\n".join(printable(line) for line in tree_lines(judged.tree)) + "\n"
+
+
+def _gate_as(context: Context, judged: Judged) -> str:
+    """The verdict in the format that was asked for."""
+    form = context.arguments.format
+    if form == "table":
+        return _gate_table(judged)
+    if form == "json":
+        return _gate_json(judged)
+    if form == "vsa":
+        return _gate_summary(context, judged)
+    from console.reports import gate_files
+
+    return {
+        "junit": gate_files.junit,
+        "sarif": gate_files.sarif,
+        "markdown": gate_files.markdown,
+    }[form](judged)
+
+
+def _gate_json(judged: Judged) -> str:
+    return json_text(
+        "gate",
+        verdict=judged.tree.verdict,
+        exit_code=exit_code(judged.tree),
+        judged_at=plain(judged.judged_at),
+        log_position=judged.position,
+        policy=judged.policy.digest if judged.policy else "",
+        tree=judged.tree.to_json(),
+    )
+
+
+def _gate_summary(context: Context, judged: Judged) -> str:
+    from console.reports.verification_summary import signed_summary, summary_payload
+
+    arguments, store = context.arguments, context.store
+    payload = summary_payload(store, judged, arguments.to, arguments.env)
+    if arguments.key:
+        payload = signed_summary(store, payload, context.key_address())
+    return payload.decode() + "\n"

@@ -34,10 +34,15 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show_json(command: str, **values: object) -> None:
     """Print one versioned object."""
+    show(json_text(command, **values))
+
+
+def json_text(command: str, **values: object) -> str:
+    """One versioned object."""
     body = {"schema": f"countersign/{command}/v1"} | {
         name: plain(value) for name, value in values.items()
     }
-    show(json.dumps(body, indent=2, ensure_ascii=True))
+    return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
 
 def plain(value: object) -> Any:

@@ -17,12 +17,15 @@ from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
 from console.reports.demands import Demands
 from console.reports.verification import verify_file
+from console.services.backtesting import backtest
 from console.services.checkpoints import make_checkpoint
 from console.services.demonstration import Demonstrated, run_demonstration
 from console.services.importing import import_address
-from console.services.opened import wall_clock
+from console.services.opened import OpenStore, wall_clock
 from console.services.signing import act_as_service
+from policies.document_reading import read_policy
 from policies.trust_root import ServiceKind
+from policies.turning import Turn
 from tests.bench.history import fill
 from tests.bench.log_rows import log_rows
 from tests.bench.policy_rows import policy_rows
@@ -33,6 +36,7 @@ from tests.contract.mlflow_server import running
 from tests.worlds import new_world
 
 RUNS = int(os.environ.get("COUNTERSIGN_BENCH_RUNS", "20000"))
+DECIDING = "diabetes-production"
 PROMOTIONS = int(os.environ.get("COUNTERSIGN_BENCH_PROMOTIONS", "500"))
 
 
@@ -185,7 +189,27 @@ def audit_rows(demo: Demonstrated, folder: Path) -> list[Row]:
             f"{verified:.1f} s",
             f"10,000 would take {verified * rate:.0f} s",
         ),
+        backtest_row(store),
     ]
+
+
+def backtest_row(store: OpenStore) -> Row:
+    """A stricter policy against every decision in a log of many promotions."""
+    (policy,) = (p for p in store.policies(store.state()) if p.id == DECIDING)
+    text = store.objects.get(policy.digest).decode()
+    stricter = text.replace('at_most = "55.0"', 'at_most = "1.0"')
+    started = time.perf_counter()
+    found = backtest(store, read_policy(stricter.encode()))
+    taken = time.perf_counter() - started
+    if found.count(Turn.REFUSED) < PROMOTIONS:
+        raise SystemExit("the stricter policy refuses too few promotions")
+    count = len(found.retried)
+    return Row(
+        f"policy backtest, {count} requests",
+        "10,000 <= 60 s",
+        f"{taken:.1f} s",
+        f"10,000 would take {taken * 10_000 / count:.0f} s; every signature verified",
+    )
 
 
 def later_rows() -> list[Row]:

@@ -10,13 +10,21 @@ from pathlib import Path
 import pytest
 
 from console.cli import main
-from console.services.backtesting import Backtest, Span, backtest
+from console.services.backtesting import Backtest, Retried, Span, backtest
 from console.services.demonstration import Demonstrated
 from console.services.founding import activate_policy
 from console.services.opened import OpenStore
-from console.services.signing import act_as_person
+from console.services.reviewing import find_request, review_sheet
+from console.services.signing import Acting, act_as_person
+from console.services.signoff import (
+    answer_request,
+    find_version,
+    request_transition,
+    withdraw,
+)
 from policies.document_reading import read_policy
 from policies.evidence_reading import read_manifest
+from policies.predicates import Decision
 from policies.turning import Turn
 from policies.verdict import Verdict
 from tests.conftest import REPOSITORY
@@ -104,14 +112,8 @@ def test_only_requests_of_the_time_asked_for_are_judged(demo_store: OpenStore) -
 def test_a_policy_put_in_force_later_judges_the_past_as_it_was(
     demo_store: OpenStore,
 ) -> None:
-    dana = act_as_person(
-        demo_store,
-        demo_store.state(),
-        str(demo_store.places.keys / "dana.pem"),
-        lambda _: None,
-    )
     before = tried(demo_store, STRICTER)
-    activate_policy(demo_store, dana, STRICTER.encode())
+    activate_policy(demo_store, act(demo_store, "dana"), STRICTER.encode())
     assert turns(tried(demo_store, STRICTER)) == turns(before)
 
 
@@ -128,6 +130,80 @@ def test_nothing_is_written_and_evidence_is_read_once(
     size = demo_store.index.size
     assert len(tried(demo_store, STRICTER).retried) == len(read)
     assert demo_store.catch_up() == size
+
+
+def act(store: OpenStore, name: str) -> Acting:
+    path = str(store.places.keys / f"{name}.pem")
+    return act_as_person(store, store.state(), path, lambda _: None)
+
+
+def asked_in_europe(store: OpenStore) -> str:
+    """A request that is open, in an environment of its own."""
+    version = find_version(store, "model:diabetes-progression@2")
+    made = request_transition(
+        store, act(store, "ana"), version, "production", "eu", "because"
+    )
+    return made.appended.statement_id
+
+
+def approve(store: OpenStore, request: str, *names: str) -> None:
+    for name in names:
+        sheet = review_sheet(
+            store, find_request(store, request, store.state()), store.state()
+        )
+        answer_request(store, act(store, name), sheet, Decision.APPROVE, "read it")
+
+
+def in_europe(found: Backtest) -> Retried:
+    (only,) = [r for r in found.retried if r.transition.endswith("in eu")]
+    return only
+
+
+WITHOUT_RISK = POLICY.replace("version = 1", "version = 2").partition(
+    '[[approvals]]\nrole = "risk"'
+)[0]
+
+
+def test_an_approval_fewer_lets_a_waiting_request_pass(demo_store: OpenStore) -> None:
+    approve(demo_store, asked_in_europe(demo_store), "vera")
+    found = tried(demo_store, WITHOUT_RISK)
+    assert in_europe(found).turn is Turn.PASSES
+    assert [(c.rule, c.passes) for c in found.by_rule()] == [
+        ("approval by 1 x risk", 1)
+    ]
+    assert found.exit_code == 0
+
+
+def test_a_withdrawn_request_is_judged_with_the_answers_it_had(
+    demo_store: OpenStore,
+) -> None:
+    request = asked_in_europe(demo_store)
+    approve(demo_store, request, "vera")
+    text = f"request:{request[:12]}"
+    withdraw(demo_store, act(demo_store, "ana"), text, "another time")
+    withdrawn = demo_store.index.size - 1
+    found = in_europe(tried(demo_store, WITHOUT_RISK))
+    assert (found.position, found.turn) == (withdrawn, Turn.PASSES)
+
+
+def test_an_approval_nobody_was_asked_for_is_a_refusal(demo_store: OpenStore) -> None:
+    more = POLICY + '\n[[approvals]]\nrole = "legal"\ncount = 1\n'
+    found = tried(demo_store, more + "expires_after_days = 30\n")
+    assert turns(found)["6"] is Turn.REFUSED
+    assert [c.rule for c in found.by_rule()] == ["approval by 1 x legal"]
+
+
+def test_answers_that_were_stale_for_a_changed_policy_count_under_the_one_tried(
+    demo_store: OpenStore,
+) -> None:
+    request = asked_in_europe(demo_store)
+    approve(demo_store, request, "vera", "rik")
+    activate_policy(demo_store, act(demo_store, "dana"), STRICTER.encode())
+    changed = demo_store.index.size
+    found = in_europe(tried(demo_store, POLICY))
+    assert found.position < changed
+    assert found.turn is Turn.SAME
+    assert found.after.verdict is Verdict.YES
 
 
 @pytest.fixture
