@@ -16,7 +16,7 @@ from policies.predicates.records import (
     ModelRecordChange,
     Waiver,
 )
-from policies.predicates.upkeep import Erasure, Recovery
+from policies.predicates.upkeep import ErasedKind, Erasure, Recovery
 from policies.statements import Statement
 from policies.topics import (
     TRUST,
@@ -57,12 +57,13 @@ def record_topics(statement: Statement) -> tuple[str, ...]:
         case DeploymentOutcome(model=model):
             return (model_topic(model),)
         case Erasure(object=digest, reason=reason, replacement=replacement):
-            kept = (kept_topic(replacement),) if replacement else ()
+            kind = ErasedKind.LINEAGE_BATCH
+            batch = (erasable_topic(replacement, kind),) if replacement else ()
             return (
                 UPKEEP,
                 erased_topic(digest),
                 erasable_topic(reason, "reason"),
-                *kept,
+                *batch,
             )
         case Recovery(reason=reason):
             return (TRUST, UPKEEP, erasable_topic(reason, "reason"))

@@ -29,9 +29,7 @@ class CommittedBatches:
         predicate = statement.predicate
         if not isinstance(predicate, LineageBatch):
             raise StoreDamaged(f"entry {index} commits no batch of facts")
-        digest = predicate.batch
-        for erasure in self._store.index.on_topics(erased_topic(digest)):
-            digest = self._replacement(erasure.index) or digest
+        digest = self._in_place_of(predicate.batch)
         rows = predicate.rows if digest == predicate.batch else None
         return CommittedBatch(predicate.source, digest, rows)
 
@@ -41,6 +39,21 @@ class CommittedBatches:
             entry.index >= index and self._replacement(entry.index)
             for entry in self._store.index.on_topics(UPKEEP)
         )
+
+    def _in_place_of(self, digest: str) -> str:
+        """The batch that counts now for one: what took its place may be replaced too.
+
+        Later erasures replace earlier ones, so following them comes to an end.
+        """
+        after = -1
+        while True:
+            for erasure in reversed(self._store.index.on_topics(erased_topic(digest))):
+                replacement = self._replacement(erasure.index)
+                if erasure.index > after and replacement:
+                    digest, after = replacement, erasure.index
+                    break
+            else:
+                return digest
 
     def _replacement(self, index: int) -> str:
         """Digest of the batch that an erasure puts in place of one, or empty."""

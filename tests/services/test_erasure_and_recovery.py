@@ -262,3 +262,16 @@ def test_truncation_is_noticed_by_a_machine_whose_index_is_whole(
     (world.folder / "store" / entry_path(last)).unlink()
     with pytest.raises(StoreDamaged, match="has seen"):
         world.store.catch_up()
+
+
+def test_facts_about_a_second_thing_in_the_same_batch_go_as_well(world: World) -> None:
+    dana, names = world.people["dana"], [f"run:mlflow/{n}" for n in range(3)]
+    world.tell(*(Fact(kind=FactKind.RUN, subject=name, name=name) for name in names))
+    erase_facts(world.store, dana, names[1], "asked")
+    (between,) = erase_facts(world.store, dana, names[2], "asked")
+    assert world.store.objects.find(between.digest) is None, "it named the second run"
+    world.store.projection.catch_up()
+    with world.store.projection.reading() as connection:
+        rows = connection.execute("SELECT subject FROM run").fetchall()
+    assert rows == [(names[0],)]
+    assert verify_log(world.store, deep=True).problems == ()
