@@ -42,6 +42,8 @@ class FileDigest:
     path: Text
     sha256: Digest
     size: Count
+    format: Text = ""
+    """How the MLmodel file says that it is loaded, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class FactKind(StrEnum):
     """subject=model version, name=path, digest, number=size in bytes."""
     SIGNATURE = "signature"
     """subject=model version, text=MLmodel signature as JSON (inputs and outputs)."""
+    FORMAT = "format"
+    """subject=model version, name=path, text=format that the MLmodel file says."""
     MODEL_SIGNATURE = "model_signature"
     """subject=model version, text=the file with the signature over the model."""
     ALIAS = "alias"

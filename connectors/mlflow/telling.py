@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import ConnectorError
-from connectors.mlflow.mlmodel import read_signature
+from connectors.mlflow.mlmodel import read_formats, read_signature
 from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
     DatasetInputRow,
@@ -228,11 +228,13 @@ class MlflowSource(NamedSource):
             data = self.artifacts.read(
                 location, _MLMODEL, at_most=LARGEST_MLMODEL_BYTES
             )
-            text = read_signature(data)
+            text, formats = read_signature(data), read_formats(data)
         except ConnectorError as problem:
             yield _violation(key, "MLmodel not readable", str(problem))
         else:
             yield Fact(kind=FactKind.SIGNATURE, subject=key, text=text)
+            for path, told in formats.items():
+                yield Fact(kind=FactKind.FORMAT, subject=key, name=path, text=told)
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""

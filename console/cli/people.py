@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from console.cli.authoring import add_author_commands
+from console.cli.backtesting import add_backtest
 from console.cli.context import Context
 from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
@@ -48,6 +49,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("new", metavar="NEW")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_diff)
+    add_backtest(policies)
     parser = policies.add_parser("list", help="the policies in force")
     parser.add_argument(
         "--all", action="store_true", help="every version, and what waits for whom"

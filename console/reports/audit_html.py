@@ -113,6 +113,7 @@ def _promotion(promotion: dict[str, Any]) -> str:
             ),
             "<h4>Signatures</h4>",
             _answers(promotion["answers"]),
+            _waivers(promotion["waivers"]),
             "<h4>Verdict, judged again from the evidence in this file</h4>",
             _table(
                 ("rule", "verdict", "observed", "wanted"),
@@ -180,6 +181,25 @@ def _answers(answers: list[dict[str, Any]]) -> str:
             for a in answers
         ),
     )
+
+
+def _waivers(waivers: list[dict[str, Any]]) -> str:
+    if not waivers:
+        return ""
+    rows = [
+        (
+            w["name"],
+            ", ".join(w["rules"]),
+            w["role"],
+            w["at"],
+            w["expires"],
+            w["reason"],
+            w["entry"],
+        )
+        for w in waivers
+    ]
+    columns = ("name", "rules", "role", "at (claimed)", "until", "reason", "entry")
+    return "<h4>Waivers</h4>" + _table(columns, rows)
 
 
 def _requests(requests: list[dict[str, Any]]) -> str:

@@ -257,7 +257,28 @@ def _request(
         "evidence": request.evidence,
         "review": request.review,
         "answers": _answers(store, state, record),
+        "waivers": _waivers(store, state, record),
     }
+
+
+def _waivers(
+    store: OpenStore, state: TrustState, request: RequestRecord
+) -> list[dict[str, Any]]:
+    """Who took responsibility for rules that are not met, as they signed it."""
+    return [
+        {
+            "entry": entry.index,
+            "statement": entry.id,
+            "person": entry.statement.by,
+            "name": _name(store, state, entry.statement.by),
+            "at": entry.statement.at,
+            "role": waiver.role,
+            "rules": list(waiver.rules),
+            "reason": read_words(store, waiver.reason),
+            "expires": waiver.expires,
+        }
+        for entry, waiver in request.waivers
+    ]
 
 
 def _promotion(
@@ -294,6 +315,11 @@ def _promotion(
             answer
             for answer in _answers(store, state, request)
             if answer["entry"] < holder.intent.index
+        ],
+        "waivers": [
+            waiver
+            for waiver in _waivers(store, state, request)
+            if waiver["entry"] < holder.intent.index
         ],
         "review_text": _text(store, request.request.review),
     }

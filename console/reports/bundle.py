@@ -6,9 +6,12 @@ made again from those, so verification makes the whole file again and compares b
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +163,20 @@ def export_audit(store: OpenStore, scope: Scope, checkpoint: bytes) -> bytes:
         for batch in unusable_batches(store)
     )
     parameters = Parameters(created, scope, unusable_batches=unusable)
-    return write_zip(bundle_files(WholeLog(store), parameters, checkpoint))
+    with store.objects.remembering(), _collector_resting():
+        return write_zip(bundle_files(WholeLog(store), parameters, checkpoint))
+
+
+@contextlib.contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Nothing made for the file refers to itself; looking for such takes long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _pretty(value: dict[str, Any]) -> bytes:

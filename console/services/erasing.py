@@ -25,9 +25,11 @@ def erase_facts(
         Misuse: no batch speaks of it.
         StoreRefused: the signer may not.
     """
-    done = []
+    from console.services.committed_batches import CommittedBatches
+
+    done, batches = [], CommittedBatches(store)
     for entry in store.index.on_topics(LINEAGE):
-        digest = store.batch_at(entry.index).digest
+        digest = batches.batch_at(entry.index).digest
         replacement = _without(store.objects, digest, subject)
         if replacement is not None:
             written = store.objects.put(replacement)

@@ -13,10 +13,11 @@ from console.services.judging import (
     judge_standing,
     model_record,
 )
+from console.services.next_steps import step_of_check, step_of_quorum, step_of_rule
 from console.services.opened import OpenStore
 from console.services.policy_history import document
 from console.services.problems import Refusal
-from console.services.signers_known import who_could_sign, with_role
+from console.services.signers_known import with_role
 from console.services.signoff import find_version
 from policies.authoring.changes import policy_changes
 from policies.document import Policy, Quorum, select_policy
@@ -141,11 +142,11 @@ def _points(question: Question, tree: Node) -> Iterator[Point]:
         if node.rule in rules:
             rule = rules[node.rule]
             asks = RULE_KINDS[rule.kind].asks(rule)
-            yield _point(node, asks, rule.why, _step_of_rule(question, node))
+            yield _point(node, asks, rule.why, step_of_rule(question, node))
         elif node.rule in quorums:
             yield _approval(question, node, quorums[node.rule])
         else:
-            yield _point(node, node.wanted, "", node.why)
+            yield _point(node, node.wanted, "", step_of_check(question, node))
 
 
 def _judged_nodes(tree: Node, rules: Collection[str]) -> Iterator[Node]:
@@ -179,42 +180,15 @@ def _lacking(node: Node) -> str:
 
 
 def _approval(question: Question, node: Node, quorum: Quorum) -> Point:
-    request = question.request
     asks = f"{quorum.count} who hold the role {quorum.role}"
     if quorum.exclude:
         asks += f", not the {' or '.join(quorum.exclude)}"
     if node.verdict is Verdict.YES or question.is_held:
         return _point(node, asks, "", "")
-    could = who_could_sign(
-        question.store,
-        question.state,
-        quorum,
-        (question.version.model, question.transition.environment),
-        question.evidence,
-        request,
-    )
-    step = (
-        f"countersign approve {question.asked} --role {quorum.role} --reason TEXT"
-        if request
-        else ""
-    )
-    if not could:
-        step = (
-            "nobody else may sign: grant the role to somebody, with "
-            f"countersign key enrol OFFER --role {quorum.role}"
-        )
+    step, could = step_of_quorum(question, node, quorum)
     return Point(
         node.rule, _STANDING[node.verdict], asks, node.observed, "", step, could
     )
-
-
-def _step_of_rule(question: Question, node: Node) -> str:
-    """What to do about a rule that is not met."""
-    if any(leaf.can_settle for leaf in node.leaves()):
-        return f"countersign gate {question.target} --artifact DIR"
-    if node.verdict is Verdict.UNKNOWN:
-        return "record it (docs/logging.md), then: countersign import SOURCE"
-    return "only another version can meet it: countersign models"
 
 
 def _next_of_all(question: Question, points: tuple[Point, ...]) -> str:

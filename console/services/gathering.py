@@ -63,7 +63,8 @@ def provenance_of(
 ) -> Provenance:
     """What the record says a version is and where it came from."""
     files = tuple(
-        FileDigest(f.path, f.sha256, f.size) for f in files_of(connection, version.key)
+        FileDigest(f.path, f.sha256, f.size, f.format)
+        for f in files_of(connection, version.key)
     )
     signature = signature_of(connection, version.key)
     model = ModelItem(

@@ -14,6 +14,7 @@ from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
+from console.services.stage_history import stages_held
 from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
@@ -90,6 +91,8 @@ def judge_request(
     copy: Copy | None = None,
     known: TrustState | None = None,
     waivers_until: datetime | None = None,
+    evidence: Evidence | None = None,
+    instead: Sequence[Policy] | None = None,
 ) -> Judged:
     """The verdict on a request: its policy, evidence, votes, and its bytes now.
 
@@ -98,12 +101,16 @@ def judge_request(
     with a `copy` they are read there.
     `known` is the state that says which keys were stolen; by default `state`. With
     `waivers_until` the waivers it rests on, or their renewals, must last until then.
+    `evidence` is the request's, to callers that have read it already. `instead` stands
+    for the policies in force, as if it had when the request was made: nobody has
+    endorsed it, and answers given under another policy count.
     """
     request, known = record.request, known or state
-    evidence = evidence_of(store, record)
+    evidence = evidence or evidence_of(store, record)
+    in_force = store.policies(state) if instead is None else instead
     name = split_key(request.model)[1][-1]
     try:
-        policy = select_policy(store.policies(state), name, request.transition)
+        policy = select_policy(in_force, name, request.transition)
     except MalformedPolicy as problem:
         tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
         return Judged(tree, None, evidence, position, now)
@@ -116,11 +123,13 @@ def judge_request(
             location=copy.location if copy else "",
         )
         evidence = replace(evidence, artifact=artifact)
-    stale = _staleness(record, evidence, policy, holder_key)
+    asked_under = request.policy if instead is None else policy.digest
+    stale = _staleness(asked_under, evidence, policy, holder_key)
     votes = _votes(store, record, (state, known), position, stale, policy)
     context = replace(
         _context(record, evidence, state, now),
         readings=readings_of(store, record, (state, known), position),
+        held=stages_held(store, record, policy, known, position),
     )
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)
@@ -132,11 +141,12 @@ def judge_request(
         renewed = waiver_votes(store, record, policy, stale, until)
         again = evaluate(policy, evidence, votes, context, renewed)
         lasting.append(_waivers_last(judged, again))
+    documents = (state.root_digest, *(() if instead else (policy.digest,)))
     tree = all_of(
         f"{name} {evidence.model.version}: {request.transition}",
         [
             _root_in_force(state, now),
-            _no_stolen_key([record.entry], (state.root_digest, policy.digest), known),
+            _no_stolen_key([record.entry], documents, known),
             *_frozen_checks(record, evidence, policy, holder_key),
             *judged.children,
             *lasting,
@@ -299,9 +309,9 @@ def _short(version_key: str) -> str:
 
 
 def _staleness(
-    record: RequestRecord, evidence: Evidence, policy: Policy, holder_key: str
+    asked_under: str, evidence: Evidence, policy: Policy, holder_key: str
 ) -> str:
-    if policy.digest != record.request.policy:
+    if policy.digest != asked_under:
         return f"the policy is now {policy.id} version {policy.version}"
     if evidence.incumbent.version_key != holder_key:
         return "the stage is held by another version now"

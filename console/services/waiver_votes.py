@@ -70,7 +70,7 @@ def _vote(
     person = (moment.known if is_later else moment.state).people.get(entry.statement.by)
     ends = waiver_ends(entry, waiver, policy)
     until = f"{ends:%Y-%m-%d %H:%M} UTC"
-    if waiver.policy != policy.digest:
+    if waiver.policy != record.request.policy:
         stale = "waived under another policy"
     if moment.now >= ends:
         stale = f"the waiver ended {until}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from policies.authoring.cases import (
@@ -13,6 +13,7 @@ from policies.authoring.cases import (
     FACT_FIELDS,
     FACT_TABLES,
     SIGNED,
+    WAIVED,
     Case,
     CasesFile,
 )
@@ -22,6 +23,7 @@ from policies.authoring.fact_tables import (
     forgotten,
     moment,
 )
+from policies.authoring.fitting import read_for, signed_for
 from policies.authoring.good_facts import (
     empty_stage,
     evaluated_on,
@@ -34,8 +36,9 @@ from policies.document import Policy
 from policies.evidence import Evidence, Metric, MetricsItem, split_metric_name
 from policies.predicates import Decision
 from policies.rules.context import Context
-from policies.rules.forms import number, text, time
+from policies.rules.forms import number, text, time, words
 from policies.rules.people import Vote
+from policies.rules.waiving import WaiverVote
 from policies.table_reading import Span
 from policies.verdict import Verdict
 
@@ -72,12 +75,18 @@ class _Reader:
         self._span: Span = self._tables.everywhere
 
     def cases(self) -> tuple[Case, ...]:
-        good = _Facts(good_evidence(), good_context(moment(DEFAULT_TIME)))
+        good = _Facts(
+            signed_for(good_evidence(), self._policy),
+            read_for(good_context(moment(DEFAULT_TIME)), self._policy),
+        )
         first = self._starts[0] if self._starts else self._tables.everywhere[1]
         self._span = (0, first)
         if "good" in self._raw:
             table = self._table(self._raw, "good")
             self._tables.known(table, (*FACT_FIELDS, *FACT_TABLES), self._span)
+            if "at" in table:
+                written = str(self._tables.value(table, "at", time(), self._span))
+                good = replace(good, context=good_context(self._moment(written, "at")))
             good = self._facts(good, table)
         found = self._tables.tables(self._raw, "cases")
         cases = tuple(self._case(good, t, number) for number, t in enumerate(found))
@@ -95,7 +104,7 @@ class _Reader:
             self._span = (self._starts[number], later[number])
         else:
             self._span = self._tables.everywhere
-        known = (*CASE_FIELDS, *FACT_FIELDS, *FACT_TABLES, "rules", "votes")
+        known = (*CASE_FIELDS, *FACT_FIELDS, *FACT_TABLES, "rules", "votes", "waivers")
         self._tables.known(table, known, self._span)
         head = self._tables.fields(table, CASE_FIELDS, self._span, of="a case")
         facts = self._facts(good, table)
@@ -104,6 +113,7 @@ class _Reader:
             line=self._span[0] + 1,
             evidence=facts.evidence,
             votes=self._votes(table, facts.context.now),
+            waivers=self._waivers(table, facts.context.now),
             context=facts.context,
             verdict=Verdict(str(head["verdict"])),
             rules=self._rules(table),
@@ -160,7 +170,33 @@ class _Reader:
         found = self._tables.tables(table, "votes")
         return tuple(self._vote(vote, n, now) for n, vote in enumerate(found, 1))
 
-    def _vote(self, table: Mapping[str, object], place: int, now: datetime) -> Vote:
+    def _waivers(
+        self, table: Mapping[str, object], now: datetime
+    ) -> tuple[WaiverVote, ...]:
+        found = self._tables.tables(table, "waivers") if "waivers" in table else []
+        return tuple(self._waiver(one, n, now) for n, one in enumerate(found, 1))
+
+    def _waiver(
+        self, table: Mapping[str, object], place: int, now: datetime
+    ) -> WaiverVote:
+        terms = self._policy.waivers
+        if terms is None:
+            self._refuse("the policy lets nobody waive a rule", "waivers")
+        said = {"role": terms.role, **table}
+        named = self._tables.value(said, WAIVED, words(needed=True), self._span)
+        said.pop(WAIVED, None)
+        limit = timedelta(days=terms.longest_days)
+        vote = self._vote(said, place, now, limit)
+        until = "" if vote.expires is None else f"{vote.expires:%Y-%m-%d %H:%M} UTC"
+        return WaiverVote(named if isinstance(named, tuple) else (), vote, until)
+
+    def _vote(
+        self,
+        table: Mapping[str, object],
+        place: int,
+        now: datetime,
+        limit: timedelta | None = None,
+    ) -> Vote:
         said = dict(table)
         signed = now
         if SIGNED in said:
@@ -178,7 +214,7 @@ class _Reader:
             holds_role=True,
             decision=Decision.APPROVE,
             index=place,
-            expires=expiry(self._policy, role, signed),
+            expires=signed + limit if limit else expiry(self._policy, role, signed),
         )
         return self._changed(plain, said)
 

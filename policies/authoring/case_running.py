@@ -43,7 +43,7 @@ class CaseResult:
 
 def run_case(case: Case, policy: Policy) -> CaseResult:
     """Judge a case."""
-    tree = evaluate(policy, case.evidence, case.votes, case.context)
+    tree = evaluate(policy, case.evidence, case.votes, case.context, case.waivers)
     found = {name: n.verdict.value for name, n in verdicts_of(tree).items()}
     return CaseResult(case.name, case.line, tuple(_differences(case, tree)), found)
 

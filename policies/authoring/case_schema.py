@@ -11,7 +11,7 @@ from policies.authoring.schema import DIALECT, JsonSchema, field_schema, table_s
 from policies.evidence import KINDS
 from policies.predicates.forms import object_schema
 from policies.rules.context import Context
-from policies.rules.forms import Field, count, number, text, time
+from policies.rules.forms import Field, count, number, text, time, words
 from policies.rules.people import Vote
 from policies.verdict import Verdict
 
@@ -22,7 +22,8 @@ def cases_schema() -> JsonSchema:
     case = table_schema(cases.CASE_FIELDS)
     case["properties"] |= facts | {
         "rules": _named(text(*Verdict)),
-        "votes": {"type": "array", "items": _vote()},
+        "votes": {"type": "array", "items": _vote(needed=("person", "role"))},
+        "waivers": {"type": "array", "items": _waiver()},
     }
     return {
         "$schema": DIALECT,
@@ -79,11 +80,17 @@ def _without_required(schema: Any) -> Any:
     return schema
 
 
-def _vote() -> JsonSchema:
+def _vote(*, needed: tuple[str, ...]) -> JsonSchema:
     vote = _record(Vote)
     vote["properties"][cases.SIGNED] = field_schema(time())
-    vote["required"] = ["person", "role"]
+    vote["required"] = list(needed)
     return vote
+
+
+def _waiver() -> JsonSchema:
+    waiver = _vote(needed=("person", cases.WAIVED))
+    waiver["properties"][cases.WAIVED] = field_schema(words())
+    return waiver
 
 
 def _record(declared: type) -> JsonSchema:

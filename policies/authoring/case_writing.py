@@ -13,6 +13,7 @@ from typing import NamedTuple
 from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import WHOLE, verdicts_of
 from policies.authoring.cases import SCHEMA, Case, open_cases
+from policies.authoring.good_facts import in_order
 from policies.document import Policy, Rule
 from policies.rules import evaluate
 from policies.verdict import Verdict
@@ -25,6 +26,7 @@ _HEAD = """\
 """
 
 
+_TRAIN, _EVALUATION = ("sha256:" + digit * 64 for digit in "56")
 _ONE, _TWO = ('"' + digit * 64 + '"' for digit in "12")
 _SAME = f'digest = "sha256:{"9" * 64}", strength = "declared"'
 SPOILED = (
@@ -52,6 +54,22 @@ SPOILED = (
         f'    {{ path = "model", registered = {_ONE}, found = {_TWO} }},',
         "]",
     ),
+    ("the model is not signed", "evidence.model_signature.is_there = false"),
+    (
+        "no image was recorded and no lock file",
+        'unrecorded = ["origins.image_digest", "lineage.lock_digest"]',
+    ),
+    (
+        "somebody told of the run by hand",
+        'evidence.origins.collectors = [{ id = "somebody", is_service = false }]',
+    ),
+    (
+        "what it was measured on went into its training",
+        "evidence.origins.derivations = [",
+        f'    {{ run = "leak", read = ["{_EVALUATION}"], wrote = ["{_TRAIN}"] }},',
+        "]",
+    ),
+    ("all of it is ten years old", 'context.now = "2040-01-01T12:00:00Z"'),
     ("the artifact cannot be read", "evidence.artifact.is_readable = false"),
     ("nobody knows who ran the training", "context.trainers = []"),
     ("nobody knows who wrote the code", "context.authors = []"),
@@ -84,7 +102,7 @@ def write_cases(policy: Policy, policy_path: str) -> str:
 
 def _unmet(policy: Policy, case: Case) -> dict[str, Verdict]:
     """What a case does not meet, the whole first; nothing where it is met."""
-    tree = evaluate(policy, case.evidence, case.votes, case.context)
+    tree = evaluate(policy, case.evidence, case.votes, case.context, case.waivers)
     found = {WHOLE: tree.verdict} | {
         name: node.verdict for name, node in verdicts_of(tree).items()
     }
@@ -150,7 +168,7 @@ def _by_one(policy: Policy) -> str:
     """Votes of the same person in each role."""
     votes = [
         f'{{ person = "somebody", role = {_text(quorum.role)} }}'
-        for quorum in policy.quorums
+        for quorum in in_order(policy)
     ]
     return f"votes = [{', '.join(votes)}]"
 
@@ -169,6 +187,8 @@ def _measured(policy: Policy) -> dict[str, _Measured]:
             bound = _value(rule) if "column" not in rule.fields else ""
             rows = max(before.rows, rule.count("minimum_samples"))
             found[name] = _Measured(_tighter(rule, before.value, bound), rows)
+    if any("metrics" in rule.names("require") for rule in policy.rules):
+        found = found or {"accuracy": _Measured("1", DEFAULT_ROWS)}
     return found
 
 

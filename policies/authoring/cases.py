@@ -16,6 +16,7 @@ from policies.evidence import Evidence
 from policies.rules.context import Context
 from policies.rules.forms import Field, flag, text, time, words
 from policies.rules.people import Vote
+from policies.rules.waiving import WaiverVote
 from policies.table_reading import TableReader
 from policies.verdict import Verdict
 
@@ -37,6 +38,8 @@ CASE_FIELDS: dict[str, Field] = {
     "name": text(needed=True),
     "verdict": text(*Verdict, needed=True),
 }
+WAIVED = "rules"
+"""What a waiver names, beside the fields of a vote."""
 SIGNED = "signed"
 """A vote may say when it was signed; the policy then says when it lapses."""
 
@@ -51,6 +54,7 @@ class Case:
     votes: tuple[Vote, ...]
     context: Context
     verdict: Verdict
+    waivers: tuple[WaiverVote, ...]
     rules: Mapping[str, Verdict]
     """Verdicts by name; every rule that is not named must be met."""
 

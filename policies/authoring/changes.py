@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policies.authoring.lint import implies
-from policies.authoring.plain_words import applies_in_words, quorum_in_words
+from policies.authoring.plain_words import (
+    REJECTED,
+    SAME_PERSON,
+    applies_in_words,
+    quorum_in_words,
+    waivers_in_words,
+)
 from policies.document import Policy, Quorum, Rule
 from policies.rules.kinds import RULE_KINDS
 
@@ -50,6 +56,13 @@ def policy_changes(old: Policy, new: Policy) -> tuple[PolicyChange, ...]:
         ),
         *_rules(old, new),
         *_quorums(old, new),
+        *_texts("rejections", REJECTED[old.rejection], REJECTED[new.rejection]),
+        *_texts(
+            "people",
+            SAME_PERSON[old.wants_different_people],
+            SAME_PERSON[new.wants_different_people],
+        ),
+        *_waivers(old, new),
         *_texts("description", old.description, new.description),
     )
 
@@ -106,6 +119,23 @@ def _quorums(old: Policy, new: Policy) -> Iterator[PolicyChange]:
             quorum_in_words(one) if one else "",
             quorum_in_words(two) if two else "",
         )
+
+
+def _waivers(old: Policy, new: Policy) -> Iterator[PolicyChange]:
+    if old.waivers == new.waivers:
+        return
+    before, after = (
+        waivers_in_words(policy.waivers) if policy.waivers else ""
+        for policy in (old, new)
+    )
+    change = Change.OTHER
+    if not before:
+        change = Change.LAXER
+    elif not after:
+        change = Change.STRICTER
+    yield PolicyChange(
+        "waivers", change, before or "no rule may be waived", after or "none"
+    )
 
 
 def _by_role(policy: Policy) -> dict[str, Quorum]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from policies.document import Policy
+from policies.document import Policy, Quorum
 from policies.evidence import (
+    KINDS,
     ArtifactItem,
     CommitUse,
     DatasetUse,
@@ -33,6 +34,7 @@ from policies.predicates import Decision
 from policies.rules.context import Context
 from policies.rules.origins import PROVENANCE
 from policies.rules.people import Vote
+from policies.rules.readings import Reading
 from policies.rules.strength import SAID_BY_THE_RUN
 
 HOLDOUT = "holdout"
@@ -113,14 +115,17 @@ def good_context(now: datetime) -> Context:
         unknown_trainers=(),
         unknown_authors=(),
         now=now,
+        readings=tuple(
+            Reading(kind, "requester", frozenset(), True, now - timedelta(minutes=1))
+            for kind in KINDS
+        ),
     )
 
 
 def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
     """As many people as each quorum wants approved a minute ago, in its order."""
     signed = now - timedelta(minutes=1)
-    ordered = sorted(policy.quorums, key=lambda q: _rank(policy, q.role))
-    wanted = [(q.role, n) for q in ordered for n in range(1, q.count + 1)]
+    wanted = [(q.role, n) for q in in_order(policy) for n in range(1, q.count + 1)]
     return tuple(
         Vote(
             person=f"{role}-{number}-{place}",
@@ -135,10 +140,16 @@ def good_votes(policy: Policy, now: datetime) -> tuple[Vote, ...]:
     )
 
 
-def _rank(policy: Policy, role: str) -> int:
-    """How many roles must have approved one after another before this one."""
-    before = {name for q in policy.quorums if q.role == role for name in q.after}
-    return max((1 + _rank(policy, name) for name in before), default=0)
+def in_order(policy: Policy) -> list[Quorum]:
+    """The quorums, each behind those that must have approved before it."""
+    ordered: list[Quorum] = []
+    waiting = list(policy.quorums)
+    while waiting:
+        roles = {quorum.role for quorum in waiting}
+        free = [q for q in waiting if not roles & set(q.after)]
+        ordered += free or waiting
+        waiting = [q for q in waiting if q not in ordered]
+    return ordered
 
 
 def expiry(policy: Policy, role: str, signed: datetime) -> datetime | None:

@@ -46,6 +46,7 @@ def lint_against(linted: Linted, record: Record) -> list[Remark]:
         *_version(linted, record),
         *_names(linted, record),
         *_quorums(linted, record),
+        *_waivers(linted, record),
         *_covered(linted, record),
     ]
     return sorted(found, key=lambda remark: remark.line)
@@ -115,6 +116,24 @@ def _quorums(linted: Linted, record: Record) -> Iterator[Remark]:
                     f"Enrol somebody: countersign key enrol OFFER --role {quorum.role}",
                 )
                 break
+
+
+def _waivers(linted: Linted, record: Record) -> Iterator[Remark]:
+    """Waivers that the people there could never sign."""
+    terms = linted.policy.waivers
+    if terms is None:
+        return
+    quorum = Quorum(terms.role, terms.count, terms.exclude, terms.longest_days)
+    for model, where in _places(linted.policy, record):
+        text = _shortage(quorum, model, where, record)
+        if text:
+            yield linted.at_part(
+                "waivers",
+                Severity.REMARK,
+                f"nobody could waive a rule: {text}",
+                f"Enrol somebody: countersign key enrol OFFER --role {terms.role}",
+            )
+            break
 
 
 def _shortage(quorum: Quorum, model: str, where: str, record: Record) -> str:

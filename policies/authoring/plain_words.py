@@ -8,13 +8,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from policies.document import Applies, Policy, Quorum, Rule
+from policies.document import Applies, Policy, Quorum, Rejection, Rule, WaiverTerms
 from policies.rules.kinds import RULE_KINDS
 
 _BARRED = {
     "trainer": "whoever ran the training",
     "author": "whoever wrote the code",
 }
+_QUORUM_TOLD = (
+    *("role", "count", "exclude", "expires_after_days"),
+    *("after", "condition"),
+)
 _FROZEN = (
     "These are judged on the evidence that is frozen when somebody asks. Their "
     "verdicts are part of the text that approvers read and sign."
@@ -23,11 +27,18 @@ _LATER = (
     "These are judged anew each time somebody asks, because they depend on the time "
     "or on what the log holds."
 )
-_UNKNOWN = (
-    "Everything must hold at once. What is not recorded counts as not fulfilled. A "
-    "rejection by somebody who holds a role blocks until they withdraw it or decide "
-    "anew."
+_TOGETHER = (
+    "Everything must hold at once. What is not recorded counts as not fulfilled."
 )
+SAME_PERSON = {
+    True: "Nobody counts in two of these approvals.",
+    False: "One person may count in several of these approvals.",
+}
+REJECTED = {
+    Rejection.BLOCKS: "A rejection by somebody who holds a role blocks until they "
+    "withdraw it or decide anew.",
+    Rejection.OUTVOTED: "A rejection blocks nothing once enough others approve.",
+}
 
 
 def policy_in_words(policy: Policy) -> str:
@@ -46,7 +57,10 @@ def policy_in_words(policy: Policy) -> str:
     if later:
         sections += [_LATER, _numbered(later, 1 + len(frozen))]
     sections += ["## Who must agree", _listed(map(quorum_in_words, policy.quorums))]
-    sections += [_UNKNOWN, f"SHA-256 of the document: `{policy.digest}`"]
+    sections += [decisions_in_words(policy)]
+    if policy.waivers:
+        sections += ["## What may be waived", waivers_in_words(policy.waivers)]
+    sections += [f"SHA-256 of the document: `{policy.digest}`"]
     return "\n\n".join(sections) + "\n"
 
 
@@ -69,13 +83,37 @@ def quorum_in_words(quorum: Quorum) -> str:
     """Whose approval is wanted, as a sentence."""
     who = "1 person" if quorum.count == 1 else f"{quorum.count} different people"
     holds = "holds" if quorum.count == 1 else "hold"
-    barred = ["whoever asked", *(_BARRED.get(n, n) for n in quorum.exclude)]
-    more = _rest(quorum, ("role", "count", "exclude", "expires_after_days"))
+    more = _rest(quorum, _QUORUM_TOLD)
+    if quorum.after:
+        more += f"; only after {' and '.join(f'`{r}`' for r in quorum.after)} approved"
+    if quorum.condition:
+        more += f". They confirm: {quoted(quorum.condition).rstrip('.')}"
     days = quorum.expires_after_days
+    barred = ", nor ".join(_barred(quorum.exclude))
     return (
         f"{who} who {holds} the role `{quoted(quorum.role)}`; not "
-        f"{', nor '.join(barred)}{more}. An approval lapses after {days} "
+        f"{barred}{more}. An approval lapses after {days} "
         f"{'day' if days == 1 else 'days'}."
+    )
+
+
+def decisions_in_words(policy: Policy) -> str:
+    """How the approvals count together, in sentences."""
+    sentences = [_TOGETHER, REJECTED[policy.rejection]]
+    if len(policy.quorums) > 1:
+        sentences.insert(1, SAME_PERSON[policy.wants_different_people])
+    return " ".join(sentences)
+
+
+def waivers_in_words(terms: WaiverTerms) -> str:
+    """Which rules people may answer for by name, and for how long, as a sentence."""
+    who = "1 person" if terms.count == 1 else f"{terms.count} different people"
+    holds = "holds" if terms.count == 1 else "hold"
+    days = "1 day" if terms.longest_days == 1 else f"{terms.longest_days} days"
+    return (
+        f"{who} who {holds} the role `{quoted(terms.role)}`, not "
+        f"{', nor '.join(_barred(terms.exclude))}, may answer by name for "
+        f"{_either(terms.rules)} when it is not met, for at most {days}."
     )
 
 
@@ -90,6 +128,10 @@ def quoted(text: str) -> str:
     """Text from a document, so that Markdown shows it as it is, on one line."""
     shown = " ".join(text.split())
     return "".join(f"\\{c}" if c in "\\`*_[]<>#|~" else c for c in shown)
+
+
+def _barred(exclude: tuple[str, ...]) -> list[str]:
+    return ["whoever asked", *(_BARRED.get(name, name) for name in exclude)]
 
 
 def _numbered(rules: Iterable[Rule], first: int) -> str:

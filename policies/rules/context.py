@@ -9,6 +9,18 @@ from policies.rules.readings import Reading
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A stage that the version had, by the log."""
+
+    environment: str
+    stage: str
+    since: datetime
+    """When its promotion was done, as its signer claimed."""
+    until: datetime | None
+    """When another version took the stage or it was taken out; None: it has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """People, time and what the log held at the position that is judged."""
 
@@ -24,3 +36,5 @@ class Context:
     now: datetime
     readings: tuple[Reading, ...] = ()
     """Who read the evidence, and when."""
+    held: tuple[Held, ...] = ()
+    """Stages that the version had below the position."""

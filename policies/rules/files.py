@@ -74,7 +74,7 @@ def _judged(
 
 
 def _is_free_of(file: FileDigest, forbidden: set[str]) -> Verdict:
-    possible = possible_formats(file.path)
+    possible = _possible(file)
     if not possible:
         return Verdict.UNKNOWN
     if possible <= forbidden:
@@ -83,12 +83,19 @@ def _is_free_of(file: FileDigest, forbidden: set[str]) -> Verdict:
 
 
 def _is_within(file: FileDigest, allowed: set[str]) -> Verdict:
-    possible = possible_formats(file.path)
+    possible = _possible(file)
     if not possible:
         return Verdict.UNKNOWN
     if possible <= allowed:
         return Verdict.YES
     return Verdict.UNKNOWN if possible & allowed else Verdict.NO
+
+
+def _possible(file: FileDigest) -> frozenset[str]:
+    """What the file may be: as it is loaded, if that is told, else by its name."""
+    if file.format in FORMATS:
+        return frozenset((file.format,))
+    return possible_formats(file.path)
 
 
 def _named(paths: list[str]) -> str:

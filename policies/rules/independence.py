@@ -17,6 +17,8 @@ from policies.verdict import Node, Verdict
 
 _USED = "no dataset version is used for training and for evaluation"
 _MOST_NAMED = 5
+_UNVERSIONED = "@none:unversioned"
+"""How a version ends whose source named only the dataset."""
 
 
 def judge_independence(rule: Rule, evidence: Evidence) -> Node:
@@ -52,8 +54,12 @@ def _judge_upstream(
         for version in shared
         if not _all_fit(names.get(version, set()), allowed)
     }
+    certain = {version for version in refused if not version.endswith(_UNVERSIONED)}
+    if certain:
+        return _node(rule, Verdict.NO, _said(certain, names))
     if refused:
-        return _node(rule, Verdict.NO, _said(refused, names))
+        listed = ", ".join(_called(refused, names))
+        return _node(rule, Verdict.UNKNOWN, f"both sides read some version of {listed}")
     if origins.is_cut:
         return _node(rule, Verdict.UNKNOWN, "more is recorded upstream than is kept")
     written = {version for made in origins.derivations for version in made.wrote}
@@ -126,12 +132,16 @@ def _all_fit(names: set[str], patterns: tuple[str, ...]) -> bool:
 
 
 def _called(versions: set[str], names: Mapping[str, set[str]]) -> list[str]:
-    called = [
-        f"{'/'.join(sorted(names.get(version, set())))} {version[:19]}".strip()
-        for version in sorted(versions)
-    ]
+    called = [_label(version, names) for version in sorted(versions)]
     more = len(called) - _MOST_NAMED
     return called[:_MOST_NAMED] + ([f"{more} more"] if more > 0 else [])
+
+
+def _label(version: str, names: Mapping[str, set[str]]) -> str:
+    if not version.startswith("sha256:"):
+        return version.removesuffix(_UNVERSIONED)
+    called = " or ".join(sorted(names.get(version, set())))
+    return f"{called} {version[:19]}".strip()
 
 
 def _said(shared: set[str], names: Mapping[str, set[str]] | None = None) -> str:

@@ -12,6 +12,7 @@ from policies.rules import (
     numbers,
     origins,
     slices,
+    timing,
 )
 from policies.rules.forms import RuleKind
 
@@ -20,6 +21,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     for kind in (
         *numbers.KINDS,
         *slices.KINDS,
+        *timing.KINDS,
         *origins.KINDS,
         *independence.KINDS,
         *files.KINDS,

@@ -11,6 +11,9 @@ from policies.predicates import Decision
 from policies.rules.context import Context
 from policies.verdict import Node, Verdict
 
+REJECTIONS = "no rejection stands"
+"""What the judgement on rejections is called in a verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:
@@ -88,7 +91,7 @@ def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:
         if vote.decision is Decision.REJECT and vote.holds_role
     ]
     return Node(
-        "no rejection stands",
+        REJECTIONS,
         Verdict.NO if rejecting else Verdict.YES,
         f"rejected by {', '.join(rejecting)}" if rejecting else "none",
         "none",

@@ -61,6 +61,10 @@ COMMANDS = {
         "diabetes-production",
         str(REPOSITORY / "sample_data" / "policies" / "screening-production.toml"),
     ],
+    "policy backtest": [
+        *("policy", "backtest", "--each"),
+        str(REPOSITORY / "sample_data" / "policies" / "diabetes-production.toml"),
+    ],
     "gate": ["gate", f"{MODEL}@6", "--to", "production"],
     "log show": ["log", "show"],
     "log verify": ["log", "verify"],

@@ -48,5 +48,5 @@ def test_the_example_of_cases_is_one() -> None:
 
 
 def test_every_field_of_a_case_is_on_the_page() -> None:
-    for name in (*CASE_FIELDS, *FACT_FIELDS, *FACT_TABLES, "votes", "rules"):
+    for name in (*CASE_FIELDS, *FACT_FIELDS, *FACT_TABLES, "votes", "waivers", "rules"):
         assert re.search(rf"`{name}[`.]|\n{name}|\n\[good\.{name}\]", TEXT), name

@@ -19,6 +19,7 @@ from policies.predicates import Decision
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
 from store.facts import Fact, FactKind
+from store.queries.models import files_of
 from tests.worlds import ToldSource
 
 As = Callable[[str], Acting]
@@ -113,3 +114,13 @@ def test_rules_about_evidence_follow_what_is_read_by_whom_and_when(
     after = verdicts(demo_store)
     assert after["fresh"] is Verdict.YES
     assert after["read-by-a-validator"] is Verdict.YES
+
+
+def test_the_sample_says_in_its_mlmodel_file_what_is_unpickled(
+    demo_store: OpenStore,
+) -> None:
+    version = find_version(demo_store, VERSION)
+    with demo_store.projection.reading() as connection:
+        told = {f.path: f.format for f in files_of(connection, version.key)}
+    assert told["model.pkl"] == "pickle"
+    assert told["MLmodel"] == ""

@@ -64,6 +64,32 @@ def test_an_open_request_says_of_every_point_what_the_gate_says(
     assert found.next_step.startswith("countersign withdraw request:")
 
 
+def test_every_open_point_of_a_request_names_what_to_do(
+    demo_store: OpenStore,
+) -> None:
+    found = told(demo_store, "5")
+    for one in found.points:
+        assert bool(one.next_step) is (one.standing is not Standing.MET), one.name
+    rejected = point(found, "no rejection stands").next_step
+    statement = rejected.partition("statement:")[2].partition(" ")[0]
+    assert len(statement) == 12
+    assert [e for e in demo_store.index.statements_starting(statement)]
+    approval = point(found, "approval by 1 x risk")
+    assert approval.next_step.startswith("countersign approve request:")
+
+
+def test_a_role_nobody_holds_is_to_be_given_to_somebody(demo_store: OpenStore) -> None:
+    key = str(demo_store.places.keys / "dana.pem")
+    dana = act_as_person(demo_store, demo_store.state(), key, lambda _: None)
+    current = demo_store.policies(demo_store.state())[0]
+    data = demo_store.objects.get(current.digest)
+    data = data.replace(b"version = 1", b"version = 2")
+    activate_policy(demo_store, dana, data.replace(b'"validator"', b'"auditor"'))
+    approval = point(told(demo_store, "4"), "approval by 1 x auditor")
+    assert approval.could_sign == ()
+    assert approval.next_step.endswith("countersign key enrol OFFER --role auditor")
+
+
 def test_a_version_in_the_stage_is_explained_by_its_promotion(
     demo_store: OpenStore,
 ) -> None:

@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
+from connectors.artifacts import LocalArtifacts
+from connectors.mlflow.model_signature import told_signature
+from connectors.signers.files import KeyType, create_key_file
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gathering import gather
 from console.services.importing import import_address
 from console.services.opened import OpenStore
 from console.services.promoting import gate
@@ -22,6 +30,10 @@ from console.services.signoff import find_version, request_transition
 from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding
 from policies.trust_root import ServiceKind
 from policies.verdict import Node, Verdict
+from store.facts import Fact, FactKind
+from store.identifiers import model_key, model_version_key
+from store.queries.models import list_versions
+from tests.worlds import World
 
 VERSION = f"model:{MODEL}@2"
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -48,7 +60,7 @@ count = 1
 """
 
 
-def sign(folder: Path) -> None:
+def sign(folder: Path, key: ec.EllipticCurvePrivateKey = KEY) -> None:
     """Put a signature over every file beside them, as the OpenSSF's signer would."""
     digests = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes())
@@ -69,7 +81,7 @@ def sign(folder: Path) -> None:
         },
     }
     payload = json.dumps(statement).encode()
-    signature = KEY.sign(
+    signature = key.sign(
         pre_authentication_encoding(PAYLOAD_TYPE, payload), ec.ECDSA(SHA256())
     )
     bundle = {
@@ -156,3 +168,41 @@ def test_a_signature_that_is_none_is_unknown(
 ) -> None:
     (model / "model.sig").write_bytes(b"\xff\x00 no text")
     assert judged(demo_store).verdict is Verdict.UNKNOWN
+
+
+def test_a_key_that_somebody_enrolled_is_known_as_theirs(world: World) -> None:
+    path = world.places.keys / "sig.pem"
+    create_key_file(path, None, kind=KeyType.P256)
+    signer = world.hire_with(str(path), "sig", "requester")
+    folder = world.folder / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    key = load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    sign(folder, key)
+    version = model_version_key("mlflow", "m", "1")
+    reader = LocalArtifacts(None)
+    world.tell(
+        Fact(
+            kind=FactKind.MODEL_VERSION,
+            subject=version,
+            object=model_key("mlflow", "m"),
+            name="1",
+        ),
+        *(
+            Fact(
+                kind=FactKind.FILE,
+                subject=version,
+                name=file.path,
+                digest=file.sha256,
+                number=float(file.size),
+            )
+            for file in reader.files(folder.as_uri())
+        ),
+        told_signature(version, reader, folder.as_uri()),
+    )
+    with world.store.projection.reading() as connection:
+        known = list_versions(connection, key=version)[0]
+    item = gather(world.store, known, "").model_signature
+    assert item.differing == item.absent == ()
+    assert [one.owner for one in item.enrolled] == [signer.id]

@@ -259,3 +259,39 @@ def test_a_waiver_written_past_the_command_counts_only_as_the_policy_allows(
     assert leaf(demo_store, RULES[0]).verdict is Verdict.YES
     demo_store.clock = lambda: now + timedelta(days=31)
     assert leaf(demo_store, RULES[0]).verdict is Verdict.NO
+
+
+def test_a_stage_counts_from_the_promotion_that_put_the_version_there(
+    demo_store: OpenStore, acting: As
+) -> None:
+    text = demo_store.objects.get(
+        next(
+            p.digest
+            for p in demo_store.policies(demo_store.state())
+            if p.id == "diabetes-production"
+        )
+    ).replace(b'to = ["production"]', b'to = ["serving"]')
+    settled = (
+        b'[[rules]]\nid = "settled"\nkind = "time_in_stage"\n'
+        b'stage = "production"\ndays = 7\n\n[[approvals]]'
+    )
+    text = text.replace(b"[[approvals]]", settled, 1).replace(
+        b'id = "diabetes-production"', b'id = "diabetes-serving"'
+    )
+    activate_policy(demo_store, acting("dana"), text)
+    reference = f"model:{MODEL}@6"
+    made = request_transition(
+        demo_store,
+        acting("ana"),
+        find_version(demo_store, reference),
+        "serving",
+        "default",
+        "a week went well",
+    )
+    approved(demo_store, acting, made.appended.statement_id)
+    found = gate(demo_store, reference, "serving", "default").tree
+    assert exit_code(found) == 1
+    assert next(n for n in found.leaves() if n.rule == "settled").observed == "0.0 days"
+    now = demo_store.clock()
+    demo_store.clock = lambda: now + timedelta(days=8)
+    assert exit_code(gate(demo_store, reference, "serving", "default").tree) == 0

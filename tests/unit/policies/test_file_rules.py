@@ -61,6 +61,25 @@ def test_a_name_decides_only_what_it_says(
     assert judged(fields, *paths[::-1]).verdict is wanted
 
 
+@pytest.mark.parametrize(
+    ("path", "told", "wanted"),
+    [
+        ("model.txt", "pickle", Verdict.NO),
+        ("model.pkl", "skops", Verdict.YES),
+        ("model.pkl", "harmless", Verdict.NO),
+        ("model.pkl", "", Verdict.NO),
+    ],
+)
+def test_how_a_file_is_loaded_goes_before_its_name(
+    path: str, told: str, wanted: Verdict
+) -> None:
+    rule = f'[[rules]]\nid = "safe"\nkind = "files"\n{NO_PICKLE}\n'
+    files = (FileDigest(path, "a" * 64, 1, told),)
+    evidence = replace(GOOD, model=replace(GOOD.model, files=files))
+    policy = read_policy((HEAD + rule + QUORUMS).encode())
+    assert evaluate_facts(policy, evidence).verdict is wanted
+
+
 def test_the_files_that_decide_are_named_and_the_rest_counted() -> None:
     found = judged(NO_PICKLE, *(f"{n}.pkl" for n in range(7)), "MLmodel").children[0]
     assert found.observed == "0.pkl, 1.pkl, 2.pkl, 3.pkl, 4.pkl and 2 more"

@@ -186,6 +186,19 @@ def test_data_shared_upstream_is_refused_unless_one_run_split_it(
         assert judged("independence", fields, evidence).verdict is wanted
 
 
+def test_a_source_without_versions_may_be_shared_and_that_is_unknown() -> None:
+    source = "lake/raw@none:unversioned"
+    made = (Derivation("a", (source,), (TRAIN,)), Derivation("b", (source,), (TEST,)))
+    names = (*NAMES, DatasetName(source, "lake/raw"))
+    found = judged("independence", UPSTREAM, origins(derivations=made, names=names))
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.observed == "both sides read some version of lake/raw"
+    allowed = f'{UPSTREAM}\nallow_shared = ["lake/*"]'
+    assert judged(
+        "independence", allowed, origins(derivations=made, names=names)
+    ).verdict is (Verdict.YES)
+
+
 def test_a_walk_that_was_cut_short_is_unknown_unless_it_found_something() -> None:
     assert judged("independence", UPSTREAM, origins(is_cut=True)).verdict is (
         Verdict.UNKNOWN

@@ -12,7 +12,7 @@ from policies.document import Policy
 from policies.document_reading import read_policy
 from policies.rules.kinds import RULE_KINDS
 from tests.conftest import REPOSITORY
-from tests.unit.policies.test_rules import RULES, policy
+from tests.unit.policies.test_rules import HEAD, QUORUMS, RULES, policy
 
 SAMPLES = sorted((REPOSITORY / "sample_data" / "policies").glob("*.toml"))
 
@@ -46,6 +46,19 @@ def test_every_kind_of_rule_can_be_said() -> None:
 def test_who_is_barred_is_said_in_words() -> None:
     words = policy_in_words(policy("run_finished"))
     assert "not whoever asked, nor whoever ran the training." in words
+
+
+def test_order_conditions_waivers_and_outvoting_are_said() -> None:
+    text = HEAD + '[[rules]]\nid = "r"\nkind = "run_finished"\n' + QUORUMS
+    text += 'after = ["validator"]\ncondition = "The *plan* is in place."\n'
+    text += '[decisions]\nrejection = "outvoted"\ndifferent_people = false\n'
+    text += '[waivers]\nrules = ["r"]\nrole = "risk"\ncount = 2\nlongest_days = 7\n'
+    words = policy_in_words(read(text))
+    assert "only after `validator` approved. They confirm: The \\*plan\\*" in words
+    assert "One person may count in several of these approvals." in words
+    assert "A rejection blocks nothing once enough others approve." in words
+    assert "2 different people who hold the role `risk`, not whoever asked," in words
+    assert "may answer by name for `r` when it is not met, for at most 7 days." in words
 
 
 def test_text_from_a_document_cannot_become_markup() -> None:

@@ -20,7 +20,8 @@ from policies.document_reading import read_policy
 from policies.errors import MalformedPolicy
 from policies.rules.kinds import RULE_KINDS
 from tests.conftest import REPOSITORY
-from tests.unit.policies.test_rules import RULES, policy
+from tests.unit.policies.test_rules import HEAD as HEAD_OF_POLICY
+from tests.unit.policies.test_rules import QUORUMS, RULES, policy
 
 SAMPLE = REPOSITORY / "sample_data" / "policy_cases"
 POLICY = policy("metric", "provenance", "run_finished")
@@ -105,6 +106,54 @@ rules = { "approval by 1 x risk" = "no" }
 """
     text = HEAD.replace('verdict = "yes"', 'verdict = "no"')
     assert results(text + votes)[0].has_passed
+
+
+def test_evidence_ages_with_the_time_of_a_case_and_not_with_that_of_all() -> None:
+    rules = '[[rules]]\nid = "age"\nkind = "evidence_age"\ndays = 7\n'
+    rules += '[[rules]]\nid = "done"\nkind = "run_finished"\n'
+    fresh = read_policy((HEAD_OF_POLICY + rules + QUORUMS).encode())
+    head, case = HEAD.split("[good.metrics]")[0], '[[cases]]\nname = "{}"\n'
+    text = head + '[good]\nat = "2031-06-01T00:00:00Z"\n'
+    text += case.format("soon") + 'verdict = "yes"\nat = "2031-06-07T00:00:00Z"\n'
+    text += case.format("late") + 'verdict = "no"\nat = "2031-06-09T00:00:00Z"\n'
+    text += 'rules = { age = "no" }\n'
+    cases = read_cases(open_cases(text.encode()), fresh)
+    assert [run_case(one, fresh).differences for one in cases] == [(), ()]
+
+
+def test_a_waiver_lets_a_rule_be_until_it_ends() -> None:
+    terms = '[waivers]\nrules = ["run_finished"]\nrole = "risk"\ncount = 1\n'
+    body = '[[rules]]\nid = "run_finished"\nkind = "run_finished"\n'
+    waivable = read_policy(
+        (HEAD_OF_POLICY + body + QUORUMS + terms + "longest_days = 7\n").encode()
+    )
+    case = """
+schema = "countersign/policy-cases/v1"
+policy = "p.toml"
+[[cases]]
+name = "waived"
+verdict = "yes"
+at = "2030-01-08T00:00:00Z"
+evidence.lineage.run_status = "FAILED"
+[[cases.waivers]]
+person = "rik"
+rules = ["run_finished"]
+signed = "2030-01-01T00:00:01Z"
+"""
+    later = case.replace("2030-01-08", "2030-01-09")
+
+    def differing(text: str) -> list[str]:
+        (one,) = read_cases(open_cases(text.encode()), waivable)
+        return [d.rule for d in run_case(one, waivable).differences]
+
+    assert differing(case) == []
+    assert differing(later) == ["the whole", "run_finished"]
+    assert differing(case.replace('"rik"', '"requester"')) != []
+    assert VALIDATOR.is_valid(tomllib.loads(case))
+    with pytest.raises(MalformedPolicy, match="lets nobody waive"):
+        read_cases(open_cases(case.encode()), POLICY)
+    with pytest.raises(MalformedPolicy, match="rules must be a list"):
+        read_cases(open_cases(case.replace("rules", "rule").encode()), waivable)
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,20 @@ def test_order_comments_and_version_change_nothing() -> None:
     assert told(
         BASE, head.replace("[[rules]]", RULE + "[[rules]]") + "[[approvals]]" + quorum
     ) == ["done added: the run that produced the version ended well"]
+
+
+WAIVERS = (
+    '\n[waivers]\nrules = ["small-error"]\nrole = "risk"\ncount = 1\nlongest_days = 9\n'
+)
+
+
+def test_waivers_and_how_decisions_count_are_told() -> None:
+    may = "1 person who holds the role `risk`, not whoever asked, may answer by name"
+    assert told(BASE, BASE + WAIVERS)[0].startswith(
+        f"waivers laxer: no rule may be waived -> {may}"
+    )
+    assert told(BASE + WAIVERS, BASE)[0].startswith(f"waivers stricter: {may}")
+    outvoted = BASE + '\n[decisions]\nrejection = "outvoted"\n'
+    assert told(BASE, outvoted)[0].startswith("rejections changed: A rejection by")
+    same = BASE + "\n[decisions]\ndifferent_people = false\n"
+    assert told(BASE, same)[0].startswith("people changed: Nobody counts in two")
