@@ -37,6 +37,8 @@ class Shown:
 
     sheet: ReviewSheet
     answers: tuple[tuple[str, str, str, str], ...]
+    waivers: tuple[str, ...]
+    """Each as a sentence: what is waived, by whom, until when."""
 
 
 class ReviewScreen(AskingScreen, inherit_bindings=False):
@@ -65,7 +67,11 @@ class ReviewScreen(AskingScreen, inherit_bindings=False):
         state = store.state()
         record = reviewing.find_request(store, self._request_id, state)
         sheet = reviewing.review_sheet(store, record, state)
-        return Shown(sheet, tuple(reviewing.signers_of(store, record, state)))
+        return Shown(
+            sheet,
+            tuple(reviewing.signers_of(store, record, state)),
+            tuple(reviewing.waivers_of(store, record, sheet.policy, state)),
+        )
 
     def _show(self, shown: Shown) -> None:
         self._shown = shown
@@ -78,6 +84,7 @@ class ReviewScreen(AskingScreen, inherit_bindings=False):
             one_line(f"{decision} by {name} as {role} at {at} (claimed)")
             for name, role, decision, at in shown.answers
         ]
+        lines += [one_line(waiver) for waiver in shown.waivers]
         self.query_one("#outside", Static).update("\n".join(lines))
         self.query_one("#text", Static).update(printable(sheet.text))
         self.refresh_bindings()

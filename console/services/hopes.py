@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from console.services.problems import Refusal
+from console.services.signers_known import barred_people, holders_of
 from policies.document import Policy
+from policies.evidence import Evidence
 from policies.rules.waiving import unwaived
+from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict
 
 
@@ -45,6 +48,31 @@ def require_hope(policy: Policy, facts: Node, *, allows_failing: bool) -> None:
             hint="The policy lets people waive it. To ask them: --allow-failing",
             facts=facts,
         )
+
+
+def require_signers(
+    state: TrustState,
+    policy: Policy,
+    evidence: Evidence,
+    where: tuple[str, str],
+    requester: str,
+) -> None:
+    """Refuse what too few people could approve. `where` is a model and an environment.
+
+    Raises:
+        Refusal: a quorum wants more people than could count in it.
+    """
+    for quorum in policy.quorums:
+        barred = barred_people(state, quorum, evidence) | {requester}
+        able = [p for p in holders_of(state, quorum.role, *where) if p.id not in barred]
+        if len(able) < quorum.count:
+            whom = "".join(f" and the {name}" for name in quorum.exclude)
+            raise Refusal(
+                f"the policy wants {quorum.count} of the role {quorum.role}; "
+                f"{len(able) or 'nobody'} could sign, the requester{whom} aside",
+                hint="Give somebody the role first: countersign key enrol OFFER "
+                f"--role {quorum.role}",
+            )
 
 
 def _is_settled(node: Node) -> bool:

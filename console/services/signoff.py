@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from console.services.gathering import gather
-from console.services.hopes import require_hope
+from console.services.hopes import require_hope, require_signers
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
@@ -99,6 +99,8 @@ def request_transition(
     evidence = gather(store, version, holder.version if holder else "")
     facts = evaluate_facts(policy, evidence)
     require_hope(policy, facts, allows_failing=allows_failing)
+    where = (version.model, environment)
+    require_signers(state, policy, evidence, where, acting.id)
     manifest = _freeze(store, acting.id, evidence)
     request_id = secrets.token_hex(16)
     subject = ReviewSubject(
