@@ -272,10 +272,22 @@ def hand_in_answer(store: OpenStore, data: bytes) -> tuple[int, bool]:
         raise Refusal("the answer is for another store")
     known = list(store.index.statements_starting(answer.envelope.statement_id))
     if known:
+        _require_standing(store, statement.predicate, known[0].index)
         return known[0].index, False
     _require_countable(store, answer, statement, statement.predicate)
     store.objects.put(answer.reason)
     return store.log.append(answer.envelope.to_bytes()), True
+
+
+def _require_standing(store: OpenStore, approval: Approval, index: int) -> None:
+    """Say of an answer that is in the log if its signer took it back."""
+    for record in all_requests(store, store.state()):
+        standing = [entry.index for entry, _ in record.answers]
+        if record.id == approval.request and index not in standing:
+            raise Refusal(
+                f"the answer is in the log as entry {index} and was withdrawn",
+                hint="Whoever signed it can sign the request anew.",
+            )
 
 
 def _require_countable(

@@ -189,3 +189,32 @@ def test_an_altered_answer_is_refused_and_leaves_nothing_in_the_store(
     desk.signed.write_text(json.dumps(signed | {"envelope": json.dumps(envelope)}))
     assert desk.submit() == 1
     assert sorted(p for p in desk.demo.store.rglob("*") if p.is_file()) == before
+
+
+def test_an_answer_that_was_withdrawn_does_not_come_back(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.sign() == 0
+    assert desk.submit() == 0
+    capsys.readouterr()
+    signed = json.loads(desk.signed.read_bytes())
+    envelope = json.loads(signed["envelope"])
+    payload = base64.b64decode(envelope["payload"])
+    kind = b"application/vnd.in-toto+json"
+    covered = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    statement = f"statement:{sha256_hex(covered)}"
+    taken_back = ("withdraw", statement, "--reason", "no", "--key", desk.key("vera"))
+    assert desk.run(*taken_back) == 0
+    assert desk.submit() == 1
+    assert "was withdrawn" in capsys.readouterr().err
+
+
+def test_an_answer_to_a_request_that_was_withdrawn_is_refused(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.sign() == 0
+    request = json.loads(desk.pack.read_bytes())["request"]
+    taken_back = ("withdraw", f"request:{request}", "--reason", "no")
+    assert desk.run(*taken_back, "--key", desk.key("ana")) == 0
+    assert desk.submit() == 1
+    assert "the request is withdrawn, not open" in capsys.readouterr().err
