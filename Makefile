@@ -6,7 +6,7 @@ MLFLOW_VENV := .venv-mlflow
 export COUNTERSIGN_MLFLOW_PYTHON ?= $(CURDIR)/$(MLFLOW_VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo check fix test fast bench dist lock screenshot statements clean
+.PHONY: help setup dev demo check fix test fast bench dist lock screenshot statements policy-schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1	\2/' | expand -t 14
@@ -53,6 +53,10 @@ lock: ## Resolve the locked requirements anew (needs uv)
 
 statements: dev ## Write docs/statements anew: schemas and vectors
 	$(BIN)/python -m tests.unit.policies.sample_statements
+
+policy-schema: dev ## Write the schemas of policies and their cases in docs anew
+	$(BIN)/countersign policy schema > docs/policy.schema.json
+	$(BIN)/countersign policy schema --cases > docs/policy-cases.schema.json
 
 screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg

@@ -16,6 +16,7 @@ from connectors.protocols import ArtifactFile
 
 MOST_FILES = 10_000
 _DEEPEST = 64
+_PIECE_BYTES = 1024**2
 _HINT = "Give the folder with the artifacts: --artifacts FOLDER."
 
 
@@ -45,6 +46,12 @@ class LocalArtifacts:
         if len(data) > at_most:
             raise ConnectorRefused(f"{path} is larger than {at_most} bytes")
         return data
+
+    def pieces(self, location: str, path: str) -> Iterator[bytes]:
+        """See ArtifactReader.pieces."""
+        with _open(self._folder(location), path) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                yield piece
 
     def _folder(self, location: str) -> Path:
         if "\x00" in location:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from connectors.errors import ConnectorUnavailable, MalformedInput
 from connectors.named_source import NamedSource
 from connectors.protocols import KnownState, RefusedInput
-from store.facts import Fact, FactKind
+from store.facts import Fact, FactKind, Strength
 from store.identifiers import dataset_key, dataset_version_key
 
 SUFFIX = ".parquet"
@@ -69,6 +69,7 @@ class DataSource(NamedSource):
             location=_unicode(path.name),
             number=float(rows),
             text=schema,
+            strength=Strength.REREAD.value,
         )
 
 

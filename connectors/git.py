@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from connectors.git_branches import LIST_BRANCHES, branch_facts
 from connectors.named_source import NamedSource
 from connectors.parsing import without_userinfo
 from connectors.protocols import KnownState
@@ -70,6 +71,7 @@ class GitSource(NamedSource):
                     fields = []
             if fields and fields != [""]:
                 raise MalformedInput(f"{self._path}: git listed half a commit")
+            yield from branch_facts(_run(folder, *LIST_BRANCHES), repository)
         if not self._tally.accepted and self._path.is_file():
             raise MalformedInput(
                 f"git cannot read a single commit from {self._path}",

@@ -88,6 +88,14 @@ class ArtifactReader(Protocol):
         """
         ...
 
+    def pieces(self, location: str, path: str) -> Iterator[bytes]:
+        """One file in pieces, of any size.
+
+        Raises:
+            ConnectorError: it is not there, or breaks off.
+        """
+        ...
+
 
 @runtime_checkable
 class AliasWriter(Protocol):

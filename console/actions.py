@@ -58,6 +58,13 @@ GO = (
     Action(
         "go.trust", "6", "app.go('trust')", "Trust", "Who may decide, by which keys"
     ),
+    Action(
+        "go.policies",
+        "7",
+        "app.go('policies')",
+        "Policies",
+        "What a transition needs, in plain words",
+    ),
 )
 EVERYWHERE = (
     Action("view.refresh", "r", "refresh", "Refresh", "Read the store again", False),

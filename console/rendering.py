@@ -67,3 +67,14 @@ def table(
         for row in cells
     ]
     return "\n".join(lines)
+
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&@:$]|(?<=www)\.", re.IGNORECASE)
+
+
+def markdown_cell(text: str) -> str:
+    """Text that markdown shows as it is: no markup, no links, no cells of its own.
+
+    A character reference can begin neither a tag, a link, a mention nor a table cell.
+    """
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))

@@ -9,60 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from policies.errors import MalformedPolicy
 from policies.patterns import matches
 from policies.predicates import Transition
 
-SCHEMA = "countersign/policy/v1"
 FieldValue = str | int | bool | tuple[str, ...]
-
-_TEXT, _NUMBER, _COUNT, _FLAG, _LIST = "text", "number", "count", "flag", "list"
-PROVENANCE = (
-    "dataset_version",
-    "evaluation_dataset",
-    "commit_known",
-    "clean_tree",
-    "signature",
-    "feature_set",
-    "lock",
-)
-"""What a rule of kind `provenance` can require."""
-
-RULE_FIELDS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
-    "metric": {
-        "metric": (_TEXT, True),
-        "slice": (_TEXT, False),
-        "at_least": (_NUMBER, False),
-        "at_most": (_NUMBER, False),
-        "dataset": (_TEXT, False),
-        "minimum_samples": (_COUNT, False),
-    },
-    "comparison": {
-        "metric": (_TEXT, True),
-        "better": (_TEXT, True),
-        "tolerance": (_NUMBER, False),
-        "first_promotion": (_TEXT, False),
-    },
-    "slice_gap": {
-        "metric": (_TEXT, True),
-        "column": (_TEXT, True),
-        "largest_gap": (_NUMBER, True),
-        "minimum_samples": (_COUNT, False),
-    },
-    "slice_comparison": {
-        "metric": (_TEXT, True),
-        "column": (_TEXT, True),
-        "better": (_TEXT, True),
-        "tolerance": (_NUMBER, False),
-        "first_promotion": (_TEXT, False),
-    },
-    "provenance": {"require": (_LIST, True)},
-    "independence": {},
-    "artifact_unchanged": {},
-    "run_finished": {},
-}
-"""Each kind of rule with its fields: what they hold, and whether they must be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +55,28 @@ class Quorum:
     exclude: tuple[str, ...]
     """`trainer`, `author`: people whose part in the model bars them."""
     expires_after_days: int
+    after: tuple[str, ...] = ()
+    """Roles that must have approved before: what was signed earlier does not count."""
+    condition: str = ""
+    """What approvers confirm by signing, shown in the text that they sign."""
+
+
+class Rejection(StrEnum):
+    """What a rejection does that stands."""
+
+    BLOCKS = "blocks"
+    OUTVOTED = "outvoted"
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverTerms:
+    """Which rules may be waived, by how many people of which role, for how long."""
+
+    rules: tuple[str, ...]
+    role: str
+    count: int
+    exclude: tuple[str, ...]
+    longest_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +119,11 @@ class Policy:
     quorums: tuple[Quorum, ...]
     digest: str
     """SHA-256 of the exact bytes."""
+    waivers: WaiverTerms | None = None
+    """None: no rule may be waived."""
+    rejection: Rejection = Rejection.BLOCKS
+    wants_different_people: bool = True
+    """Whether one person counts in one quorum only."""
 
 
 def select_policy(

@@ -4,12 +4,24 @@ Items hold no times and no readers, so that reading the same facts again gives t
 bytes; who read what where and when stands in the manifest that names the items.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
+from policies.evidence_origins import OriginsItem
+from policies.evidence_signature import ModelSignatureItem
+from policies.predicates.forms import (
+    Count,
+    Digest,
+    Flag,
+    OptionalCount,
+    OptionalDigest,
+    OptionalFlag,
+    Pairs,
+    Text,
+    Texts,
+)
 from policies.strict_json import encode
 
 
@@ -17,29 +29,31 @@ from policies.strict_json import encode
 class Metric:
     """One number: `slice` is empty for the whole, else `column:value`."""
 
-    name: str
-    value: str
-    slice: str
-    samples: int | None
+    name: Text
+    value: Text
+    slice: Text
+    samples: OptionalCount
 
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
     """One file of a model."""
 
-    path: str
-    sha256: str
-    size: int
+    path: Text
+    sha256: Digest
+    size: Count
+    format: Text = ""
+    """How the MLmodel file says that it is loaded, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetUse:
     """A dataset version that a run read, and for what."""
 
-    name: str
-    digest: str
-    context: str
-    strength: str
+    name: Text
+    digest: Text
+    context: Text
+    strength: Text
 
     @property
     def is_evidence(self) -> bool:
@@ -51,9 +65,9 @@ class DatasetUse:
 class CommitUse:
     """A commit that a run used; `is_known` if a repository we read has it."""
 
-    sha: str
-    is_known: bool
-    authors: tuple[str, ...]
+    sha: Text
+    is_known: Flag
+    authors: Texts
     """Outside identities such as `git:ana@example.org`."""
 
 
@@ -61,38 +75,38 @@ class CommitUse:
 class Gap:
     """What the record lacks, and how to close it next time."""
 
-    code: str
-    text: str
-    remedy: str
+    code: Text
+    text: Text
+    remedy: Text
 
 
 @dataclass(frozen=True, slots=True)
 class ModelItem:
     """Which bytes are asked about."""
 
-    version_key: str
-    source: str
-    model: str
-    version: str
-    location: str
-    manifest: str
+    version_key: Text
+    source: Text
+    model: Text
+    version: Text
+    location: Text
+    manifest: Digest
     files: tuple[FileDigest, ...]
-    has_signature: bool | None
+    has_signature: OptionalFlag
 
 
 @dataclass(frozen=True, slots=True)
 class LineageItem:
     """Where the version came from."""
 
-    run_key: str
-    run_status: str
+    run_key: Text
+    run_status: Text
     datasets: tuple[DatasetUse, ...]
     commits: tuple[CommitUse, ...]
-    is_dirty: bool | None
-    evaluation_dataset: str
-    lock_digest: str
-    features_digest: str
-    trainers: tuple[str, ...]
+    is_dirty: OptionalFlag
+    evaluation_dataset: Text
+    lock_digest: Text
+    features_digest: Text
+    trainers: Texts
     gaps: tuple[Gap, ...]
 
 
@@ -101,7 +115,9 @@ class MetricsItem:
     """What was measured, and how the model was made."""
 
     metrics: tuple[Metric, ...]
-    params: tuple[tuple[str, str], ...]
+    params: Pairs
+    units: Pairs = ()
+    """Metrics with the unit that the run recorded for them."""
 
     def find(self, name: str, slice_name: str = "") -> Metric | None:
         """The value of a metric on the whole or on a slice."""
@@ -123,13 +139,13 @@ class MetricsItem:
 class IncumbentItem:
     """The version that holds the stage now, or nothing at all."""
 
-    version_key: str
-    version: str
-    manifest: str
+    version_key: Text
+    version: Text
+    manifest: OptionalDigest
     measured: MetricsItem
     datasets: tuple[DatasetUse, ...]
     commits: tuple[CommitUse, ...]
-    evaluation_dataset: str
+    evaluation_dataset: Text
     files: tuple[FileDigest, ...]
 
     @property
@@ -142,43 +158,69 @@ class IncumbentItem:
 class FileChange:
     """A file whose bytes are not those that were registered; empty: not there."""
 
-    path: str
-    registered: str
-    found: str
+    path: Text
+    registered: OptionalDigest
+    found: OptionalDigest
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactItem:
     """The registered bytes against the bytes there are."""
 
-    is_readable: bool
-    found: str
+    is_readable: Flag
+    found: OptionalDigest
     """Manifest digest of what was read, or empty."""
     changes: tuple[FileChange, ...]
 
 
-Item = ModelItem | LineageItem | MetricsItem | IncumbentItem | ArtifactItem
+Item = (
+    ModelItem
+    | LineageItem
+    | MetricsItem
+    | IncumbentItem
+    | ArtifactItem
+    | OriginsItem
+    | ModelSignatureItem
+)
+KINDS: Mapping[str, type[Item]] = {
+    "model": ModelItem,
+    "lineage": LineageItem,
+    "metrics": MetricsItem,
+    "incumbent": IncumbentItem,
+    "artifact": ArtifactItem,
+    "origins": OriginsItem,
+    "model_signature": ModelSignatureItem,
+}
+"""Every kind of item, in the order they are shown."""
+_NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything one decision rests on."""
+    """Everything one decision rests on: one item of each kind."""
 
     model: ModelItem
     lineage: LineageItem
     measured: MetricsItem
     incumbent: IncumbentItem
     artifact: ArtifactItem
+    origins: OriginsItem = dataclasses.field(default_factory=OriginsItem)
+    model_signature: ModelSignatureItem = dataclasses.field(
+        default_factory=ModelSignatureItem
+    )
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""
-        return {
-            "model": self.model,
-            "lineage": self.lineage,
-            "metrics": self.measured,
-            "incumbent": self.incumbent,
-            "artifact": self.artifact,
-        }
+        values = (getattr(self, part.name) for part in dataclasses.fields(self))
+        return {_NAMES[type(value)]: value for value in values}
+
+    @classmethod
+    def of(cls, items: Mapping[str, Item]) -> Self:
+        """Evidence from one item of each kind."""
+        by_type = {type(item): item for item in items.values()}
+        return cls(
+            **{part.name: by_type[part.type] for part in dataclasses.fields(cls)}  # type: ignore[arg-type, index]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +254,7 @@ def item_bytes(item: Item) -> bytes:
     """An item as it is stored and digested."""
     plain = _plain(item)
     assert isinstance(plain, dict)  # noqa: S101 - a dataclass is written as an object
-    return encode(plain | {"schema": f"countersign/{_KINDS[type(item)]}/v1"})
+    return encode(plain | {"schema": f"countersign/{_NAMES[type(item)]}/v1"})
 
 
 def split_metric_name(name: str) -> tuple[str, str]:
@@ -231,12 +273,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(inner) for inner in value]
     return value
-
-
-_KINDS: Mapping[type, str] = {
-    ModelItem: "model",
-    LineageItem: "lineage",
-    MetricsItem: "metrics",
-    IncumbentItem: "incumbent",
-    ArtifactItem: "artifact",
-}

@@ -7,7 +7,7 @@ from typing import Protocol
 from policies.dsse import Envelope, read_envelope
 from policies.errors import Refused
 from policies.predicates import (
-    Approval,
+    PredicateType,
     PromotionIntent,
     PromotionOutcome,
     Request,
@@ -91,6 +91,19 @@ def check_version_key(model_key: str, version_key: str) -> None:
         raise Refused(f"{version_key!r} is not the key of a version of {model_key}")
 
 
+def _check_copy(outcome: PromotionOutcome) -> None:
+    """Whether what is called a copy could be one: the same name, somewhere else."""
+    if bool(outcome.placed) != bool(outcome.placed_at):
+        raise Refused("a copy has a key and a place, or neither")
+    if not outcome.placed:
+        return
+    source, name, _ = split_key(outcome.version)[1]
+    parts = split_key(outcome.placed)[1]
+    if len(parts) != 3 or parts[0] == source or parts[1] != name:
+        raise Refused(f"{outcome.placed!r} is no copy of {outcome.version!r}")
+    check_version_key(entity_key("model", parts[0], name), outcome.placed)
+
+
 def require_role(
     signer: Person, role: str, model_key: str, transition: Transition
 ) -> None:
@@ -151,6 +164,12 @@ def check_answer(answer: Answer, history: History) -> None:
         raise Refused("it names another model, version or transition than its request")
 
 
+WITHDRAWABLE = frozenset(
+    {PredicateType.REQUEST, PredicateType.APPROVAL, PredicateType.WAIVER}
+)
+"""Types of statement that their signer may take back."""
+
+
 def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
     """Whether somebody takes back a statement of their own.
 
@@ -158,9 +177,10 @@ def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
         Refused: it is another's, or of a kind that stands.
     """
     statement = find_statement(withdrawal.statement, history, "statement")
-    if not isinstance(statement.predicate, (Request, Approval)):
-        raise Refused("only requests and approvals can be withdrawn")
-    if statement.by != signer.id or statement.predicate.model != withdrawal.model:
+    if statement.type not in WITHDRAWABLE:
+        raise Refused("only requests, approvals and waivers can be withdrawn")
+    model = getattr(statement.predicate, "model", "")
+    if statement.by != signer.id or model != withdrawal.model:
         raise Refused("only who signed a statement may withdraw it")
 
 
@@ -214,3 +234,4 @@ def check_outcome(outcome: PromotionOutcome, signer: Person, history: History) -
         raise Refused("it names another model, version or stage than its intent")
     if statement.by != signer.id:
         raise Refused("only who declared a promotion may say how it ended")
+    _check_copy(outcome)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policies.document import Policy
+from policies.document import Policy, Rejection
 from policies.evidence import (
     DatasetUse,
     Evidence,
@@ -20,7 +20,8 @@ from policies.evidence import (
     MetricsItem,
 )
 from policies.predicates import Transition
-from policies.rules.numbers import label, number_of, shown, tidy
+from policies.rules.kinds import RULE_KINDS
+from policies.rules.measured import label, number_of, shown, tidy
 from policies.verdict import Node, tree_lines
 
 RENDERER = "review/v1"
@@ -64,6 +65,8 @@ def render_review(
         *_section("Where it comes from", _origin(evidence)),
         *_section("What the record lacks", _gaps(evidence)),
         *_section("Rules", tree_lines(facts)),
+        *_judged_later(policy),
+        *_section("Who must agree", _quorums(policy)),
         *_section("Files", _files(model.files)),
     ]
     return "\n".join(escape(line).rstrip() for line in lines) + "\n"
@@ -81,6 +84,32 @@ def escape(text: str) -> str:
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
     return [title, "-" * len(title), *lines, ""]
+
+
+def _judged_later(policy: Policy) -> list[str]:
+    """Rules about the time and the log: what they ask, never how they stand now."""
+    later = [
+        f"{rule.id}: {kind.asks(rule)}"
+        for rule in policy.rules
+        if (kind := RULE_KINDS[rule.kind]).at_position is not None
+    ]
+    return _section("Rules judged when it is promoted", later) if later else []
+
+
+def _quorums(policy: Policy) -> list[str]:
+    lines = []
+    for quorum in policy.quorums:
+        barred = "".join(f", not the {name}" for name in quorum.exclude)
+        after = f", after {' and '.join(quorum.after)}" if quorum.after else ""
+        who = f"{quorum.count} of the role {quorum.role}"
+        lines.append(f"{who}, not the requester{barred}{after}")
+        if quorum.condition:
+            lines.append(f"    by signing they confirm: {quorum.condition}")
+    if policy.rejection is Rejection.OUTVOTED:
+        lines.append("A rejection is outvoted by them.")
+    if not policy.wants_different_people:
+        lines.append("One person may count in several of them.")
+    return lines
 
 
 def _changes(evidence: Evidence) -> list[str]:

@@ -193,6 +193,23 @@ class Fields:
             _refuse(self._what, f"{name!r} holds something other than text")
         return tuple(str(value) for value in values)
 
+    def pairs(self, name: str, *, longest: int = 4096) -> tuple[tuple[str, str], ...]:
+        """A list of pairs of strings."""
+        found = []
+        for value in self.list_of(name):
+            if not (
+                isinstance(value, list)
+                and len(value) == 2
+                and all(
+                    isinstance(part, str) and len(part) <= longest for part in value
+                )
+            ):
+                _refuse(
+                    self._what, f"{name!r} holds something other than pairs of text"
+                )
+            found.append((str(value[0]), str(value[1])))
+        return tuple(found)
+
     def object(self, name: str) -> Fields:
         """An object, to be read with its own `end`."""
         value = self._take(name)

@@ -51,6 +51,11 @@ def slot_topic(model_key: str, transition: Transition) -> str:
     return f"slot:{model_key}|{transition.environment}|{transition.to_stage}"
 
 
+def placed_topic(version_key: str) -> str:
+    """Promotions that put a copy, by its own key, into another registry."""
+    return f"placed:{version_key}"
+
+
 def erasable_topic(digest: str, kind: str) -> str:
     """Statements that name an object as words that may be erased."""
     return f"words:{kind}:{digest}"
@@ -106,6 +111,7 @@ def topics_of(statement_id: str, statement: Statement) -> tuple[str, ...]:
                 slot_topic(intent.model, intent.transition),
                 kept_topic(intent.verdict),
             )
-        case PromotionOutcome(model=model, transition=transition):
-            return (model_topic(model), slot_topic(model, transition))
+        case PromotionOutcome(model=model, transition=transition, placed=placed):
+            found = (model_topic(model), slot_topic(model, transition))
+            return (*found, placed_topic(placed)) if placed else found
     return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from policies.predicates import (
     Approval,
@@ -21,6 +22,9 @@ from policies.predicates import (
     Withdrawal,
 )
 from policies.statements import Statement
+
+if TYPE_CHECKING:
+    from policies.predicates.records import Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class RequestRecord:
     answers: tuple[tuple[Entry, Approval], ...] = ()
     """Approvals and rejections that were not withdrawn."""
     intents: tuple[tuple[Entry, PromotionIntent], ...] = ()
+    waivers: tuple[tuple[Entry, Waiver], ...] = ()
+    """Waivers that were not withdrawn."""
 
     @property
     def id(self) -> str:
@@ -71,8 +77,17 @@ class Holder:
     outcome: Entry
     outcome_kind: OutcomeKind
     request: str
+    placed: str = ""
+    """Key of its copy in the environment's own registry, if it has one."""
+    placed_at: str = ""
+    """Where that copy's files lie."""
     ended: Entry | None = None
     """The demotion that took it out again."""
+
+    @property
+    def in_registry(self) -> str:
+        """Key of the version that the environment's registry shows."""
+        return self.placed or self.version
 
     @property
     def promoted_by(self) -> PromotionIntent:
@@ -153,6 +168,8 @@ def _take(record: ModelRecord, entry: Entry) -> None:
             _end(record, entry, outcome)
         case _ if entry.statement.type is PredicateType.DEMOTION:
             _demote(record, entry)
+        case _ if entry.statement.type is PredicateType.WAIVER:
+            _waive(record, entry)
 
 
 def _answer(record: ModelRecord, entry: Entry, approval: Approval) -> None:
@@ -172,8 +189,12 @@ def _withdraw(record: ModelRecord, withdrawal: Withdrawal) -> None:
             )
         return
     for key, candidate in record.requests.items():
-        kept = tuple(a for a in candidate.answers if a[0].id != withdrawal.statement)
-        record.requests[key] = replace(candidate, answers=kept)
+        gone = withdrawal.statement
+        record.requests[key] = replace(
+            candidate,
+            answers=tuple(a for a in candidate.answers if a[0].id != gone),
+            waivers=tuple(w for w in candidate.waivers if w[0].id != gone),
+        )
 
 
 def _begin(record: ModelRecord, entry: Entry, intent: PromotionIntent) -> None:
@@ -210,8 +231,22 @@ def _end(record: ModelRecord, entry: Entry, outcome: PromotionOutcome) -> None:
             outcome=entry,
             outcome_kind=outcome.outcome,
             request=intent.request,
+            placed=outcome.placed,
+            placed_at=outcome.placed_at,
         )
     )
+
+
+def _waive(record: ModelRecord, entry: Entry) -> None:
+    from policies.predicates.records import Waiver
+
+    waiver = entry.statement.predicate
+    assert isinstance(waiver, Waiver)  # noqa: S101 - dispatched on its type
+    request = record.requests.get(waiver.request)
+    if request is not None:
+        record.requests[waiver.request] = replace(
+            request, waivers=(*request.waivers, (entry, waiver))
+        )
 
 
 def _demote(record: ModelRecord, entry: Entry) -> None:

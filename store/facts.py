@@ -36,10 +36,12 @@ class FactKind(StrEnum):
     """subject=dataset, name, text=namespace."""
     DATASET_VERSION = "dataset_version"
     """subject=dataset version, object=dataset, name, digest, location, number=rows,
-    text=schema as JSON."""
+    text=schema as JSON, strength=reread when the bytes were hashed by the import."""
     COMMIT = "commit"
     """subject=commit, object=repository, name=first line of the message, digest=full
     hash, started=commit time, actor=author, text=JSON list of parents."""
+    BRANCH = "branch"
+    """subject=object=repository, name=branch, digest=full hash of a head it had."""
     MODEL = "model"
     """subject=model, name, text=description."""
     MODEL_VERSION = "model_version"
@@ -49,6 +51,10 @@ class FactKind(StrEnum):
     """subject=model version, name=path, digest, number=size in bytes."""
     SIGNATURE = "signature"
     """subject=model version, text=MLmodel signature as JSON (inputs and outputs)."""
+    FORMAT = "format"
+    """subject=model version, name=path, text=format that the MLmodel file says."""
+    MODEL_SIGNATURE = "model_signature"
+    """subject=model version, text=the file with the signature over the model."""
     ALIAS = "alias"
     """subject=model, name=alias, object=model version, empty when taken away."""
     STAGE = "stage"
@@ -79,8 +85,10 @@ class Relation(StrEnum):
 
 
 class Strength(StrEnum):
-    """How an edge came to be known; an inferred one never proves provenance."""
+    """How a fact came to be known; an inferred edge never proves provenance."""
 
+    REREAD = "reread"
+    """The import read the bytes itself."""
     OBSERVED = "observed"
     DECLARED = "declared"
     INFERRED = "inferred"

@@ -7,7 +7,6 @@ next entry. The log never interprets an entry; a judge does (store.judgement).
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from store.judgement import (
     Standing,
 )
 from store.objects import Objects
+from store.restored import NO_MEMORY, accepted_loss, removed, rewritten
 from store.statement_index import StatementIndex
 from store.versions import written_over
 
@@ -45,40 +45,6 @@ def _no_progress(_: int) -> None:
 
 def _always_fine() -> None:
     """Have nothing to check again."""
-
-
-def _removed(address: str, seen: int, there: int) -> StoreDamaged:
-    return StoreDamaged(
-        f"this machine has seen {seen} entries of the log at {address}, and now there "
-        f"are {there}",
-        hint="Entries were removed or an old backup was restored. Do not decide "
-        "anything on it; ask who changed the store. After a restored backup: "
-        "countersign log recover",
-    )
-
-
-def _rewritten(address: str, size: int) -> StoreDamaged:
-    return StoreDamaged(
-        f"the first {size} entries at {address} are not the ones this machine has seen",
-        hint="History was rewritten. Do not decide anything on it; compare with a "
-        "witness or another machine. After a restored backup: countersign log recover",
-    )
-
-
-class _NoMemory(RememberedHeads):
-    """For judging a log as if it had never been seen."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(os.devnull))
-
-    def all(self) -> list[Head]:
-        return []
-
-    def _append(self, values: dict[str, object]) -> None:
-        """Remember nothing."""
-
-
-_NO_MEMORY = _NoMemory()
 
 
 class _LogHistory(History):
@@ -108,6 +74,16 @@ class _LogHistory(History):
             return self._log.objects.find(digest)
         except StoreDamaged:
             return None
+
+
+def _read_ahead(backend: Backend, start: int, end: int | None = None) -> None:
+    """Where each entry is a request, ask for the next ones, below `end`, at once."""
+    if isinstance(backend, Copying):
+        beyond = start + _ENTRIES_READ_AHEAD
+        ahead = range(start, beyond if end is None else min(end, beyond))
+        backend.read_ahead(
+            [entry_path(number) for number in ahead], at_most=LARGEST_ENTRY_BYTES
+        )
 
 
 class Log:
@@ -173,7 +149,7 @@ class Log:
 
         def read_aside(aside: StatementIndex, bundles: Bundles) -> Judge:
             log = Log(
-                self._backend, aside, _NO_MEMORY, self._judge_factory, bundles=bundles
+                self._backend, aside, NO_MEMORY, self._judge_factory, bundles=bundles
             )
             log.catch_up(progress)
             return log.judge_now()
@@ -214,22 +190,13 @@ class Log:
         """The next entries there are, some at a time."""
         chunk = self._bundles.take(start) if self._bundles else []
         if not chunk:
-            self._read_ahead(start)
+            _read_ahead(self._backend, start)
         while len(chunk) < _ENTRIES_READ_AHEAD:
             data = self._read(start + len(chunk))
             if data is None:
                 break
             chunk.append(data)
         return chunk
-
-    def _read_ahead(self, index: int) -> None:
-        """Where each entry is a request, ask for the next ones at once."""
-        if isinstance(self._backend, Copying):
-            ahead = range(index, index + _ENTRIES_READ_AHEAD)
-            self._backend.read_ahead(
-                [entry_path(number) for number in ahead],
-                at_most=LARGEST_ENTRY_BYTES,
-            )
 
     def _is_copied(self, index: int) -> bool:
         """Whether an entry comes from a copy that may be older than the store."""
@@ -272,8 +239,8 @@ class Log:
             return
         try:
             if data is None:
-                raise _removed(self._backend.address, newest.index + 1, newest.index)
-            raise _rewritten(self._backend.address, newest.index + 1)
+                raise removed(self._backend.address, newest.index + 1, newest.index)
+            raise rewritten(self._backend.address, newest.index + 1)
         except StoreDamaged as damage:
             self._take_up_recovery(damage)
 
@@ -286,9 +253,13 @@ class Log:
         with tempfile.TemporaryDirectory() as folder:
             aside = StatementIndex(Path(folder) / "aside.sqlite")
             try:
-                again = Log(self._source, aside, _NO_MEMORY, self._judge_factory)
+                again = Log(self._source, aside, NO_MEMORY, self._judge_factory)
                 again.catch_up()
-                restored = self._accepted_loss(again)
+                restored = accepted_loss(
+                    again.judge_now().abandoned,
+                    [*self._heads.all(), self.head()],
+                    aside.root_at,
+                )
                 if restored is None:
                     raise damage
                 seen = self.index.size
@@ -300,20 +271,6 @@ class Log:
             finally:
                 aside.close()
 
-    def _accepted_loss(self, again: Log) -> int | None:
-        """Size that a restored log and this machine's memory have in common."""
-        for lost in reversed(again.judge_now().abandoned):
-            remembered = [*self._heads.all(), self.head()]
-            if all(
-                (head.size < lost.lost_size or (head.root == lost.lost_root))
-                and head.size <= lost.lost_size
-                if head.size > lost.restored_size
-                else again.index.root_at(head.size).hex() == head.root
-                for head in remembered
-            ):
-                return lost.restored_size
-        return None
-
     def _compare_with_memory(self, size: int) -> None:
         remembered = self._heads.newest()
         if remembered is None and size == 0:
@@ -321,9 +278,9 @@ class Log:
         if remembered is not None:
             try:
                 if remembered.size > size:
-                    raise _removed(self._backend.address, remembered.size, size)
+                    raise removed(self._backend.address, remembered.size, size)
                 if self.index.root_at(remembered.size).hex() != remembered.root:
-                    raise _rewritten(self._backend.address, remembered.size)
+                    raise rewritten(self._backend.address, remembered.size)
             except StoreDamaged as damage:
                 self._take_up_recovery(damage)
                 self._compare_with_memory(self.index.size)
@@ -407,16 +364,27 @@ class Log:
         return Head(size, self.index.root_at(size).hex())
 
     def verify(
-        self, progress: Progress = _no_progress, *, start: int = 0
+        self,
+        progress: Progress = _no_progress,
+        *,
+        start: int = 0,
+        place: Backend | None = None,
     ) -> list[StoreError]:
         """Read every indexed entry again, and return what does not match its leaf.
 
-        `start` is the first entry to read; bundles are compared in any case.
+        `start` is the first entry to read; bundles are compared in any case. `place`
+        is where the store is read: by default itself, whatever is copied here.
         """
         problems: list[StoreError] = []
+        again = place or self._source
         for entry in self.index.entries(start):
+            if (entry.index - start) % _ENTRIES_READ_AHEAD == 0:
+                _read_ahead(again, entry.index, self.index.size)
+            path = entry_path(entry.index)
             try:
-                self._hold(entry.index, self._read_source(entry.index))
+                self._hold(
+                    entry.index, again.read(path, at_most=_LARGEST_GARBAGE_BYTES)
+                )
             except StoreDamaged as problem:
                 problems.append(problem)
             progress(entry.index + 1)

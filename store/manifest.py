@@ -6,6 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+MODEL_SIGNATURE_FILE = "model.sig"
+"""Where a signed model keeps its signature."""
+
 
 def manifest_digest(files: Iterable[tuple[str, str]]) -> str:
     """SHA-256 (hex) over the sorted (path, SHA-256 hex) pairs, as compact JSON.

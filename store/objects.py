@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
+from collections.abc import Iterator
 
 from store.backend import Backend, object_path
 from store.errors import StoreDamaged
 
 LARGEST_OBJECT_BYTES = 4 * 1024**3
+_HEX_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def sha256_hex(data: bytes) -> str:
@@ -17,7 +21,7 @@ def sha256_hex(data: bytes) -> str:
 
 def is_sha256_hex(text: str) -> bool:
     """Whether text is 64 lower-case hex digits."""
-    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
+    return _HEX_DIGEST.fullmatch(text) is not None
 
 
 class Objects:
@@ -25,6 +29,19 @@ class Objects:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._known: dict[str, bytes] | None = None
+
+    @contextlib.contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Within, each object is read and hashed once, and kept in memory.
+
+        For a report that holds them all anyway; a decision reads them every time.
+        """
+        self._known = {}
+        try:
+            yield
+        finally:
+            self._known = None
 
     def put(self, data: bytes) -> str:
         """Store bytes and return their SHA-256 in hex; storing twice is harmless."""
@@ -42,9 +59,13 @@ class Objects:
         """
         if not is_sha256_hex(digest):
             return None
+        if self._known is not None and digest in self._known:
+            return self._known[digest]
         data = self._backend.read(object_path(digest), at_most=at_most)
         if data is not None and sha256_hex(data) != digest:
             raise _damaged(digest)
+        if self._known is not None and data is not None:
+            self._known[digest] = data
         return data
 
     def get(self, digest: str, *, at_most: int = LARGEST_OBJECT_BYTES) -> bytes:

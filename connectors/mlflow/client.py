@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
@@ -116,6 +116,11 @@ class MlflowClient:
         """POST a change, once, and return the JSON answer."""
         return self._json("POST", path, json.dumps(body).encode(), is_repeatable=False)
 
+    def put(self, path: str, body: IO[bytes], size: int) -> None:
+        """PUT a file of `size` bytes, once; `path` is quoted here."""
+        for _ in self._pieces("PUT", quote(path), body, LARGEST_ANSWER_BYTES, size):
+            pass
+
     def read(
         self, path: str, query: Mapping[str, str] | None = None, *, at_most: int
     ) -> bytes:
@@ -148,7 +153,12 @@ class MlflowClient:
         return value
 
     def _pieces(
-        self, method: str, path: str, body: bytes | None, at_most: int
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None,
+        at_most: int,
+        size: int | None = None,
     ) -> Iterator[bytes]:
         import urllib3
 
@@ -157,6 +167,11 @@ class MlflowClient:
                 timeout=urllib3.Timeout(total=self._timeout), retries=False
             )
         headers = {"Content-Type": "application/json"} if body else {}
+        if size is not None:
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(size),
+            }
         headers |= self._headers
         secret = self._authorisation()
         if secret is not None:

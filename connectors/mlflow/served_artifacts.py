@@ -64,6 +64,10 @@ class ServedArtifacts:
             lambda: b"".join(self._stream(_door(location), path, at_most=at_most))
         )
 
+    def pieces(self, location: str, path: str) -> Iterator[bytes]:
+        """See ArtifactReader.pieces."""
+        return self._stream(_door(location), path, at_most=LARGEST_FILE_BYTES)
+
     def _hash(self, door: _Door, path: str) -> ArtifactFile:
         digest, size = hashlib.sha256(), 0
         for piece in self._stream(door, path, at_most=LARGEST_FILE_BYTES):

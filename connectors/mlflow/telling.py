@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import ConnectorError
-from connectors.mlflow.mlmodel import read_signature
+from connectors.mlflow.mlmodel import read_formats, read_signature
+from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
     DatasetInputRow,
     MlflowReader,
@@ -36,7 +37,7 @@ from store.identifiers import (
     run_key,
     split_key,
 )
-from store.manifest import manifest_digest
+from store.manifest import MODEL_SIGNATURE_FILE, manifest_digest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHA_TAG = re.compile(r"countersign\.dataset\.(.+)\.sha256")
@@ -192,6 +193,8 @@ class MlflowSource(NamedSource):
             yield _violation(key, "artifact not readable", problem)
         if any(file.path == _MLMODEL for file in files):
             yield from self._signature(key, version.location)
+        if self.artifacts and any(f.path == MODEL_SIGNATURE_FILE for f in files):
+            yield told_signature(key, self.artifacts, version.location)
         yield Fact(
             kind=FactKind.MODEL_VERSION,
             subject=key,
@@ -225,11 +228,13 @@ class MlflowSource(NamedSource):
             data = self.artifacts.read(
                 location, _MLMODEL, at_most=LARGEST_MLMODEL_BYTES
             )
-            text = read_signature(data)
+            text, formats = read_signature(data), read_formats(data)
         except ConnectorError as problem:
             yield _violation(key, "MLmodel not readable", str(problem))
         else:
             yield Fact(kind=FactKind.SIGNATURE, subject=key, text=text)
+            for path, told in formats.items():
+                yield Fact(kind=FactKind.FORMAT, subject=key, name=path, text=told)
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""

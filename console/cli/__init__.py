@@ -50,6 +50,7 @@ COMMANDS = {
         *("models", "experiments", "runs", "datasets", "commits", "search"),
         *("show", "lineage", "diff", "history", "status"),
     ),
+    "questions": ("impact", "sql"),
     "keys": ("key",),
     "people": ("policy",),
     "trusting": ("trust", "submit", "revoke", "erase"),
@@ -57,8 +58,10 @@ COMMANDS = {
         *("request", "requests", "review", "approve", "reject", "withdraw"),
         *("promote", "gate"),
     ),
+    "waiving": ("waive",),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
+    "completing": ("completion",),
 }
 """The modules of this package and the commands each declares."""
 

@@ -11,6 +11,7 @@ from console.cli.output import plain, say, show, show_json, show_table
 from console.rendering import printable
 from console.services import promoting, reviewing, signoff
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.hopes import Hopeless
 from console.services.judging import Judged
 from console.services.problems import Misuse
 from policies.predicates import Decision, OutcomeKind
@@ -23,6 +24,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("reference", metavar="REF")
     _target(parser)
     _reason(parser)
+    parser.add_argument(
+        "--allow-failing",
+        action="store_true",
+        help="ask although rules are not met that the policy lets people waive",
+    )
     parser.set_defaults(handler=request, decides=True)
     parser = commands.add_parser("requests", help="what waits, and for whom")
     parser.add_argument("--format", choices=("table", "json"), default="table")
@@ -98,14 +104,19 @@ def request(context: Context) -> int:
     """`request`"""
     arguments, store = context.arguments, context.store
     version = signoff.find_version(store, arguments.reference)
-    made = signoff.request_transition(
-        store,
-        context.person(),
-        version,
-        arguments.to,
-        arguments.env,
-        arguments.reason,
-    )
+    try:
+        made = signoff.request_transition(
+            store,
+            context.person(),
+            version,
+            arguments.to,
+            arguments.env,
+            arguments.reason,
+            allows_failing=arguments.allow_failing,
+        )
+    except Hopeless as problem:
+        say("\n".join(tree_lines(problem.facts)))
+        raise
     say("\n".join(tree_lines(made.facts)))
     say(f"Entry {made.appended.index}, under policy {made.policy.id}.")
     short = made.appended.statement_id[:12]
@@ -162,6 +173,8 @@ def review(context: Context) -> int:
     say(f"Short code of this text: {sheet.short_code} (digest {sheet.digest})")
     for name, role, decision, at in reviewing.signers_of(store, record, state):
         say(f"{decision} by {name} as {role} at {at} (claimed)")
+    for waived in reviewing.waivers_of(store, record, sheet.policy, state):
+        say(waived)
     say(f"Still wanted: {', '.join(sheet.pending) or 'nothing'}")
     return 0
 

@@ -77,7 +77,10 @@ def _add_verify(logs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def log_show(context: Context) -> int:
     """`log show`"""
+    from console.services.unusable_batches import unusable_batches
+
     entries = context.store.index.entries()
+    unusable = {b.entry: b.reason for b in unusable_batches(context.store)}
     if context.arguments.format == "json":
         show_json(
             "log-show",
@@ -90,6 +93,7 @@ def log_show(context: Context) -> int:
                     "statement": e.judgement.statement_id,
                     "type": e.judgement.predicate_type,
                     "signer": e.judgement.signer,
+                    "unusable_batch": unusable.get(e.index, ""),
                 }
                 for e in entries
             ],
@@ -104,7 +108,9 @@ def log_show(context: Context) -> int:
                 e.judgement.predicate_type.rpartition("attestation/")[2],
                 e.judgement.signer,
                 e.judgement.statement_id[:12],
-                e.judgement.reason,
+                f"changes nothing: {unusable[e.index]}"
+                if e.index in unusable
+                else e.judgement.reason,
             )
             for e in entries
         ],
@@ -217,6 +223,8 @@ def log_verify(context: Context) -> int:
         show(f"root {report.root}")
         if report.since:
             show(f"the first {report.since} were verified before")
+        for batch in report.unusable_batches:
+            show(f"entry {batch.entry} changes nothing: {batch.reason}")
         for problem in report.problems:
             say(f"WRONG: {problem}")
         scope = "log and projection" if report.is_deep else "log"

@@ -319,6 +319,7 @@ def status(context: Context) -> int:
     """`status`: 0 when every registry says what the log approves, 1 when one does
     not, 3 when no policy names a stage to compare."""
     from console.services.standing import governed_stages, unapproved_changes
+    from console.services.unusable_batches import unusable_batches
 
     if not governed_stages(context.store):
         raise Undecided(
@@ -326,6 +327,8 @@ def status(context: Context) -> int:
             hint="Put one in force: countersign policy activate FILE",
         )
     found = unapproved_changes(context.store)
+    for batch in unusable_batches(context.store):
+        say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
     if context.arguments.format == "json":
         show_json("status", unapproved_changes=found)
     elif found:

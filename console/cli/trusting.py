@@ -326,11 +326,15 @@ def revoke(context: Context) -> int:
 def erase(context: Context) -> int:
     """`erase`: 0 when the bytes are gone, 1 when somebody must still remove them."""
     arguments, store = context.arguments, context.store
-    if arguments.target.startswith("facts:"):
-        from console.services.erasing import erase_facts
+    from console.services.erasing import erase_facts, give_up_batch, is_batch
 
+    if arguments.target.startswith("facts:"):
         key = arguments.target.removeprefix("facts:")
         done = erase_facts(store, context.person(), key, arguments.reason)
+    elif is_batch(store, arguments.target):
+        done = give_up_batch(
+            store, context.person(), arguments.target, arguments.reason
+        )
     else:
         from console.services.words import erase as let_go
 

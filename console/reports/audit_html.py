@@ -55,6 +55,7 @@ def render_html(report: dict[str, Any]) -> bytes:
         _people(report["people"]),
         _former_keys(report["keys_no_longer_in_force"]),
         _erasures(report["erasures"]),
+        _unusable_batches(report["unusable_batches"]),
         "<h2>Policies</h2>",
         *(_policy(policy) for policy in report["policies"]),
         "<h2>Every entry of the log</h2>",
@@ -112,6 +113,7 @@ def _promotion(promotion: dict[str, Any]) -> str:
             ),
             "<h4>Signatures</h4>",
             _answers(promotion["answers"]),
+            _waivers(promotion["waivers"]),
             "<h4>Verdict, judged again from the evidence in this file</h4>",
             _table(
                 ("rule", "verdict", "observed", "wanted"),
@@ -149,6 +151,14 @@ def _erasures(erasures: Sequence[dict[str, Any]]) -> str:
     return heading + _table(("entry", "by", "what", "object", "reason"), rows)
 
 
+def _unusable_batches(batches: Sequence[dict[str, Any]]) -> str:
+    if not batches:
+        return ""
+    rows = [(b["entry"], b["object"], b["reason"]) for b in batches]
+    heading = "<h3>Batches of facts that change nothing</h3>"
+    return heading + _table(("entry", "object", "why"), rows)
+
+
 def _flat(node: dict[str, Any], depth: int) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         (
@@ -171,6 +181,25 @@ def _answers(answers: list[dict[str, Any]]) -> str:
             for a in answers
         ),
     )
+
+
+def _waivers(waivers: list[dict[str, Any]]) -> str:
+    if not waivers:
+        return ""
+    rows = [
+        (
+            w["name"],
+            ", ".join(w["rules"]),
+            w["role"],
+            w["at"],
+            w["expires"],
+            w["reason"],
+            w["entry"],
+        )
+        for w in waivers
+    ]
+    columns = ("name", "rules", "role", "at (claimed)", "until", "reason", "entry")
+    return "<h4>Waivers</h4>" + _table(columns, rows)
 
 
 def _requests(requests: list[dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ and compare.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ NON_CLAIMS = (
     "Times are what signers claimed. Only a witness or a time stamp proves when.",
     "It is complete up to the log size it names. Nothing in it proves that no later "
     "entry exists; compare with a head obtained elsewhere (--head).",
+    "Batches of facts that could not be taken in are named as its maker found them; "
+    "the file does not hold them.",
     "Model bytes are as their readers found them when evidence was frozen.",
 )
 
@@ -51,7 +54,21 @@ class Scope:
         )
 
 
-def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class UnusableBatch:
+    """A batch of facts that whoever made the report could not take in, and why."""
+
+    entry: int
+    digest: str
+    reason: str
+
+
+def build_report(
+    log: WholeLog,
+    scope: Scope,
+    created_at: str,
+    unusable_batches: Sequence[UnusableBatch] = (),
+) -> dict[str, Any]:
     """The report over everything in the log.
 
     Promotions are judged again from their own evidence, policy, people and time.
@@ -88,6 +105,10 @@ def build_report(log: WholeLog, scope: Scope, created_at: str) -> dict[str, Any]
         ],
         "policies": _policies(store),
         "erasures": _erasures(store),
+        "unusable_batches": [
+            {"entry": b.entry, "object": b.digest, "reason": b.reason}
+            for b in unusable_batches
+        ],
         "promotions": [
             _promotion(model, history, slot, position)
             for model, history in models.items()
@@ -236,7 +257,28 @@ def _request(
         "evidence": request.evidence,
         "review": request.review,
         "answers": _answers(store, state, record),
+        "waivers": _waivers(store, state, record),
     }
+
+
+def _waivers(
+    store: OpenStore, state: TrustState, request: RequestRecord
+) -> list[dict[str, Any]]:
+    """Who took responsibility for rules that are not met, as they signed it."""
+    return [
+        {
+            "entry": entry.index,
+            "statement": entry.id,
+            "person": entry.statement.by,
+            "name": _name(store, state, entry.statement.by),
+            "at": entry.statement.at,
+            "role": waiver.role,
+            "rules": list(waiver.rules),
+            "reason": read_words(store, waiver.reason),
+            "expires": waiver.expires,
+        }
+        for entry, waiver in request.waivers
+    ]
 
 
 def _promotion(
@@ -273,6 +315,11 @@ def _promotion(
             answer
             for answer in _answers(store, state, request)
             if answer["entry"] < holder.intent.index
+        ],
+        "waivers": [
+            waiver
+            for waiver in _waivers(store, state, request)
+            if waiver["entry"] < holder.intent.index
         ],
         "review_text": _text(store, request.request.review),
     }

@@ -1,19 +1,22 @@
 """The auditor's file: one deterministic zip, made from a log and its objects.
 
-Everything in it but the log, the objects, the checkpoint and four parameters can be
+Everything in it but the log, the objects, the checkpoint and its parameters can be
 made again from those, so verification makes the whole file again and compares bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from console.reports.audit_html import render_html
-from console.reports.audit_report import Scope, build_report
+from console.reports.audit_report import Scope, UnusableBatch, build_report
 from console.reports.foreign_verifiers import bundle_readme
 from console.reports.statement_files import (
     allowed_signers,
@@ -24,6 +27,7 @@ from console.reports.statement_files import (
 from console.reports.whole_log import WholeLog
 from console.services.opened import OpenStore
 from console.services.proofs import inclusion_text
+from console.services.unusable_batches import unusable_batches
 from console.services.words import named_objects
 from console.version import VERSION
 from policies.checkpoint import read_checkpoint
@@ -53,6 +57,8 @@ class Parameters:
     created_at: str
     scope: Scope
     generator: str = GENERATOR
+    unusable_batches: tuple[UnusableBatch, ...] = ()
+    """As its maker found them: the file holds no batches to tell it from."""
 
     def to_bytes(self) -> bytes:
         """As they stand in the file."""
@@ -64,6 +70,10 @@ class Parameters:
                 "model": self.scope.model,
                 "since": self.scope.since,
                 "until": self.scope.until,
+                "unusable_batches": [
+                    {"entry": b.entry, "digest": b.digest, "reason": b.reason}
+                    for b in self.unusable_batches
+                ],
             }
         )
 
@@ -76,7 +86,9 @@ def bundle_files(
     Raises:
         StoreError: an entry is missing or damaged.
     """
-    report = build_report(log, parameters.scope, parameters.created_at)
+    report = build_report(
+        log, parameters.scope, parameters.created_at, parameters.unusable_batches
+    )
     files: dict[str, bytes] = {
         PARAMETERS: parameters.to_bytes(),
         CHECKPOINT: checkpoint,
@@ -146,8 +158,25 @@ def write_zip(files: dict[str, bytes]) -> bytes:
 def export_audit(store: OpenStore, scope: Scope, checkpoint: bytes) -> bytes:
     """The auditor's file for a store as it is now."""
     created = store.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-    parameters = Parameters(created, scope)
-    return write_zip(bundle_files(WholeLog(store), parameters, checkpoint))
+    unusable = tuple(
+        UnusableBatch(batch.entry, batch.digest, batch.reason)
+        for batch in unusable_batches(store)
+    )
+    parameters = Parameters(created, scope, unusable_batches=unusable)
+    with store.objects.remembering(), _collector_resting():
+        return write_zip(bundle_files(WholeLog(store), parameters, checkpoint))
+
+
+@contextlib.contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Nothing made for the file refers to itself; looking for such takes long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _pretty(value: dict[str, Any]) -> bytes:

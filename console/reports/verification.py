@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from console.reports.audit_report import Scope
+from console.reports.audit_report import Scope, UnusableBatch
 from console.reports.bundle import (
     CHECKPOINT,
     PARAMETERS,
@@ -217,6 +217,14 @@ def _check_bytes(log: WholeLog, members: dict[str, bytes], data: bytes) -> list[
     return problems
 
 
+def _unusable_batch(fields: Fields) -> UnusableBatch:
+    batch = UnusableBatch(
+        fields.integer("entry"), fields.digest("digest"), fields.text("reason")
+    )
+    fields.end()
+    return batch
+
+
 def _parameters(members: dict[str, bytes]) -> Parameters:
     fields = Fields(
         parse(members.get(PARAMETERS, b""), what=PARAMETERS), what=PARAMETERS
@@ -227,6 +235,9 @@ def _parameters(members: dict[str, bytes]) -> Parameters:
         created_at=fields.filled_text("created_at", 64),
         scope=Scope(
             fields.text("model"), fields.text("since", 64), fields.text("until", 64)
+        ),
+        unusable_batches=tuple(
+            _unusable_batch(batch) for batch in fields.objects("unusable_batches")
         ),
     )
     fields.end()

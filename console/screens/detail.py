@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
 from console.rendering import one_line
@@ -13,6 +13,7 @@ from console.screens.asking import AskingScreen
 from console.services import inspection
 from console.services.inspection import Details
 from console.services.opened import OpenStore
+from console.widgets.keys import KeyBar
 from console.widgets.lineage_tree import LineageTree
 from console.widgets.title import TitleBar
 from store.queries.lineage import Closure, Direction
@@ -39,7 +40,7 @@ class DetailScreen(AskingScreen, inherit_bindings=False):
             with Vertical(id="trees"):
                 yield LineageTree("Came from", id="up")
                 yield LineageTree("Came of it", id="down")
-        yield Footer()
+        yield KeyBar()
 
     def action_refresh(self) -> None:
         """Ask for the facts and both closures."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Footer
 
 from console.screens.asking import AskingScreen
 from console.services import catalogue
 from console.services.opened import OpenStore
 from console.services.reviewing import all_requests
+from console.widgets.keys import KeyBar
 from console.widgets.rows import MOST_ROWS, Rows
 from console.widgets.title import TitleBar
 from policies.workflow import RequestRecord
@@ -29,7 +29,7 @@ class ListScreen(AskingScreen):
         """Title, table, keys."""
         yield TitleBar(self.VIEW)
         yield Rows(*self.HEADINGS, id="rows")
-        yield Footer()
+        yield KeyBar()
 
     @property
     def rows(self) -> Rows:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from console.screens.asking import AskingScreen
 from console.services.standing import MOST_SCANNED, Overview, overview
+from console.widgets.keys import KeyBar
 from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
 
@@ -28,7 +29,7 @@ class OverviewScreen(AskingScreen):
             yield Rows("REQUEST", "MODEL", "TO", "WAITS FOR", id="waiting")
             yield Static("Wrong", classes="heading", markup=False)
             yield Rows("WHERE", "WHAT", "NEXT STEP", id="wrong", longest_cell=62)
-        yield Footer()
+        yield KeyBar()
 
     def action_refresh(self) -> None:
         """Ask for the whole overview."""
@@ -130,6 +131,17 @@ def _wrong(
                     "the registry",
                     f"only {MOST_SCANNED} versions were looked at",
                     "countersign scan SOURCE looks at all",
+                ),
+            )
+        )
+    if found.unusable_batches:
+        rows.append(
+            (
+                "batches",
+                (
+                    "the log",
+                    f"{found.unusable_batches} batches of facts that are none",
+                    "countersign doctor names them",
                 ),
             )
         )

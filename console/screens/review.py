@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from console.actions import (
     BACK,
@@ -24,6 +24,7 @@ from console.services import promoting, reviewing, signoff
 from console.services.opened import OpenStore
 from console.services.reviewing import ReviewSheet
 from console.services.signing import act_as_person, find_key
+from console.widgets.keys import KeyBar
 from console.widgets.title import TitleBar
 from policies.predicates import Decision
 from policies.workflow import RequestState
@@ -54,7 +55,7 @@ class ReviewScreen(AskingScreen, inherit_bindings=False):
         yield Static("reading…", id="outside", markup=False)
         with VerticalScroll(id="paper"):
             yield Static("", id="text", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def action_refresh(self) -> None:
         """Ask for the sheet."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.signing import act_as_service
+from console.services.unusable_batches import unusable_batches
 from console.services.words import missing_objects
 from policies.checkpoint import (
     LARGEST_CHECKPOINT_BYTES,
@@ -17,11 +23,16 @@ from policies.checkpoint import (
 from policies.errors import Refused
 from policies.notes import VerifierKey, note_key, read_verifier_key
 from policies.trust_root import ServiceKind
-from store.backend import checkpoint_path, source_of
+from store.backend import Backend, checkpoint_path, source_of
+from store.cached import CachedBackend
 from store.errors import StoreRefused
 from store.heads import RememberedHeads
 from store.key_algorithms import Algorithm
 from store.log import Progress
+from store.opening import is_remote
+
+if TYPE_CHECKING:
+    from store.projection.apply import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,8 @@ class LogReport:
     is_deep: bool
     since: int = 0
     """Entries that an earlier verification covered and this one did not read."""
+    unusable_batches: tuple[LeftOut, ...] = ()
+    """Batches of facts that nobody can take in; looked for by a deep one."""
 
 
 def log_keys(store: OpenStore, size: int | None = None) -> list[VerifierKey]:
@@ -110,11 +123,13 @@ def verify_log(
     """
     since = verified_size(store) if only_new else 0
     report = progress or (lambda _: None)
-    told = [str(problem) for problem in store.log.verify(report, start=since)]
-    if not told:
-        told += _judge_anew(store, since, report)
+    with _read_once(store) as place:
+        told = [str(p) for p in store.log.verify(report, start=since, place=place)]
+        if not told:
+            told += _judge_anew(store, place, since, report)
     told += _contradicting_witnesses(store)
     told += missing_objects(store, batches=deep)
+    unusable = unusable_batches(store) if deep else ()
     if deep and not told:
         from store.projection.rebuild import compare_with_rebuilt
 
@@ -133,6 +148,7 @@ def verify_log(
         problems=tuple(told),
         is_deep=deep,
         since=since,
+        unusable_batches=unusable,
     )
 
 
@@ -164,11 +180,25 @@ def _contradicting_witnesses(store: OpenStore) -> list[str]:
     return problems
 
 
-def _judge_anew(store: OpenStore, since: int, progress: Progress) -> list[str]:
-    """Fold the log into an index of its own, by its entries, and compare judgements."""
-    import tempfile
-    from pathlib import Path
+@contextlib.contextmanager
+def _read_once(store: OpenStore) -> Iterator[Backend]:
+    """The store itself; one that is far away is read into a folder of this moment."""
+    source = source_of(store.backend)
+    if not is_remote(store.address):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(dir=store.folder) as folder:
+        copy = CachedBackend(source, Path(folder))
+        try:
+            yield copy
+        finally:
+            copy.close()
 
+
+def _judge_anew(
+    store: OpenStore, place: Backend, since: int, progress: Progress
+) -> list[str]:
+    """Fold the log into an index of its own, by its entries, and compare judgements."""
     from console.services.opened import new_ledger
     from store.log import Log
     from store.statement_index import StatementIndex
@@ -179,7 +209,7 @@ def _judge_anew(store: OpenStore, since: int, progress: Progress) -> list[str]:
             index.take_from(store.index)
             index.cut_to(since)
         heads = RememberedHeads(Path(folder) / "heads")
-        Log(source_of(store.backend), index, heads, new_ledger).catch_up(progress)
+        Log(place, index, heads, new_ledger).catch_up(progress)
         again = {entry.index: entry for entry in index.entries(since, store.index.size)}
         index.close()
     return [

@@ -21,6 +21,7 @@ from console.services.opened import (
     parse_time,
     wall_clock,
 )
+from console.services.unusable_batches import WAITING, unusable_batches
 from policies.trust_root import BuiltInRole
 from store.backend import source_of
 from store.errors import StoreError, StoreForbidden, StoreUnavailable
@@ -31,6 +32,7 @@ WARN_DAYS = (90, 30, 7)
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 
 
+_MOST_BATCHES_NAMED = 3
 LITTLE_SPACE_BYTES = 1024**3
 
 
@@ -65,6 +67,7 @@ def examine(store: OpenStore) -> Iterator[Finding]:
         _root,
         _quorum,
         _unknown_entries,
+        _batches,
         _key_files,
         _service_keys,
         _space_here,
@@ -170,6 +173,38 @@ def _unknown_entries(store: OpenStore) -> Finding | None:
         Health.WRONG,
         f"{count} are not",
         "Upgrade countersign; see: countersign log show",
+    )
+
+
+def _batches(store: OpenStore) -> Finding | None:
+    if not store.index.batches(0):
+        return None
+    what = "every batch of facts can be taken in"
+    try:
+        found = unusable_batches(store)
+    except StoreError as problem:
+        return Finding(what, Health.UNKNOWN, str(problem), problem.hint)
+    if not found:
+        return Finding(what, Health.FINE, "yes")
+    told = "; ".join(
+        f"entry {batch.entry} (object {batch.digest}): {batch.reason}"
+        for batch in found[:_MOST_BATCHES_NAMED]
+    )
+    if len(found) > _MOST_BATCHES_NAMED:
+        told += f"; and {len(found) - _MOST_BATCHES_NAMED} more"
+    if found[-1].reason == WAITING:
+        return Finding(
+            what,
+            Health.WRONG,
+            told,
+            "Restore it from a backup, or have a root holder give it up: "
+            f"countersign erase {found[-1].digest} --reason TEXT",
+        )
+    return Finding(
+        what,
+        Health.WARNING,
+        told,
+        "They change nothing. Ask who signed them: countersign log show",
     )
 
 

@@ -8,7 +8,8 @@ from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from console.services.signing import Acting
 from console.services.words import Erased, erase
-from policies.topics import LINEAGE
+from policies.predicates.upkeep import ErasedKind
+from policies.topics import LINEAGE, erasable_topic
 from store.objects import Objects
 
 
@@ -24,9 +25,11 @@ def erase_facts(
         Misuse: no batch speaks of it.
         StoreRefused: the signer may not.
     """
-    done = []
+    from console.services.committed_batches import CommittedBatches
+
+    done, batches = [], CommittedBatches(store)
     for entry in store.index.on_topics(LINEAGE):
-        _, digest = store.batch_at(entry.index)
+        digest = batches.batch_at(entry.index).digest
         replacement = _without(store.objects, digest, subject)
         if replacement is not None:
             written = store.objects.put(replacement)
@@ -40,14 +43,58 @@ def erase_facts(
     return done
 
 
+def is_batch(store: OpenStore, target: str) -> bool:
+    """Whether the log names an object as a batch of facts."""
+    return bool(store.index.on_topics(erasable_topic(target, ErasedKind.LINEAGE_BATCH)))
+
+
+def give_up_batch(
+    store: OpenStore, acting: Acting, digest: str, reason: str
+) -> list[Erased]:
+    """Put a batch of no facts in the place of one that is missing or is no batch.
+
+    Raises:
+        Misuse: it is a batch that every machine takes in.
+        StoreRefused: the signer may not.
+    """
+    from store.projection.admission import UnusableBatch, admit_batch
+
+    data = store.objects.find(digest)
+    try:
+        if data is not None:
+            admit_batch(data, None)
+            raise Misuse(
+                "that batch of facts can be used; it is not let go whole",
+                hint="Let go what it says of one thing: countersign erase facts:KEY",
+            )
+    except UnusableBatch:
+        """Nothing would be lost with it."""
+    empty = store.objects.put(_no_facts())
+    return [erase(store, acting, digest, reason, replacement=empty)]
+
+
+def _no_facts() -> bytes:
+    import pyarrow.parquet as pq
+
+    from store.projection.batches import batch_schema
+
+    target = io.BytesIO()
+    pq.write_table(batch_schema().empty_table(), target, compression="zstd")
+    return target.getvalue()
+
+
 def _without(objects: Objects, digest: str, subject: str) -> bytes | None:
-    """The batch without rows about a thing, or None if it has none."""
+    """The batch without rows about a thing, or None if it has none, or is none."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from store.projection.batches import ROWS_PER_GROUP, read_batch
+    from store.projection.admission import UnusableBatch, admit_batch
+    from store.projection.batches import ROWS_PER_GROUP
 
-    table = read_batch(objects.get(digest), digest=digest)
+    try:
+        table = admit_batch(objects.get(digest), None)
+    except UnusableBatch:
+        return None
     speaks = pc.or_kleene(
         pc.equal(table["subject"], subject), pc.equal(table["object"], subject)
     )

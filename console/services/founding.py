@@ -12,13 +12,13 @@ from pathlib import Path
 from connectors.signers.files import create_key_file
 from connectors.signers.opening import Signer
 from console.services.configuration import Configuration
+from console.services.offline import with_copy
 from console.services.opened import (
     Clock,
     OpenStore,
     confirm_anchor,
     rfc3339,
     wall_clock,
-    with_copy,
 )
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal
@@ -120,7 +120,7 @@ def found_store(
     backend = create_backend(address)
     origin = f"countersign.local/{secrets.token_hex(8)}"
     if is_remote(address):
-        backend, _ = with_copy(backend, places, origin)
+        backend = with_copy(backend, places, origin)
     objects = Objects(backend)
     person_id = f"p-{secrets.token_hex(6)}"
     local = places.of_store(origin)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError
 from connectors.opening import open_sources
 from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.gathering_origins import origins_of
+from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.evidence import (
@@ -41,7 +43,10 @@ from store.queries.sql import fetch
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_TAGS = ("countersign.git.commit", "mlflow.source.git.commit")
+_UNIT = "countersign.unit."
+
+_LARGEST_COUNT = 2**53
+"""Beyond it a double names no one whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ def provenance_of(
 ) -> Provenance:
     """What the record says a version is and where it came from."""
     files = tuple(
-        FileDigest(f.path, f.sha256, f.size) for f in files_of(connection, version.key)
+        FileDigest(f.path, f.sha256, f.size, f.format)
+        for f in files_of(connection, version.key)
     )
     signature = signature_of(connection, version.key)
     model = ModelItem(
@@ -152,8 +158,8 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
     samples: dict[str, int] = {}
     for metric in logged:
         name, slice_name = split_metric_name(metric.name)
-        if name == "samples" and metric.number is not None and metric.number >= 0:
-            samples[slice_name] = int(metric.number)
+        if name == "samples" and _is_count(metric.number):
+            samples[slice_name] = int(metric.number or 0)
     found = []
     for metric in logged:
         name, slice_name = split_metric_name(metric.name)
@@ -161,7 +167,18 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             found.append(
                 Metric(name, metric.value, slice_name, samples.get(slice_name))
             )
-    return MetricsItem(tuple(found), tuple(params_of(connection, run_key)))
+    units = sorted(
+        (name.removeprefix(_UNIT), value)
+        for name, value in tags_of(connection, run_key)
+        if name.startswith(_UNIT)
+    )
+    return MetricsItem(
+        tuple(found), tuple(params_of(connection, run_key)), tuple(units)
+    )
+
+
+def _is_count(number: float | None) -> bool:
+    return number is not None and 0 <= number <= _LARGEST_COUNT
 
 
 def _recorded_manifest(
@@ -312,6 +329,8 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
         incumbent = incumbent_of(connection, incumbent_key)
+        signature = model_signature_of(connection, store, provenance.model)
+        origins = origins_of(connection, store, provenance.model, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
             f"the files of {version.reference} were never read, so there are no bytes "
@@ -324,13 +343,21 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         measured=provenance.measured,
         incumbent=incumbent,
         artifact=check_artifact(store, provenance.model),
+        origins=origins,
+        model_signature=signature,
     )
 
 
 def check_artifact(
-    store: OpenStore, model: ModelItem, *, folder: str = ""
+    store: OpenStore,
+    model: ModelItem,
+    *,
+    folder: str = "",
+    source: str = "",
+    location: str = "",
 ) -> ArtifactItem:
-    """Hash the artifact as it is now, at its registered place or in a folder."""
+    """Hash the artifact as it is now: at its registered place, in a folder, or where
+    a copy of it lies."""
     try:
         if folder:
             from pathlib import Path
@@ -340,13 +367,15 @@ def check_artifact(
             place = Path(folder).expanduser().resolve()
             files = LocalArtifacts(None).files(place.as_uri())
         else:
-            files = _reader(store, model.source).files(model.location)
+            files = artifact_reader(store, source or model.source).files(
+                location or model.location
+            )
     except ConnectorError:
         return ArtifactItem(is_readable=False, found="", changes=())
     return compare_files(model, files)
 
 
-def _reader(store: OpenStore, source: str) -> ArtifactReader:
+def artifact_reader(store: OpenStore, source: str) -> ArtifactReader:
     """The artifact reader of a source, by where this machine reads it.
 
     Raises:

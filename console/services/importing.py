@@ -12,6 +12,7 @@ from connectors.opening import open_sources
 from connectors.protocols import FactSource, KnownState, RefusedInput
 from console.services.configuration import SourceSetting
 from console.services.opened import OpenStore, parse_time, rfc3339
+from console.services.problems import Refusal
 from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
@@ -112,7 +113,7 @@ def import_source(
             new, relations = keep_new_facts(connection, incoming, source.name, fresh)
         index = None
         if new:
-            digest = store.objects.put(fresh.read_bytes())
+            digest = store.objects.put(_admitted(fresh.read_bytes(), source.name))
             batch = LineageBatch(
                 source=source.name,
                 collector=COLLECTOR,
@@ -126,6 +127,24 @@ def import_source(
     return ImportReport(
         source.name, tally.accepted, tuple(tally.refused), new, relations, index
     )
+
+
+def _admitted(data: bytes, source: str) -> bytes:
+    """The bytes of a batch that every machine will take in.
+
+    Raises:
+        Refusal: they would be left out, so nothing is committed.
+    """
+    from store.projection.admission import UnusableBatch, admit_batch
+
+    try:
+        admit_batch(data, None)
+    except UnusableBatch as problem:
+        raise Refusal(
+            f"what {source} tells makes no batch of facts: {problem}",
+            hint="Nothing was written. Look at what that source holds.",
+        ) from problem
+    return data
 
 
 def _watched(

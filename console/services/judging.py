@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
+from console.services.readings import readings_of
+from console.services.stage_history import stages_held
+from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
 from policies.errors import MalformedPolicy
 from policies.evidence import Evidence
@@ -32,6 +35,12 @@ from policies.workflow import (
 )
 from store.identifiers import split_key
 
+FROZEN = (
+    "the evidence is about the version asked for",
+    "the stage is held as it was when the evidence was frozen",
+)
+"""What must not have changed since a request was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -42,6 +51,20 @@ class Judged:
     evidence: Evidence | None
     position: int
     judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where the copy that serves lies."""
+
+    source: str
+    location: str
+
+
+def _copy_of(holder: Holder) -> Copy | None:
+    if not holder.placed:
+        return None
+    return Copy(split_key(holder.placed)[1][0], holder.placed_at)
 
 
 def model_record(store: OpenStore, model_key: str, state: TrustState) -> ModelRecord:
@@ -65,35 +88,68 @@ def judge_request(
     position: int,
     artifact_folder: str = "",
     reads_artifact: bool = True,
+    copy: Copy | None = None,
     known: TrustState | None = None,
+    waivers_until: datetime | None = None,
+    evidence: Evidence | None = None,
+    instead: Sequence[Policy] | None = None,
 ) -> Judged:
     """The verdict on a request: its policy, evidence, votes, and its bytes now.
 
     `state`, `holder_key` and `position` belong together: the log before `position`.
-    Without `reads_artifact` the bytes count as they were when evidence was frozen.
-    `known` is the state that says which keys were stolen; by default `state`.
+    Without `reads_artifact` the bytes count as they were when evidence was frozen;
+    with a `copy` they are read there.
+    `known` is the state that says which keys were stolen; by default `state`. With
+    `waivers_until` the waivers it rests on, or their renewals, must last until then.
+    `evidence` is the request's, to callers that have read it already. `instead` stands
+    for the policies in force, as if it had when the request was made: nobody has
+    endorsed it, and answers given under another policy count.
     """
     request, known = record.request, known or state
-    evidence = evidence_of(store, record)
+    evidence = evidence or evidence_of(store, record)
+    in_force = store.policies(state) if instead is None else instead
     name = split_key(request.model)[1][-1]
     try:
-        policy = select_policy(store.policies(state), name, request.transition)
+        policy = select_policy(in_force, name, request.transition)
     except MalformedPolicy as problem:
         tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
         return Judged(tree, None, evidence, position, now)
     if reads_artifact:
-        artifact = check_artifact(store, evidence.model, folder=artifact_folder)
+        artifact = check_artifact(
+            store,
+            evidence.model,
+            folder=artifact_folder,
+            source=copy.source if copy else "",
+            location=copy.location if copy else "",
+        )
         evidence = replace(evidence, artifact=artifact)
-    stale = _staleness(record, evidence, policy, holder_key)
+    asked_under = request.policy if instead is None else policy.digest
+    stale = _staleness(asked_under, evidence, policy, holder_key)
     votes = _votes(store, record, (state, known), position, stale, policy)
-    context = _context(record, evidence, state, now)
+    context = replace(
+        _context(record, evidence, state, now),
+        readings=readings_of(store, record, (state, known), position),
+        held=stages_held(store, record, policy, known, position),
+    )
+    waivers = waiver_votes(
+        store, record, policy, stale, Moment(state, known, position, now)
+    )
+    judged = evaluate(policy, evidence, votes, context, waivers)
+    lasting: list[Node] = []
+    if waivers_until is not None and waivers:
+        until = Moment(state, known, position, waivers_until, counts_later=True)
+        renewed = waiver_votes(store, record, policy, stale, until)
+        again = evaluate(policy, evidence, votes, context, renewed)
+        lasting.append(_waivers_last(judged, again))
+    documents = (state.root_digest, *(() if instead else (policy.digest,)))
     tree = all_of(
         f"{name} {evidence.model.version}: {request.transition}",
         [
             _root_in_force(state, now),
-            _no_stolen_key([record.entry], (state.root_digest, policy.digest), known),
+            _no_stolen_key([record.entry], documents, known),
             *_frozen_checks(record, evidence, policy, holder_key),
-            *evaluate(policy, evidence, votes, context).children,
+            *judged.children,
+            *lasting,
         ],
         wanted=f"policy {policy.id} version {policy.version}",
     )
@@ -112,7 +168,8 @@ def judge_standing(
     before: Callable[[int], ModelRecord] | None = None,
 ) -> Judged:
     """Whether a promotion that was made still stands: judged as it was then, plus
-    the bytes as they are now, and without what was signed with keys stolen by then.
+    the bytes as they are now, without what was signed with keys stolen by then, and
+    with waivers only as long as they last.
 
     `as_recorded` leaves out what became known of stolen keys later. `before` gives the
     model's record below an index to callers that have read it already.
@@ -131,6 +188,7 @@ def judge_standing(
         replace(
             earlier.requests[holder.request],
             answers=tuple(a for a in request.answers if a[0].index < position),
+            waivers=request.waivers,
         )
         if holder.request in earlier.requests
         else request,
@@ -140,7 +198,9 @@ def judge_standing(
         position=position,
         artifact_folder=artifact_folder,
         reads_artifact=reads_artifact,
+        copy=_copy_of(holder),
         known=known,
+        waivers_until=None if as_recorded else now,
     )
     tree = all_of(
         judged.tree.rule,
@@ -158,6 +218,23 @@ def judge_standing(
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _waivers_last(then: Node, now: Node) -> Node:
+    """Whether every rule that was waived when it was promoted is waived still."""
+    ended = [
+        later
+        for part, part_now in zip(then.children, now.children, strict=True)
+        for earlier, later in zip(part.children, part_now.children, strict=True)
+        if earlier.verdict is Verdict.YES and later.verdict is not Verdict.YES
+    ]
+    return Node(
+        "the waivers that it rests on last",
+        Verdict.NO if ended else Verdict.YES,
+        "; ".join(f"{node.rule}: {node.observed}" for node in ended) or "they do",
+        "none has ended",
+        "Waive anew, or promote a version that meets the rules.",
+    )
 
 
 def _read_before(store: OpenStore, model_key: str) -> Callable[[int], ModelRecord]:
@@ -209,7 +286,7 @@ def _frozen_checks(
     current = evidence.incumbent.version_key
     return [
         Node(
-            "the evidence is about the version asked for",
+            FROZEN[0],
             Verdict.YES
             if (evidence.model.version_key, evidence.model.manifest)
             == (request.version, request.manifest)
@@ -218,7 +295,7 @@ def _frozen_checks(
             request.manifest[:16],
         ),
         Node(
-            "the stage is held as it was when the evidence was frozen",
+            FROZEN[1],
             Verdict.YES if current == holder_key else Verdict.NO,
             f"now {_short(holder_key)}",
             f"then {_short(current)}",
@@ -232,9 +309,9 @@ def _short(version_key: str) -> str:
 
 
 def _staleness(
-    record: RequestRecord, evidence: Evidence, policy: Policy, holder_key: str
+    asked_under: str, evidence: Evidence, policy: Policy, holder_key: str
 ) -> str:
-    if policy.digest != record.request.policy:
+    if policy.digest != asked_under:
         return f"the policy is now {policy.id} version {policy.version}"
     if evidence.incumbent.version_key != holder_key:
         return "the stage is held by another version now"
@@ -307,8 +384,8 @@ def _expiry(entry: Entry, approval: Approval, policy: Policy) -> datetime | None
 def _context(
     record: RequestRecord, evidence: Evidence, state: TrustState, now: datetime
 ) -> Context:
-    trainers, unknown_trainers = _people(evidence.lineage.trainers, state)
-    authors, unknown_authors = _people(
+    trainers, unknown_trainers = people_of_identities(evidence.lineage.trainers, state)
+    authors, unknown_authors = people_of_identities(
         tuple(a for c in evidence.lineage.commits for a in c.authors), state
     )
     return Context(
@@ -321,9 +398,10 @@ def _context(
     )
 
 
-def _people(
+def people_of_identities(
     identities: Sequence[str], state: TrustState
 ) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Ids of the people who list them, and the identities that nobody lists."""
     known: set[str] = set()
     unknown: list[str] = []
     for identity in identities:

@@ -12,6 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from console.services.configuration import Configuration, SourceSetting
+from console.services.offline import (
+    catch_up_or_look_back,
+    confirmed_at,
+    note_confirmed,
+    remembered_origin,
+    with_copy,
+)
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal, Undecided
 from policies.checkpoint import read_checkpoint
@@ -20,15 +27,13 @@ from policies.document_reading import read_policy
 from policies.dsse import Envelope, read_envelope
 from policies.errors import PolicyError
 from policies.ledger import Ledger
-from policies.predicates import LineageBatch, Prefix
+from policies.predicates import Prefix
 from policies.statements import Statement, UnknownStatement, read_statement
-from policies.topics import UPKEEP, erased_topic
 from policies.trust_root import ServiceKind, TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
 from store.backend import Backend, HoldsConnections, entry_path
-from store.cached import CachedBackend
-from store.errors import NotAStore, StoreDamaged, StoreUnavailable
+from store.errors import NotAStore, StoreDamaged
 from store.heads import RememberedHeads
 from store.judgement import Judge
 from store.log import LARGEST_ENTRY_BYTES, Log, Progress
@@ -145,33 +150,18 @@ class OpenStore:
         Raises:
             StoreUnavailable: it does not, and this machine knows nothing of it.
         """
-        known = self.index.size
-        try:
-            self.catch_up(progress)
-            if is_remote(self.address) and self.index.size > known:
-                from console.services.copying import copy_named_objects
-
-                copy_named_objects(self, known)
-        except StoreUnavailable:
-            if self.index.size == 0:
-                raise
-            self.is_answering = False
+        catch_up_or_look_back(self, progress)
 
     def _note_confirmed(self) -> None:
         """Remember when the end of the log was last read from the store itself."""
         self.is_answering = True
         if is_remote(self.address):
-            aside = self.folder / "confirmed.new"
-            aside.write_text(self.clock().isoformat())
-            aside.replace(self.folder / "confirmed")
+            note_confirmed(self.folder, self.clock())
 
     @property
     def confirmed_at(self) -> datetime | None:
         """When this machine last read the end of the log, or None if never."""
-        try:
-            return parse_time((self.folder / "confirmed").read_text())
-        except (OSError, ValueError):
-            return None
+        return confirmed_at(self.folder)
 
     def require_confirmed_head(self, max_age: timedelta = timedelta()) -> None:
         """Refuse to decide on a log whose end may have moved.
@@ -303,33 +293,11 @@ class OpenStore:
     @cached_property
     def projection(self) -> Projection:
         """The DuckDB projection; opening it imports DuckDB."""
+        from console.services.committed_batches import CommittedBatches
         from store.projection.apply import Projection
 
-        return Projection(
-            self.folder / "lineage.duckdb", self.index, self.objects, self
-        )
-
-    def batch_at(self, index: int) -> tuple[str, str]:
-        """See store.projection.apply.BatchReader."""
-        _, statement = self.entry(index)
-        predicate = statement.predicate
-        if not isinstance(predicate, LineageBatch):
-            return "", ""
-        digest = predicate.batch
-        for erasure in self.index.on_topics(erased_topic(digest)):
-            replacement = getattr(
-                self.entry(erasure.index)[1].predicate, "replacement", ""
-            )
-            digest = str(replacement) or digest
-        return predicate.source, digest
-
-    def is_rewritten_since(self, index: int) -> bool:
-        """See store.projection.apply.BatchReader."""
-        return any(
-            entry.index >= index
-            and getattr(self.entry(entry.index)[1].predicate, "replacement", "")
-            for entry in self.index.on_topics(UPKEEP)
-        )
+        path = self.folder / "lineage.duckdb"
+        return Projection(path, self.index, self.objects, CommittedBatches(self))
 
     def sources(self) -> dict[str, SourceSetting]:
         """Where this machine reads each source: configured, else last imported from."""
@@ -413,7 +381,8 @@ def open_store(
         )
     backend = open_backend(address)
     if is_remote(address):
-        backend, origin = with_copy(backend, places)
+        origin = remembered_origin(backend, places) or read_origin(backend)
+        backend = with_copy(backend, places, origin)
     else:
         origin = read_origin(backend)
     store = OpenStore(backend, origin, places, configuration, clock=clock)
@@ -425,28 +394,6 @@ def open_store(
         store.close()
         raise
     return store
-
-
-def with_copy(
-    backend: Backend, places: Places, origin: str = ""
-) -> tuple[Backend, str]:
-    """A remote store with this machine's copy of it, and its origin.
-
-    A new store's `origin` is given; another's is read from its first entry.
-
-    Raises:
-        NotAStore: it has none.
-    """
-    note = places.of_address(backend.address)
-    try:
-        known = note.read_text().strip()
-    except OSError:
-        known = ""
-    origin = origin or known or read_origin(backend)
-    if known != origin:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(origin + "\n")
-    return CachedBackend(backend, places.of_store(origin) / "copy"), origin
 
 
 def check_anchor(store: OpenStore, anchor: str) -> None:

@@ -10,12 +10,14 @@ from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.protocols import AliasWriter
 from console.services.judging import (
     Judged,
+    evidence_of,
     judge_request,
     judge_standing,
     model_record,
     no_request,
 )
 from console.services.opened import OpenStore, confirmed_anchor, rfc3339
+from console.services.placing import NOWHERE, Place, place_version
 from console.services.problems import Refusal, Undecided
 from console.services.signing import Acting, Appended, append
 from console.services.signoff import find_version, reread
@@ -25,6 +27,8 @@ from policies.predicates import (
     PromotionOutcome,
     Transition,
 )
+from policies.topics import placed_topic
+from policies.trust_state import TrustState
 from policies.verdict import Verdict
 from policies.workflow import RequestRecord, RequestState
 from store.identifiers import EntityKey, model_key, model_version_key, split_key
@@ -98,7 +102,7 @@ def gate(
     require_anchor(store)
     store.require_known_types()
     state, now = store.state(), store.clock()
-    model, version = decided_version(store, text)
+    model, version = _original(store, decided_version(store, text), state)
     record = model_record(store, model, state)
     holder = record.holder(environment, to_stage)
     if holder is not None and holder.version == version:
@@ -121,6 +125,17 @@ def gate(
         position=store.index.size,
         artifact_folder=artifact_folder,
     )
+
+
+def _original(
+    store: OpenStore, named: tuple[EntityKey, EntityKey], state: TrustState
+) -> tuple[EntityKey, EntityKey]:
+    """Model and version that were decided about, where a copy of one is named."""
+    for entry in store.verified_entries(placed_topic(named[1]), state):
+        outcome = entry.statement.predicate
+        if isinstance(outcome, PromotionOutcome):
+            named = EntityKey(outcome.model), EntityKey(outcome.version)
+    return named
 
 
 def promote(
@@ -155,7 +170,7 @@ def promote(
     intent = _open_intent(store, acting, record) or _declare(
         store, acting, record, judged
     )
-    kind, registry, read_back = _apply(store, record, environment)
+    applied = _apply(store, record, environment)
     request = record.request
     outcome = append(
         store,
@@ -165,13 +180,17 @@ def promote(
             model=request.model,
             version=request.version,
             transition=request.transition,
-            outcome=kind,
-            registry=registry,
-            read_back=read_back,
+            outcome=applied.kind,
+            registry=applied.registry,
+            read_back=applied.read_back,
+            placed=applied.place.copy,
+            placed_at=applied.place.location,
         ),
         (request.version, request.manifest),
     )
-    return Promoted(intent, outcome, kind, registry, read_back, judged)
+    return Promoted(
+        intent, outcome, applied.kind, applied.registry, applied.read_back, judged
+    )
 
 
 def _judge_again(store: OpenStore, record: RequestRecord) -> Judged:
@@ -248,29 +267,42 @@ def _abandoned(store: OpenStore, record: RequestRecord) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of the registry."""
+
+    kind: OutcomeKind
+    registry: str = ""
+    read_back: str = ""
+    place: Place = NOWHERE
+
+
 def _apply(
     store: OpenStore, record: RequestRecord, environment: Mapping[str, str]
-) -> tuple[OutcomeKind, str, str]:
+) -> _Applied:
     """Move the alias in the environment's registry and read it back."""
     request = record.request
     setting = store.configuration.environment(request.transition.environment)
     if not setting.registry:
-        return OutcomeKind.RECORDED_ONLY, "", ""
+        return _Applied(OutcomeKind.RECORDED_ONLY)
     writer = open_registry(setting.registry, environment)
-    model, version = split_key(request.version)[1][-2:]
     alias = setting.alias_of(request.transition.to_stage)
     try:
-        writer.set_alias(model, alias, version)
-        read_back = writer.read_alias(model, alias)
+        approved = evidence_of(store, record).model
+        place = place_version(store, approved, setting, environment)
+        writer.set_alias(place.model, alias, place.version)
+        read_back = writer.read_alias(place.model, alias)
     except ConnectorUnavailable as cause:
         raise Undecided(
             f"the promotion is begun and the registry does not answer: {cause}",
             hint="The intent is in the log. Run the same command again to end it.",
         ) from cause
     except ConnectorError as cause:
-        return OutcomeKind.FAILED, writer.address, f"refused: {cause}"[:500]
-    kind = OutcomeKind.DONE if read_back == version else OutcomeKind.FAILED
-    return kind, writer.address, f"{alias} -> {model}@{read_back or 'nothing'}"
+        return _Applied(OutcomeKind.FAILED, writer.address, f"refused: {cause}"[:500])
+    said = f"{alias} -> {place.model}@{read_back or 'nothing'}"
+    if read_back != place.version:
+        return _Applied(OutcomeKind.FAILED, writer.address, said)
+    return _Applied(OutcomeKind.DONE, writer.address, said, place)
 
 
 def open_registry(address: str, environment: Mapping[str, str]) -> AliasWriter:

@@ -8,6 +8,7 @@ from console.services.founding import printed_name
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal
+from console.services.waiver_votes import Moment, waiver_votes
 from console.services.words import ERASED, read_words
 from policies.document import Policy
 from policies.document_reading import read_policy
@@ -146,3 +147,15 @@ def signers_of(
         )
         found.append((name, approval.role, approval.decision.value, entry.statement.at))
     return found
+
+
+def waivers_of(
+    store: OpenStore, record: RequestRecord, policy: Policy, state: TrustState
+) -> list[str]:
+    """Waivers of a request that were not withdrawn, each as a sentence."""
+    moment = Moment(state, state, store.index.size, store.clock())
+    return [
+        f"{', '.join(found.rules)} waived by {found.vote.name} as {found.vote.role} "
+        f"until {found.until}" + (f": {found.vote.stale}" if found.vote.stale else "")
+        for found in waiver_votes(store, record, policy, "", moment)
+    ]

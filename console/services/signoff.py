@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from console.services.gathering import gather
+from console.services.hopes import require_hope
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
@@ -17,6 +18,7 @@ from console.services.words import put_words
 from policies.document import Policy, select_policy
 from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
 from policies.evidence_reading import read_manifest
+from policies.permissions import WITHDRAWABLE
 from policies.predicates import (
     Approval,
     Decision,
@@ -65,11 +67,16 @@ def request_transition(
     to_stage: str,
     environment: str,
     reason: str,
+    *,
+    allows_failing: bool = False,
 ) -> Requested:
     """Freeze the evidence and ask for a transition.
 
+    With `allows_failing` rules may be unmet that the policy lets people waive.
+
     Raises:
-        Refusal: the request is open already, or could never be granted.
+        Refusal: the request is open already.
+        Hopeless: it could never be granted as things are; nothing was logged.
         MalformedPolicy: no policy covers it.
     """
     if not reason.strip():
@@ -92,6 +99,7 @@ def request_transition(
     policy = select_policy(store.policies(state), version.model, transition)
     evidence = gather(store, version, holder.version if holder else "")
     facts = evaluate_facts(policy, evidence)
+    require_hope(policy, facts, allows_failing=allows_failing)
     manifest = _freeze(store, acting.id, evidence)
     request_id = secrets.token_hex(16)
     subject = ReviewSubject(
@@ -288,8 +296,9 @@ def withdraw(store: OpenStore, acting: Acting, text: str, reason: str) -> Append
         if len(found) != 1:
             raise UnknownReference(f"{text} names {len(found)} statements, not one")
         _, said = store.entry(found[0].index)
-        if not isinstance(said.predicate, (Request, Approval)):
-            raise Misuse("only requests and decisions can be withdrawn")
-        statement, model = found[0].judgement.statement_id, said.predicate.model
+        if said.type not in WITHDRAWABLE:
+            raise Misuse("only requests, decisions and waivers can be withdrawn")
+        statement = found[0].judgement.statement_id
+        model = str(getattr(said.predicate, "model", ""))
     withdrawal = Withdrawal(statement, model, put_words(store, reason))
     return append(store, acting, withdrawal, ("statement", statement))

@@ -12,10 +12,11 @@ from console.services.opened import OpenStore
 from console.services.problems import KNOWN_ERRORS
 from console.services.reviewing import all_requests, review_sheet, signers_of
 from console.services.scanning import Scanned, scan
+from console.services.unusable_batches import unusable_batches
 from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
-from store.identifiers import split_key
+from store.identifiers import model_key, split_key
 from store.queries.models import Alias, current_aliases
 
 MOST_SCANNED = 200
@@ -72,6 +73,7 @@ class Overview:
     scanned: tuple[Scanned, ...]
     entries: int
     void_entries: int
+    unusable_batches: int
 
 
 def overview(store: OpenStore) -> Overview:
@@ -85,6 +87,7 @@ def overview(store: OpenStore) -> Overview:
         scanned=tuple(scan(store, most=MOST_SCANNED)),
         entries=len(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
+        unusable_batches=len(unusable_batches(store)),
     )
 
 
@@ -220,16 +223,17 @@ def _compare(
         and (not source or split_key(alias.model)[1][0] == source)
     }
     approved = {
-        model: holder
+        shown: holder
         for (model, slot), holder in holders.items()
         if slot == (environment, stage)
-        and (not source or split_key(model)[1][0] == source)
+        for shown in [_model_shown(holder, model)]
+        if not source or split_key(shown)[1][0] == source
     }
     changes = []
     for model in sorted(seen.keys() | approved.keys()):
         alias, holder = seen.get(model), approved.get(model)
         found = alias.version_key if alias else ""
-        wanted = holder.version if holder else ""
+        wanted = holder.in_registry if holder else ""
         if found != wanted:
             changes.append(
                 UnapprovedChange(
@@ -242,3 +246,8 @@ def _compare(
                 )
             )
     return changes
+
+
+def _model_shown(holder: Holder, model: str) -> str:
+    """Key of the model as the environment's registry knows it."""
+    return model_key(*split_key(holder.placed)[1][:2]) if holder.placed else model

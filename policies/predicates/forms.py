@@ -88,6 +88,7 @@ OptionalDigest = Annotated[
 """A SHA-256 in lower-case hex, or an empty string."""
 Key = Annotated[str, _text(2048, least=1)]
 """The key of a model or a model version (store.identifiers)."""
+OptionalKey = Annotated[str, _text(2048)]
 Name = Annotated[str, _text(128, least=1)]
 OptionalName = Annotated[str, _text(128)]
 LongName = Annotated[str, _text(256, least=1)]
@@ -110,6 +111,17 @@ OptionalTime = Annotated[
     ),
 ]
 """RFC 3339 in UTC to the second, or an empty string."""
+Text = Annotated[str, _text(4096)]
+"""Whatever a source said."""
+Flag = Annotated[
+    bool, Form(lambda fields, name: fields.flag(name), {"type": "boolean"})
+]
+OptionalFlag = Annotated[
+    bool | None,
+    Form(
+        lambda fields, name: fields.optional_flag(name), {"type": ["boolean", "null"]}
+    ),
+]
 Encoded = Annotated[str, _text(1024, least=1)]
 """Base64."""
 Identifier = Annotated[str, _identifier(128)]
@@ -126,6 +138,23 @@ OptionalCount = Annotated[
 ]
 Names = Annotated[tuple[str, ...], _texts(256)]
 ShortNames = Annotated[tuple[str, ...], _texts(128)]
+Texts = Annotated[tuple[str, ...], _texts(4096)]
+Pairs = Annotated[
+    tuple[tuple[str, str], ...],
+    Form(
+        lambda fields, name: fields.pairs(name),
+        {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 4096},
+                "minItems": 2,
+                "maxItems": 2,
+            },
+        },
+    ),
+]
+"""Names with their values."""
 
 
 def fields_of(declared: type) -> tuple[Field, ...]:

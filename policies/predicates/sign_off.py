@@ -11,6 +11,7 @@ from policies.predicates.forms import (
     Name,
     Note,
     OptionalDigest,
+    OptionalKey,
     OptionalLongName,
     OptionalName,
     OptionalTime,
@@ -155,3 +156,7 @@ class PromotionOutcome:
     outcome: OutcomeKind
     registry: Note
     read_back: Note
+    placed: OptionalKey
+    """Key of the copy that a registry of another source got, or empty."""
+    placed_at: OptionalKey
+    """Where that copy's files lie, or empty."""

@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-from policies.document import Policy, Rule
+from policies.document import Policy
 from policies.evidence import Evidence
-from policies.rules.numbers import (
-    judge_comparison,
-    judge_metric,
-    judge_slice_comparison,
-    judge_slice_gap,
-)
-from policies.rules.origins import (
-    judge_artifact_unchanged,
-    judge_independence,
-    judge_provenance,
-    judge_run_finished,
-)
-from policies.rules.people import Context, Vote, judge_quorum, judge_rejections
+from policies.rules.agreement import judge_approvals
+from policies.rules.context import Context
+from policies.rules.kinds import RULE_KINDS
+from policies.rules.people import Vote
+from policies.rules.waiving import WaiverVote, with_waivers
 from policies.verdict import Node, all_of
 
 __all__ = ["Context", "Vote", "evaluate", "evaluate_facts"]
 
-_JUDGES: Mapping[str, Callable[[Rule, Evidence], Node]] = {
-    "metric": judge_metric,
-    "comparison": judge_comparison,
-    "slice_gap": judge_slice_gap,
-    "slice_comparison": judge_slice_comparison,
-    "provenance": judge_provenance,
-    "independence": judge_independence,
-    "artifact_unchanged": judge_artifact_unchanged,
-    "run_finished": judge_run_finished,
-}
-
 
 def evaluate_facts(policy: Policy, evidence: Evidence) -> Node:
-    """The rules about the model itself, without anybody's approval."""
+    """The rules about frozen evidence: what the signed text shows."""
     return all_of(
         f"rules of {policy.id} version {policy.version}",
-        (_JUDGES[rule.kind](rule, evidence) for rule in policy.rules),
+        (
+            judge(rule, evidence)
+            for rule in policy.rules
+            if (judge := RULE_KINDS[rule.kind].on_evidence) is not None
+        ),
+    )
+
+
+def evaluate_circumstances(
+    policy: Policy, evidence: Evidence, context: Context
+) -> tuple[Node, ...]:
+    """The rules about the time and about what the log held at the position judged."""
+    return tuple(
+        judge(rule, evidence, context)
+        for rule in policy.rules
+        if (judge := RULE_KINDS[rule.kind].at_position) is not None
     )
 
 
 def evaluate(
-    policy: Policy, evidence: Evidence, votes: Sequence[Vote], context: Context
+    policy: Policy,
+    evidence: Evidence,
+    votes: Sequence[Vote],
+    context: Context,
+    waivers: Sequence[WaiverVote] = (),
 ) -> Node:
-    """The whole policy: rules about the model, then approvals."""
-    approvals = all_of(
-        "approvals",
-        [
-            *(judge_quorum(quorum, votes, context) for quorum in policy.quorums),
-            judge_rejections(votes, context),
-        ],
-    )
-    return all_of(
-        f"policy {policy.id} version {policy.version}",
-        [evaluate_facts(policy, evidence), approvals],
-    )
+    """The whole policy: evidence, circumstances, then approvals."""
+    approvals = judge_approvals(policy, votes, context)
+    facts = evaluate_facts(policy, evidence)
+    parts = [all_of(facts.rule, with_waivers(policy, facts.children, waivers, context))]
+    circumstances = evaluate_circumstances(policy, evidence, context)
+    if circumstances:
+        parts.append(
+            all_of(
+                "circumstances at this position",
+                with_waivers(policy, circumstances, waivers, context),
+            )
+        )
+    return all_of(f"policy {policy.id} version {policy.version}", [*parts, approvals])

@@ -1,165 +1,116 @@
-"""Rules about metrics: thresholds, comparison with the incumbent, slices."""
+"""Rules about one metric: thresholds, and comparison with the version now in use."""
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Mapping
+from decimal import Decimal
 
-from policies.document import Rule
-from policies.evidence import Evidence, IncumbentItem, Metric
+from policies.document import FieldValue, Rule
+from policies.evidence import Evidence
+from policies.rules.forms import RuleKind, count, number, text
+from policies.rules.measured import (
+    SHORTEST_DIGEST,
+    label,
+    missing,
+    node_of,
+    number_of,
+    samples_wanted,
+    shown,
+    too_few,
+    version_of,
+    wrong_dataset,
+    wrong_unit,
+    yes_if,
+)
 from policies.verdict import Node, Verdict
+
+_VERSION = re.compile(rf"[^@]+@sha256:[0-9a-fA-F]{{{SHORTEST_DIGEST},64}}")
 
 
 def judge_metric(rule: Rule, evidence: Evidence) -> Node:
-    """A metric within bounds, on enough rows, of a named dataset if one is named."""
+    """A metric within bounds, on enough rows, of a named dataset and unit."""
     name, slice_name = rule.text("metric"), rule.text("slice")
-    wanted = f"{label(name, slice_name)} {_bounds(rule)}{_samples_wanted(rule)}"
+    wanted = _asks_metric(rule)
     dataset = rule.text("dataset")
-    found = evidence.lineage.evaluation_dataset
-    if dataset and found != dataset:
-        observed = f"measured on {found or 'an unnamed dataset'}"
-        verdict = Verdict.NO if found else Verdict.UNKNOWN
-        return _node(rule, verdict, observed, f"{wanted} on {dataset}")
+    elsewhere = wrong_dataset(evidence, dataset) if dataset else None
+    if elsewhere:
+        return node_of(rule, *elsewhere, wanted)
     metric = evidence.measured.find(name, slice_name)
     value = number_of(metric)
     if metric is None or value is None:
-        return _missing(rule, label(name, slice_name), wanted)
-    short = _too_few(rule, metric)
-    if short:
-        return _node(rule, short[0], short[1], wanted)
+        return missing(rule, label(name, slice_name), wanted)
+    wrong = wrong_unit(rule, dict(evidence.measured.units)) or too_few(rule, metric)
+    if wrong:
+        return node_of(rule, *wrong, wanted)
     least, most = rule.number("at_least"), rule.number("at_most")
     is_met = (least is None or value >= least) and (most is None or value <= most)
-    return _node(rule, _yes(is_met), shown(metric), wanted)
+    return node_of(rule, yes_if(is_met), shown(metric), wanted)
 
 
 def judge_comparison(rule: Rule, evidence: Evidence) -> Node:
-    """Not worse than the version now in the stage, by more than the tolerance."""
+    """Not worse, or better by so much, than the version now in the stage."""
     name = rule.text("metric")
-    return _compare(rule, evidence, name, "", f"{name} {_not_worse(rule)}")
+    return compare(rule, evidence, name, "", _asks_comparison(rule))
 
 
-def judge_slice_gap(rule: Rule, evidence: Evidence) -> Node:
-    """The best and the worst slice no further apart than the largest gap."""
-    name, column = rule.text("metric"), rule.text("column")
-    largest = rule.number("largest_gap") or Decimal(0)
-    wanted = f"{name} differs by at most {largest} between slices by {column}"
-    slices = sorted(evidence.measured.slices(name, column), key=lambda m: m.slice)
-    values = [(m, number_of(m)) for m in slices]
-    numbers = [value for _, value in values if value is not None]
-    if len(numbers) < 2 or len(numbers) < len(values):
-        return _missing(rule, f"{name} on two or more slices by {column}", wanted)
-    for metric in slices:
-        short = _too_few(rule, metric)
-        if short:
-            return _node(rule, short[0], short[1], wanted)
-    gap = max(numbers) - min(numbers)
-    listed = ", ".join(f"{m.slice} {shown(m)}" for m in slices)
-    return _node(rule, _yes(gap <= largest), f"{tidy(gap)} ({listed})", wanted)
-
-
-def judge_slice_comparison(rule: Rule, evidence: Evidence) -> Node:
-    """No slice worse than the incumbent's same slice by more than the tolerance."""
-    name, column = rule.text("metric"), rule.text("column")
-    wanted = f"{name} on every slice by {column} {_not_worse(rule)}"
-    incumbent = evidence.incumbent
-    names = {m.slice for m in evidence.measured.slices(name, column)} | {
-        m.slice for m in incumbent.measured.slices(name, column)
-    }
-    if not incumbent.exists:
-        return _first_promotion(rule, wanted)
-    if not names:
-        return _missing(rule, f"{name} on slices by {column}", wanted)
-    nodes = [_compare(rule, evidence, name, s, wanted) for s in sorted(names)]
-    verdicts = [node.verdict for node in nodes]
-    worst = (
-        Verdict.NO
-        if Verdict.NO in verdicts
-        else Verdict.UNKNOWN
-        if Verdict.UNKNOWN in verdicts
-        else Verdict.YES
-    )
-    observed = "; ".join(
-        f"{s} {node.observed}" for s, node in zip(sorted(names), nodes, strict=True)
-    )
-    return _node(rule, worst, observed, wanted)
-
-
-def label(name: str, slice_name: str) -> str:
-    """How a metric on a slice is called."""
-    return f"{name} ({slice_name})" if slice_name else name
-
-
-def number_of(metric: Metric | None) -> Decimal | None:
-    """The exact finite value, or None."""
-    if metric is None:
-        return None
-    try:
-        value = Decimal(metric.value)
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
-
-
-def tidy(value: Decimal) -> str:
-    """A number to six significant digits, for a person."""
-    return f"{value:.6g}" if value else "0"
-
-
-def shown(metric: Metric) -> str:
-    """A metric's value for a person."""
-    value = number_of(metric)
-    return metric.value if value is None else tidy(value)
-
-
-def _compare(
+def compare(
     rule: Rule, evidence: Evidence, name: str, slice_name: str, wanted: str
 ) -> Node:
+    """A metric, on the whole or a slice, against that of the version in the stage."""
     incumbent = evidence.incumbent
     if not incumbent.exists:
-        return _first_promotion(rule, wanted)
-    here, there = _datasets(evidence, incumbent)
-    if not here or not there or here != there:
-        observed = f"measured on {here or 'nothing named'}; "
-        observed += f"version {incumbent.version} on {there or 'nothing named'}"
-        verdict = Verdict.NO if here and there else Verdict.UNKNOWN
-        return _node(rule, verdict, observed, f"{wanted}, on the same dataset version")
+        return first_promotion(rule, wanted)
+    apart = _measured_apart(evidence)
+    if apart:
+        return node_of(rule, *apart, f"{wanted}, on the same dataset version")
     mine = evidence.measured.find(name, slice_name)
     theirs = incumbent.measured.find(name, slice_name)
     value, reference = number_of(mine), number_of(theirs)
     if mine is None or theirs is None or value is None or reference is None:
-        return _missing(rule, f"{label(name, slice_name)} of both versions", wanted)
+        return missing(rule, f"{label(name, slice_name)} of both versions", wanted)
+    units = [
+        dict(m.units).get(name, "") for m in (evidence.measured, incumbent.measured)
+    ]
+    if units[0] != units[1]:
+        said = f"{units[0] or 'no unit'} against {units[1] or 'no unit'}"
+        return node_of(rule, Verdict.UNKNOWN, said, f"{wanted}, in the same unit")
+    better_by = (
+        reference - value if rule.text("better") == "lower" else value - reference
+    )
     tolerance = rule.number("tolerance") or Decimal(0)
-    worse_by = (
-        value - reference if rule.text("better") == "lower" else reference - value
-    )
+    least = rule.number("better_by")
+    is_met = better_by >= (-tolerance if least is None else least)
     observed = f"{shown(mine)} against {shown(theirs)} of version {incumbent.version}"
-    return _node(rule, _yes(worse_by <= tolerance), observed, wanted)
+    return node_of(rule, yes_if(is_met), observed, wanted)
 
 
-def _datasets(evidence: Evidence, incumbent: IncumbentItem) -> tuple[str, str]:
-    """Digests of what both versions were measured on, empty where unknown."""
+def _measured_apart(evidence: Evidence) -> tuple[Verdict, str] | None:
+    """Why the two versions were not measured on the same bytes, or None."""
+    incumbent = evidence.incumbent
+    here = version_of(evidence.lineage.evaluation_dataset, evidence.lineage.datasets)
+    there = version_of(incumbent.evaluation_dataset, incumbent.datasets)
+    said = [
+        "nothing named" if use is None else f"{use.name}@{use.digest[:19]}"
+        for use in (here, there)
+    ]
+    observed = f"measured on {said[0]}; version {incumbent.version} on {said[1]}"
+    if here is None or there is None:
+        return Verdict.UNKNOWN, observed
+    if (here.name, here.digest) != (there.name, there.digest):
+        return Verdict.NO, observed
+    if not here.is_evidence or not there.is_evidence:
+        return Verdict.UNKNOWN, f"{observed}: no SHA-256, so it could be other data"
+    return None
 
-    def digest(name: str, uses: tuple[tuple[str, str], ...]) -> str:
-        found = {value for used, value in uses if used == name}
-        return f"{name}@{found.pop()[:19]}" if name and len(found) == 1 else ""
 
-    return (
-        digest(
-            evidence.lineage.evaluation_dataset,
-            tuple((u.name, u.digest) for u in evidence.lineage.datasets),
-        ),
-        digest(
-            incumbent.evaluation_dataset,
-            tuple((u.name, u.digest) for u in incumbent.datasets),
-        ),
-    )
-
-
-def _first_promotion(rule: Rule, wanted: str) -> Node:
+def first_promotion(rule: Rule, wanted: str) -> Node:
+    """The verdict where the stage is empty."""
     if rule.text("first_promotion") == "allow":
-        return _node(
+        return node_of(
             rule, Verdict.YES, "the stage is empty: nothing to compare", wanted
         )
-    return _node(
+    return node_of(
         rule,
         Verdict.NO,
         "the stage is empty, and first_promotion is not allowed",
@@ -167,47 +118,90 @@ def _first_promotion(rule: Rule, wanted: str) -> Node:
     )
 
 
-def _not_worse(rule: Rule) -> str:
+def not_worse(rule: Rule) -> str:
+    """What a comparison asks for, in words."""
+    kind = f"({rule.text('better')} is better)"
+    if "better_by" in rule.fields:
+        least = rule.text("better_by")
+        return f"better {kind} than the version now in the stage by at least {least}"
     tolerance = rule.text("tolerance", "0")
     return (
-        f"not worse ({rule.text('better')} is better) than the version now in the "
-        f"stage by more than {tolerance}"
+        f"not worse {kind} than the version now in the stage by more than {tolerance}"
     )
 
 
+def one_margin(fields: Mapping[str, FieldValue]) -> str:
+    """Why the margins of a comparison contradict each other, or nothing."""
+    if {"tolerance", "better_by"} <= fields.keys():
+        return "a comparison has a tolerance or better_by, not both"
+    for name in ("tolerance", "better_by"):
+        if name in fields and Decimal(str(fields[name])) < 0:
+            return f"{name} must not be negative"
+    return ""
+
+
+def _asks_metric(rule: Rule) -> str:
+    name = label(rule.text("metric"), rule.text("slice"))
+    dataset = f" on {rule.text('dataset')}" if "dataset" in rule.fields else ""
+    return f"{name} {_bounds(rule)}{samples_wanted(rule)}{dataset}"
+
+
+def _asks_comparison(rule: Rule) -> str:
+    return f"{rule.text('metric')} {not_worse(rule)}"
+
+
 def _bounds(rule: Rule) -> str:
+    unit = f" {rule.text('unit')}" if "unit" in rule.fields else ""
     bounds = []
     if "at_least" in rule.fields:
-        bounds.append(f"at least {rule.text('at_least')}")
+        bounds.append(f"at least {rule.text('at_least')}{unit}")
     if "at_most" in rule.fields:
-        bounds.append(f"at most {rule.text('at_most')}")
+        bounds.append(f"at most {rule.text('at_most')}{unit}")
     return " and ".join(bounds)
 
 
-def _samples_wanted(rule: Rule) -> str:
-    least = rule.count("minimum_samples")
-    return f", on at least {least} rows" if least else ""
+def _metric_complaint(fields: Mapping[str, FieldValue]) -> str:
+    if not {"at_least", "at_most"} & fields.keys():
+        return "a metric rule needs at_least or at_most"
+    dataset = str(fields.get("dataset", ""))
+    if "@" in dataset and not _VERSION.fullmatch(dataset):
+        return (
+            f"dataset = {dataset!r} names no version: write NAME@sha256: and at least "
+            f"{SHORTEST_DIGEST} digits"
+        )
+    return ""
 
 
-def _too_few(rule: Rule, metric: Metric) -> tuple[Verdict, str] | None:
-    least = rule.count("minimum_samples")
-    if not least:
-        return None
-    where = f" on {metric.slice}" if metric.slice else ""
-    if metric.samples is None:
-        return Verdict.UNKNOWN, f"{shown(metric)}{where}, number of rows not recorded"
-    if metric.samples < least:
-        return Verdict.NO, f"{shown(metric)}{where}, on {metric.samples} rows"
-    return None
-
-
-def _missing(rule: Rule, what: str, wanted: str) -> Node:
-    return _node(rule, Verdict.UNKNOWN, f"{what}: not recorded, or no number", wanted)
-
-
-def _yes(is_met: bool) -> Verdict:
-    return Verdict.YES if is_met else Verdict.NO
-
-
-def _node(rule: Rule, verdict: Verdict, observed: str, wanted: str) -> Node:
-    return Node(rule.id, verdict, observed, wanted, rule.why)
+BETTER = text("higher", "lower", needed=True)
+FIRST = text("allow", "refuse")
+KINDS = (
+    RuleKind(
+        "metric",
+        {
+            "metric": text(needed=True),
+            "slice": text(),
+            "at_least": number(),
+            "at_most": number(),
+            "unit": text(),
+            "dataset": text(),
+            "minimum_samples": count(),
+        },
+        _asks_metric,
+        on_evidence=judge_metric,
+        complaint=_metric_complaint,
+    ),
+    RuleKind(
+        "comparison",
+        {
+            "metric": text(needed=True),
+            "better": BETTER,
+            "tolerance": number(),
+            "better_by": number(),
+            "first_promotion": FIRST,
+        },
+        _asks_comparison,
+        on_evidence=judge_comparison,
+        complaint=one_margin,
+    ),
+)
+"""The kinds of rule that this module judges."""

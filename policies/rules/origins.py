@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from policies.document import Rule
 from policies.evidence import Evidence
+from policies.rules import strength
+from policies.rules.forms import RuleKind, text, words
 from policies.verdict import Node, Verdict
 
 _ORDER = (Verdict.NO, Verdict.UNKNOWN, Verdict.YES)
@@ -15,34 +17,24 @@ def judge_provenance(rule: Rule, evidence: Evidence) -> Node:
     children = tuple(
         Node(f"{rule.id}: {name}", verdict, observed, _WANTED[name])
         for name in rule.names("require")
-        for verdict, observed in [_CHECKS[name](evidence)]
+        for verdict, observed in [_required(rule, name, evidence)]
     )
     verdict = min((c.verdict for c in children), key=_ORDER.index, default=Verdict.NO)
     return Node(rule.id, verdict, "", "", rule.why, children=children)
 
 
-def judge_independence(rule: Rule, evidence: Evidence) -> Node:
-    """No dataset version was both trained on and measured on."""
-    wanted = "no dataset version is used for training and for evaluation"
-    by_context: dict[str, set[str]] = {"training": set(), "evaluation": set()}
-    for use in evidence.lineage.datasets:
-        if use.context in by_context and use.is_evidence:
-            by_context[use.context].add(use.digest)
-    training, evaluation = by_context["training"], by_context["evaluation"]
-    if not training or not evaluation:
-        missing = "training" if not training else "evaluation"
-        return Node(
-            rule.id,
-            Verdict.UNKNOWN,
-            f"no {missing} dataset with a SHA-256 is recorded",
-            wanted,
-            rule.why,
-        )
-    shared = sorted(training & evaluation)
-    observed = f"shared: {', '.join(shared)}" if shared else "nothing shared"
-    return Node(
-        rule.id, Verdict.NO if shared else Verdict.YES, observed, wanted, rule.why
-    )
+def _required(rule: Rule, name: str, evidence: Evidence) -> _FOUND:
+    """What is recorded; if that will do, how strong it is and on which branch."""
+    verdict, observed = _CHECKS[name](evidence)
+    demands = [strength.judge_strength(rule, name, evidence)]
+    if name == "commit_known":
+        demands.append(strength.judge_branches(rule, evidence))
+    for judged, said in demands:
+        if _ORDER.index(judged) < _ORDER.index(verdict):
+            verdict, observed = judged, said
+        elif verdict is Verdict.YES and said:
+            observed += f" ({said})"
+    return verdict, observed
 
 
 def judge_artifact_unchanged(rule: Rule, evidence: Evidence) -> Node:
@@ -154,6 +146,16 @@ def _lock(evidence: Evidence) -> _FOUND:
     return _digest(evidence.lineage.lock_digest, "lock file digest")
 
 
+def _metrics(evidence: Evidence) -> _FOUND:
+    metrics = evidence.measured.metrics
+    if not metrics:
+        return Verdict.UNKNOWN, "no metric recorded"
+    counted = sorted({m.name for m in metrics if m.samples})
+    if not counted:
+        return Verdict.UNKNOWN, "no metric with the number of rows it was measured on"
+    return Verdict.YES, ", ".join(counted)
+
+
 _CHECKS = {
     "dataset_version": _dataset_version,
     "evaluation_dataset": _evaluation_dataset,
@@ -162,6 +164,7 @@ _CHECKS = {
     "signature": _signature,
     "feature_set": _feature_set,
     "lock": _lock,
+    "metrics": _metrics,
 }
 _WANTED = {
     "dataset_version": "each training dataset by the SHA-256 of its bytes",
@@ -171,4 +174,38 @@ _WANTED = {
     "signature": "a model signature (inputs and outputs)",
     "feature_set": "a feature set version",
     "lock": "the digest of the environment's lock file",
+    "metrics": "a metric with the number of rows it was measured on",
 }
+PROVENANCE = tuple(_CHECKS)
+"""What a rule of kind `provenance` can require."""
+
+KINDS = (
+    RuleKind(
+        "provenance",
+        {
+            "require": words(*PROVENANCE, needed=True),
+            "strength": text(*strength.CHOICES),
+            "branches": words(),
+        },
+        lambda rule: (
+            ", ".join(_WANTED[name] for name in rule.names("require"))
+            + strength.asked(rule)
+        ),
+        on_evidence=judge_provenance,
+        complaint=strength.complaint,
+    ),
+    RuleKind(
+        "artifact_unchanged",
+        {},
+        lambda _: "every file has the SHA-256 it was registered with, and no others",
+        on_evidence=judge_artifact_unchanged,
+        can_be_waived=False,
+    ),
+    RuleKind(
+        "run_finished",
+        {},
+        lambda _: "the run that produced the version ended well",
+        on_evidence=judge_run_finished,
+    ),
+)
+"""The kinds of rule that this module judges."""

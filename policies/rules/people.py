@@ -8,7 +8,11 @@ from datetime import datetime
 
 from policies.document import Quorum
 from policies.predicates import Decision
+from policies.rules.context import Context
 from policies.verdict import Node, Verdict
+
+REJECTIONS = "no rejection stands"
+"""What the judgement on rejections is called in a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +33,13 @@ class Vote:
     """Why the approval no longer stands, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a verdict depends on besides evidence and policy."""
-
-    requester: str
-    """Person id."""
-    trainers: frozenset[str]
-    """Person ids of who ran the training."""
-    authors: frozenset[str]
-    """Person ids of who wrote the commits."""
-    unknown_trainers: tuple[str, ...]
-    """Outside identities that map to nobody."""
-    unknown_authors: tuple[str, ...]
-    now: datetime
-
-
 def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Node:
     """Enough distinct people approved in the role, and nobody's rejection stands."""
     wanted = f"{quorum.count} of the role {quorum.role}, not the requester"
     wanted += "".join(f", not the {name}" for name in quorum.exclude)
-    counted: list[str] = []
-    remarks: list[str] = []
-    barred: list[str] = []
-    for vote in _latest(votes):
-        if vote.role != quorum.role or vote.decision is Decision.REJECT:
-            continue
-        reason = _disqualified(vote, quorum, context)
-        if reason:
-            remarks.append(f"{vote.name}: {reason}")
-            barred.append(vote.person)
-        else:
-            counted.append(vote.name)
-    observed = ", ".join([*counted, *remarks]) or "nobody"
-    rule = f"approval by {quorum.count} x {quorum.role}"
+    counted, remarks = count_votes(quorum, votes, context)
+    observed = ", ".join([*counted.values(), *remarks]) or "nobody"
+    rule = quorum_name(quorum)
     if len(counted) < quorum.count:
         missing = quorum.count - len(counted)
         return Node(
@@ -84,6 +61,28 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
     return Node(rule, Verdict.YES, observed, wanted)
 
 
+def quorum_name(quorum: Quorum) -> str:
+    """What a quorum is called in a verdict."""
+    return f"approval by {quorum.count} x {quorum.role}"
+
+
+def count_votes(
+    quorum: Quorum, votes: Sequence[Vote], context: Context
+) -> tuple[dict[str, str], list[str]]:
+    """Names of who counts, by person id; and why each of the others does not."""
+    counted: dict[str, str] = {}
+    remarks: list[str] = []
+    for vote in _latest(votes):
+        if vote.role != quorum.role or vote.decision is Decision.REJECT:
+            continue
+        reason = _disqualified(vote, quorum, context)
+        if reason:
+            remarks.append(f"{vote.name}: {reason}")
+        else:
+            counted[vote.person] = vote.name
+    return counted, remarks
+
+
 def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:
     """A rejection that stands blocks, whoever else approved."""
     rejecting = [
@@ -92,7 +91,7 @@ def judge_rejections(votes: Sequence[Vote], context: Context) -> Node:
         if vote.decision is Decision.REJECT and vote.holds_role
     ]
     return Node(
-        "no rejection stands",
+        REJECTIONS,
         Verdict.NO if rejecting else Verdict.YES,
         f"rejected by {', '.join(rejecting)}" if rejecting else "none",
         "none",

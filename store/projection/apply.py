@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from store.errors import StoreUnavailable
 from store.facts import COLUMNS, FactKind
 from store.objects import Objects
-from store.projection.batches import read_batch
+from store.projection.admission import UnusableBatch, admit_batch
+from store.projection.batches import idle_columns
 from store.projection.connection import (
     ProjectionDamaged,
     create_projection,
@@ -27,19 +30,52 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_TRANSACTION = 25_000
+ROWS_PER_TRANSACTION = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedBatch:
+    """What an entry says of the batch that counts for it."""
+
+    source: str
+    digest: str
+    rows: int | None
+    """How many its statement promises; None for one that was put in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A batch that is none: its entry changes nothing, on every machine."""
+
+    entry: int
+    digest: str
+    reason: str
 
 
 class BatchReader(Protocol):
     """Tells what the entries that commit lineage batches say."""
 
-    def batch_at(self, index: int) -> tuple[str, str]:
-        """Source and digest of the batch that counts for an entry."""
+    def batch_at(self, index: int) -> CommittedBatch:
+        """The batch that counts for an entry."""
         ...
 
     def is_rewritten_since(self, index: int) -> bool:
         """Whether an entry from `index` on put another batch in an earlier's place."""
         ...
+
+
+class BatchMissing(StoreUnavailable):
+    """A batch that an accepted entry names is not in the store: it may still come."""
+
+    def __init__(self, entry: int, digest: str) -> None:
+        super().__init__(
+            f"the batch of entry {entry}, object {digest}, is not in the store; "
+            f"lineage is known up to entry {entry - 1}",
+            hint="Wait for it or restore it from a backup. If it will never come, a "
+            f"root holder gives it up: countersign erase {digest} --reason TEXT",
+        )
+        self.entry = entry
+        self.digest = digest
 
 
 class Projection:
@@ -56,9 +92,12 @@ class Projection:
     def catch_up(self) -> None:
         """Apply every indexed entry that is not applied yet.
 
+        A batch whose bytes are no batch is left out and remembered with the reason.
+
         Raises:
+            BatchMissing: the next batch is not there; what came before it is applied.
             StoreUnavailable: the file stayed locked or cannot be written.
-            StoreDamaged: a batch is missing or no batch.
+            StoreDamaged: a batch has not the content that its name promises.
         """
         with contextlib.suppress(ProjectionDamaged):
             if self._is_current():
@@ -91,6 +130,14 @@ class Projection:
             horizon = applied if known_at is None else min(applied, known_at + 1)
             connection.execute(f"SET VARIABLE horizon = {horizon:d}::BIGINT")
             yield connection
+
+    def left_out(self) -> list[LeftOut]:
+        """The batches that were left out so far, in the log's order."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                "SELECT entry_index, digest, reason FROM left_out ORDER BY entry_index"
+            ).fetchall()
+        return [LeftOut(int(row[0]), str(row[1]), str(row[2])) for row in rows]
 
     def made_anew(self, path: Path) -> Projection:
         """Another projection of the same log, applied from its beginning."""
@@ -129,15 +176,38 @@ class Projection:
             self._require_this_history(connection)
         end = self._index.size
         for entry in self._index.batches(applied):
-            source, digest = self._batches.batch_at(entry.index)
-            table = read_batch(self._objects.get(digest), digest=digest)
-            while self._apply_part(entry.index, table, source):
+            batch = self._batches.batch_at(entry.index)
+            data = self._objects.find(batch.digest)
+            if data is None:
+                raise BatchMissing(entry.index, batch.digest)
+            try:
+                table = admit_batch(data, batch.rows)
+            except UnusableBatch as problem:
+                self._leave_out(LeftOut(entry.index, batch.digest, str(problem)))
+                continue
+            while self._apply_part(entry.index, table, batch.source):
                 """The file is released between two parts."""
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ?",
                 (end, self._index.root_at(end).hex(), end),
             )
+
+    def _leave_out(self, batch: LeftOut) -> None:
+        """Go past a batch that is none, and remember why."""
+        with open_projection(self.path, read_only=False) as connection:
+            connection.begin()
+            applied, _ = _state(connection)
+            if applied <= batch.entry:
+                connection.execute(
+                    "INSERT INTO left_out VALUES (?, ?, ?)",
+                    (batch.entry, batch.digest, batch.reason),
+                )
+                connection.execute(
+                    "UPDATE state SET applied = ?, partial_rows = 0, root = ?",
+                    (batch.entry + 1, self._index.root_at(batch.entry + 1).hex()),
+                )
+            connection.commit()
 
     def _apply_part(self, index: int, table: pa.Table, source: str) -> bool:
         """Apply the next part of one batch; whether more of it is left."""
@@ -157,6 +227,9 @@ class Projection:
                 (*position, self._index.root_at(position[0]).hex()),
             )
             connection.commit()
+            if not is_whole:
+                # The log of changes is folded in once, after the last part.
+                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         return not is_whole
 
 
@@ -172,12 +245,13 @@ def insert_facts(
 ) -> None:
     """Insert the facts of `part` that the store does not have; the first one wins."""
     columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
+    blank, absent = idle_columns(part)
+    fact_id = fact_id_expression("$source", blank=blank, absent=absent)
     connection.register("incoming", part)
     try:
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
-            f"SELECT {fact_id_expression('$source')} AS fact_id, * FROM incoming "
-            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
+            f"SELECT {fact_id} AS fact_id, * FROM incoming",
             {"source": source},
         )
     finally:
@@ -189,7 +263,8 @@ def insert_facts(
         connection.execute(
             f"INSERT INTO {table} SELECT $index, fact_id, $source, {columns} "
             "FROM incoming_facts WHERE kind = $kind AND fact_id NOT IN "
-            f"(SELECT fact_id FROM {table})",
+            f"(SELECT fact_id FROM {table}) "
+            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
             {"index": index, "source": source, "kind": kind},
         )
     connection.execute("DROP TABLE incoming_facts")

@@ -12,7 +12,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store.errors import StoreDamaged
 from store.facts import COLUMNS, TIME_COLUMNS, Fact
 
 if TYPE_CHECKING:
@@ -64,28 +63,19 @@ def _columns(facts: list[Fact]) -> dict[str, list[object]]:
     return columns
 
 
-def read_batch(data: bytes, *, digest: str) -> pa.Table:
-    """Validate and return the table of a batch object.
-
-    Raises:
-        StoreDamaged: the bytes are no batch.
-    """
-    import io
-
+def idle_columns(table: pa.Table) -> tuple[list[str], list[str]]:
+    """Text columns in which every value is empty, and columns that hold only nulls."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.compute as pc
 
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as cause:
-        raise _no_batch(digest, "it is no Parquet file") from cause
-    if table.schema.remove_metadata() != batch_schema():
-        raise _no_batch(digest, "its columns are not those of a batch")
-    return table
-
-
-def _no_batch(digest: str, why: str) -> StoreDamaged:
-    return StoreDamaged(
-        f"object {digest} is not a batch of facts: {why}",
-        hint="A newer countersign may have written it; upgrade, or ask its importer.",
-    )
+    absent = [
+        name for name in table.column_names if table[name].null_count == len(table)
+    ]
+    blank = [
+        name
+        for name in table.column_names
+        if table.schema.field(name).type == pa.string()
+        and table[name].null_count == 0
+        and pc.max(pc.binary_length(table[name])).as_py() == 0
+    ]
+    return blank, absent

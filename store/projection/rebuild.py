@@ -25,8 +25,23 @@ def compare_with_rebuilt(projection: Projection) -> list[str]:
             connection.execute(f"ATTACH '{path}' AS again (READ_ONLY)")
             for kind in FactKind:
                 problems += _compare(connection, table_name(kind), kind)
+            problems += _compare_left_out(connection)
             connection.execute("DETACH again")
     return problems
+
+
+def _compare_left_out(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Both leave out the same batches, for the same reasons."""
+    rows = connection.execute(
+        "SELECT DISTINCT entry_index FROM ("
+        "(FROM left_out EXCEPT ALL FROM again.left_out) UNION ALL "
+        "(FROM again.left_out EXCEPT ALL FROM left_out)) ORDER BY entry_index"
+    ).fetchall()
+    return [
+        f"the batch of entry {row[0]} is left out in one projection and not in the "
+        "other, or for another reason"
+        for row in rows
+    ]
 
 
 def _compare(

@@ -7,9 +7,11 @@ entry that brought it. The views show rows below the horizon that a connection s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -35,6 +37,7 @@ def create_statements() -> list[str]:
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
         "partial_rows BIGINT, root VARCHAR)",
+        "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
@@ -55,13 +58,18 @@ def _netstring(expression: str) -> str:
     )
 
 
-def fact_id_expression(source: str) -> str:
+def fact_id_expression(
+    source: str, *, blank: Collection[str] = (), absent: Collection[str] = ()
+) -> str:
     """SQL that computes store.facts.fact_id over the columns of a batch.
 
-    `source` is a SQL expression for the source's name.
+    `source` is a SQL expression for the source's name. Columns known to hold nothing
+    but empty text (`blank`) or nulls (`absent`) are not looked at, which is faster.
     """
+    forms = {name: f'"{name}"' for name in TEXT_COLUMNS}
+    forms |= {name: f'epoch_us("{name}")::VARCHAR' for name in TIME_COLUMNS}
+    forms["step"] = '"step"::VARCHAR'
+    known = dict.fromkeys(blank, "'0:'") | dict.fromkeys(absent, "'-'")
     parts = [_netstring(source)]
-    parts += [_netstring(f'"{name}"') for name in TEXT_COLUMNS]
-    parts += [_netstring(f'epoch_us("{name}")::VARCHAR') for name in TIME_COLUMNS]
-    parts.append(_netstring('"step"::VARCHAR'))
+    parts += [known.get(name) or _netstring(form) for name, form in forms.items()]
     return "sha256(" + " || ".join(f"({part})" for part in parts) + ")"

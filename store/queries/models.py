@@ -71,6 +71,8 @@ class ModelFile:
     path: str
     sha256: str
     size: int
+    format: str = ""
+    """How the MLmodel file says that it is loaded, or empty."""
 
 
 def list_models(connection: duckdb.DuckDBPyConnection) -> list[Model]:
@@ -182,12 +184,17 @@ def files_of(
     """Files of a version as first read, by path: the manifest that was registered."""
     rows = fetch(
         connection,
-        "SELECT name, digest, number FROM file WHERE subject = ? QUALIFY row_number() "
+        "SELECT name, digest, number, told FROM file LEFT JOIN "
+        "(SELECT name AS path, min(text) AS told FROM format WHERE subject = $1 "
+        "GROUP BY name) ON path = name WHERE subject = $1 QUALIFY row_number() "
         "OVER (PARTITION BY name ORDER BY entry_index) = 1 ORDER BY name",
         version_key,
     )
     return [
-        ModelFile(row["name"], row["digest"], int(row["number"] or 0)) for row in rows
+        ModelFile(
+            row["name"], row["digest"], int(row["number"] or 0), row["told"] or ""
+        )
+        for row in rows
     ]
 
 
@@ -199,3 +206,15 @@ def signature_of(connection: duckdb.DuckDBPyConnection, version_key: str) -> str
         version_key,
     )
     return str(rows[0]["text"] or "") if rows else ""
+
+
+def model_signatures_of(
+    connection: duckdb.DuckDBPyConnection, version_key: str
+) -> list[str]:
+    """Every text that an import found in the file with a version's signature."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT text FROM model_signature WHERE subject = ? ORDER BY text",
+        version_key,
+    )
+    return [str(row["text"] or "") for row in rows]

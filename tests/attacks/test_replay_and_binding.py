@@ -287,6 +287,8 @@ def test_a_promotion_that_bypassed_its_approvals_is_no_at_the_gate(
         OutcomeKind.DONE,
         "",
         "",
+        "",
+        "",
     )
     append(demo_store, acting("rik"), outcome, ("x", bound.manifest))
     assert verdict(demo_store) is Verdict.NO

@@ -25,6 +25,7 @@ from console.services.signing import act_as_service
 from policies.trust_root import ServiceKind
 from tests.bench.history import fill
 from tests.bench.log_rows import log_rows
+from tests.bench.policy_rows import policy_rows
 from tests.bench.promotions import write_promotions
 from tests.bench.stores import store_rows
 from tests.bench.table import REPEATS, Row, environment, seconds
@@ -41,7 +42,7 @@ def main() -> None:
         folder = Path(name)
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
         rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
-        rows += store_rows(demo, folder)
+        rows += [*store_rows(demo, folder), *policy_rows()]
         rows += [*import_rows(folder), *audit_rows(demo, folder), *later_rows()]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):

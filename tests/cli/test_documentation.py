@@ -6,9 +6,15 @@ import re
 
 from console.actions import ALL
 from console.cli import COMMANDS
-from policies.document import PROVENANCE, RULE_FIELDS
-from policies.document_reading import read_policy
+from policies.document_reading import (
+    APPLIES_FIELDS,
+    DECISION_FIELDS,
+    QUORUM_FIELDS,
+    WAIVER_FIELDS,
+    read_policy,
+)
 from policies.predicates import NAMESPACE, PredicateType
+from policies.rules.kinds import RULE_KINDS
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -37,10 +43,14 @@ def test_every_key_of_the_console_is_documented() -> None:
 
 def test_every_kind_of_rule_and_requirement_is_documented() -> None:
     text = (DOCS / "policies.md").read_text()
-    for kind, fields in RULE_FIELDS.items():
-        assert f"| `{kind}` |" in text
-        assert all(f"`{field}`" in text for field in fields), kind
-    assert all(f"`{name}`" in text for name in PROVENANCE)
+    for kind in RULE_KINDS.values():
+        assert f"| `{kind.name}` |" in text
+        assert all(f"`{field}`" in text for field in kind.fields), kind.name
+        for field in kind.fields.values():
+            for word in field.choices:
+                assert f"`{word}`" in text or f'"{word}"' in text, kind.name
+    for name in (*APPLIES_FIELDS, *QUORUM_FIELDS, *WAIVER_FIELDS, *DECISION_FIELDS):
+        assert f"`{name}`" in text or f"\n{name} = " in text, name
 
 
 def test_the_example_policy_is_a_policy() -> None:

@@ -62,9 +62,9 @@ def read_again(world: World, server: Server) -> None:
     import_address(world.store, acting, server.address, name="mlflow")
 
 
-def signed_off(world: World, number: str) -> str:
+def signed_off(world: World, number: str, model: str = "fraud") -> str:
     store = world.store
-    version = find_version(store, f"model:fraud@{number}")
+    version = find_version(store, f"model:{model}@{number}")
     request = request_transition(
         store, world.people["ana"], version, "production", "prod", "ready"
     ).appended.statement_id

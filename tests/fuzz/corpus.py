@@ -27,6 +27,7 @@ from tests.unit.policies.memory_log import AT, ORIGIN, Holder
 FOLDER = Path(__file__).resolve().parent / "corpus"
 VECTORS = REPOSITORY / "docs" / "statements"
 POLICIES = REPOSITORY / "sample_data" / "policies"
+CASES = REPOSITORY / "sample_data" / "policy_cases"
 _NOT_OURS = "https://example.org/other/v1"
 
 
@@ -47,10 +48,15 @@ def made() -> dict[str, bytes]:
         files[f"statement/accepted-{kind}"] = vector["payload"].encode()
     for path in sorted(POLICIES.glob("*.toml")):
         files[f"policy/accepted-{path.stem}"] = path.read_bytes()
+    for path in sorted(CASES.glob("*.toml")):
+        files[f"policy-cases/accepted-{path.name.partition('.')[0]}"] = (
+            path.read_bytes()
+        )
     request = vectors["request"]
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
+    files |= _cases()
     return files | _keys() | _zips() | _proofs() | _public_lines()
 
 
@@ -211,6 +217,26 @@ def _roots() -> dict[str, bytes]:
     return {
         f"trust-root/{name}": encode(value | change) for name, change in changes.items()
     }
+
+
+def _cases() -> dict[str, bytes]:
+    head = 'schema = "countersign/policy-cases/v1"\npolicy = "p.toml"\n'
+    case = '[[cases]]\nname = "one"\nverdict = "yes"\n'
+    documents = {
+        "accepted-one": head + case,
+        "accepted-quoted-names": head + '[good.metrics]\n"a/b:c" = "1"\n' + case,
+        "accepted-nobody": head + case + "votes = []\ncontext.trainers = []\n",
+        "refused-no-case": head,
+        "refused-inline-cases": head + "cases = 1\n",
+        "refused-unknown-field": head + case + "surprise = 1\n",
+        "refused-unknown-item": head + case + "evidence.nothing.at = 1\n",
+        "refused-a-date": head + case + "evidence.model.version = 2030-01-01\n",
+        "refused-a-huge-number": head + case + f"evidence.model.version = {'9' * 900}",
+        "refused-no-day": head + case + 'at = "2030-02-30T00:00:00Z"\n',
+        "refused-a-float": head + case + "metrics = { rmse = 1.5 }\n",
+        "refused-twice": head + case + case,
+    }
+    return {f"policy-cases/{name}": text.encode() for name, text in documents.items()}
 
 
 def _policies() -> dict[str, bytes]:

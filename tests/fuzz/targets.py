@@ -13,6 +13,14 @@ from connectors.errors import ConnectorError
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
 from console.services.problems import Refusal
+from policies.authoring.case_reading import read_cases
+from policies.authoring.case_running import run_case
+from policies.authoring.case_writing import write_cases
+from policies.authoring.cases import open_cases
+from policies.authoring.changes import policy_changes
+from policies.authoring.lint import lint
+from policies.authoring.plain_words import policy_in_words
+from policies.authoring.remarks import Linted
 from policies.checkpoint import read_checkpoint
 from policies.document_reading import read_policy
 from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
@@ -23,7 +31,15 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.projection.admission import UnusableBatch, admit_batch
+from store.projection.batches import batch_schema
+from tests.conftest import REPOSITORY
+from tests.worlds import NOON
 
+FOR_CASES = read_policy(
+    (REPOSITORY / "sample_data/policies/diabetes-production.toml").read_bytes()
+)
+"""The policy that fuzzed cases are about."""
 ACCEPTED, REFUSED = "accepted", "refused"
 Target = Callable[[bytes], None]
 
@@ -90,9 +106,22 @@ def check_trust_root(data: bytes) -> None:
 
 
 def check_policy(data: bytes) -> None:
-    """A policy that is read asks for something."""
+    """A policy that is read can be said, looked over, and given cases that pass."""
     policy = read_policy(data, path="fuzzed")
-    assert policy.rules or policy.quorums
+    assert policy.rules
+    assert policy.quorums
+    assert policy_in_words(policy).startswith(f"# {policy.id}, version ")
+    assert policy_changes(policy, policy) == ()
+    lint(Linted(policy, data.decode(), "fuzzed"), NOON)
+    cases = read_cases(open_cases(write_cases(policy, "fuzzed.toml").encode()), policy)
+    assert all(run_case(case, policy).has_passed for case in cases)
+
+
+def check_policy_cases(data: bytes) -> None:
+    """Cases that are read can be run, and none is both met and not."""
+    for case in read_cases(open_cases(data, path="fuzzed"), FOR_CASES):
+        result = run_case(case, FOR_CASES)
+        assert result.has_passed is not bool(result.differences)
 
 
 def check_manifest(data: bytes) -> None:
@@ -117,6 +146,13 @@ def check_audit_file(data: bytes) -> None:
         assert len(member) <= len(data)
 
 
+def check_batch(data: bytes) -> None:
+    """What is admitted as a batch of facts has its columns, and whole rows."""
+    table = admit_batch(data, None)
+    table.validate(full=True)
+    assert table.schema == batch_schema()
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -127,9 +163,11 @@ TARGETS: dict[str, Target] = {
     "public-line": check_public_line,
     "trust-root": check_trust_root,
     "policy": check_policy,
+    "policy-cases": check_policy_cases,
     "manifest": check_manifest,
     "key": check_key,
     "audit-file": check_audit_file,
+    "batch": check_batch,
 }
 
 
@@ -137,6 +175,6 @@ def verdict(target: str, data: bytes) -> str:
     """`accepted` or `refused`; whatever else happens is a finding and is raised."""
     try:
         TARGETS[target](data)
-    except (PolicyError, ConnectorError, Refusal):
+    except (PolicyError, ConnectorError, Refusal, UnusableBatch):
         return REFUSED
     return ACCEPTED

@@ -14,7 +14,7 @@ from console.services.opened import new_ledger, open_store
 from console.services.places import Places
 from console.services.signing import append, sign_statement
 from policies.predicates import LineageBatch
-from store.backend import entry_path
+from store.backend import entry_path, object_path
 from store.errors import StoreDamaged, StoreRefused, StoreUnavailable
 from store.facts import Fact, FactKind
 from store.heads import RememberedHeads
@@ -165,3 +165,15 @@ def test_four_machines_append_at_once_and_every_statement_is_there_once(
     assert {e.judgement.standing for e in entries} == {Standing.ACCEPTED}
     assert len({e.judgement.statement_id for e in entries}) == 60
     assert verify_log(world.store, deep=False).problems == ()
+
+
+def test_a_report_reads_an_object_once_and_a_decision_every_time(world: World) -> None:
+    objects = world.store.objects
+    digest = objects.put(b"evidence")
+    place = world.folder / "store" / object_path(digest)
+    with objects.remembering():
+        assert objects.get(digest) == b"evidence"
+        place.write_bytes(b"changed")
+        assert objects.get(digest) == b"evidence"
+    with pytest.raises(StoreDamaged):
+        objects.get(digest)

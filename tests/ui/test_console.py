@@ -56,6 +56,7 @@ async def test_every_view_opens_by_its_key_at_any_size(
             ("4", "Runs"),
             ("5", "Log"),
             ("6", "Trust"),
+            ("7", "Policies"),
         ):
             await pilot.press(key)
             await settle(pilot)
@@ -73,6 +74,23 @@ async def test_the_overview_shows_production_what_waits_and_what_is_wrong(
     assert "DEMO KEYS" in seen
     assert "production is 5, the log says 6" in seen
     assert "uncommitted changes" in seen
+
+
+async def test_a_policy_is_read_in_plain_words(app: CountersignApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("7")
+        await settle(pilot)
+        assert "diabetes-production 1" in on_screen(app)
+        assert "1 x validator, 1 x risk" in on_screen(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        seen = on_screen(app)
+        assert "When a version of a model named diabetes-* is to go" in seen
+        assert "error-is-small: rmse at most 55.0" in seen
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "diabetes-production 1" in on_screen(app)
 
 
 async def test_a_version_opens_with_its_lineage_both_ways(app: CountersignApp) -> None:

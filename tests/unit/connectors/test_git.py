@@ -13,8 +13,9 @@ import pytest
 from connectors import git
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
 from connectors.git import GitSource
+from store.facts import Fact, FactKind
 from store.identifiers import commit_key, repository_key
-from tests.unit.connectors.facts import told_by
+from tests.unit.connectors.facts import of_kind, told_by
 
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -39,6 +40,10 @@ def run(folder: Path, *arguments: str, **changed: str) -> str:
     return finished.stdout.decode().strip()
 
 
+def commits_of(source: GitSource) -> list[Fact]:
+    return of_kind(told_by(source), FactKind.COMMIT)
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "training"
@@ -50,7 +55,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_commit_is_told_with_parents_author_and_time(repository: Path) -> None:
-    facts = told_by(GitSource("training", repository))
+    facts = commits_of(GitSource("training", repository))
     second, first = facts
     assert second.subject == commit_key(run(repository, "rev-parse", "HEAD"))
     assert second.digest == run(repository, "rev-parse", "HEAD")
@@ -77,7 +82,7 @@ def test_every_form_of_repository_tells_the_same(
         run(tmp_path, "clone", "-q", "--mirror", str(repository), str(place))
     else:
         run(repository, "checkout", "-q", "--detach", "released")
-    names = {fact.name for fact in told_by(GitSource("t", place))}
+    names = {fact.name for fact in commits_of(GitSource("t", place))}
     assert names == {"first", "second [/x]"}
 
 
@@ -87,9 +92,9 @@ def test_repository_is_named_by_its_remote_without_credentials(
     url = "https://ann:secret@example.org/team/training.git"
     run(repository, "remote", "add", "origin", url)
     shown = repository_key("https://example.org/team/training.git")
-    assert {f.object for f in told_by(GitSource("t", repository))} == {shown}
+    assert {f.object for f in commits_of(GitSource("t", repository))} == {shown}
     named = GitSource("t", repository, repository="given")
-    assert {f.object for f in told_by(named)} == {repository_key("given")}
+    assert {f.object for f in commits_of(named)} == {repository_key("given")}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_repository_is_named_by_its_remote_without_credentials(
 )
 def test_hostile_messages_stay_one_commit(repository: Path, subject: str) -> None:
     run(repository, "commit", "-q", "--allow-empty", "-m", subject)
-    facts = told_by(GitSource("t", repository))
+    facts = commits_of(GitSource("t", repository))
     assert len(facts) == 3
     assert facts[0].name == subject[: git.LONGEST_SUBJECT]
 
@@ -110,7 +115,9 @@ def test_author_cannot_pass_for_two(repository: Path) -> None:
         GIT_AUTHOR_EMAIL="eve git:ann@example.org",
         GIT_COMMITTER_EMAIL="eve git:ann@example.org",
     )
-    assert told_by(GitSource("t", repository))[0].actor == "git:evegit:ann@example.org"
+    assert (
+        commits_of(GitSource("t", repository))[0].actor == "git:evegit:ann@example.org"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,14 +141,14 @@ def test_configuration_of_a_repository_runs_nothing(
     program.chmod(0o755)
     run(repository, "config", setting, value.format(program))
     run(repository, "config", "log.showSignature", "true")
-    assert len(told_by(GitSource("t", repository))) == 2
+    assert len(commits_of(GitSource("t", repository))) == 2
     assert not trace.exists()
 
 
 def test_replaced_commits_are_read_as_they_are(repository: Path) -> None:
     head, first = run(repository, "rev-list", "HEAD").split()
     run(repository, "replace", "-f", head, first)
-    facts = {fact.digest: fact.name for fact in told_by(GitSource("t", repository))}
+    facts = {fact.digest: fact.name for fact in commits_of(GitSource("t", repository))}
     assert facts[head] == "second [/x]"
 
 
@@ -150,7 +157,7 @@ def test_what_is_no_bundle_is_malformed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "--upload-pack=x.bundle"
     path.write_bytes(content)
     with pytest.raises(MalformedInput, match="git cannot read"):
-        told_by(GitSource("t", path))
+        commits_of(GitSource("t", path))
 
 
 def test_damaged_repository_is_malformed(repository: Path) -> None:
@@ -159,7 +166,7 @@ def test_damaged_repository_is_malformed(repository: Path) -> None:
     blob.chmod(0o644)
     blob.write_bytes(b"rubbish")
     with pytest.raises(MalformedInput):
-        told_by(GitSource("t", repository))
+        commits_of(GitSource("t", repository))
 
 
 def test_number_of_commits_is_bounded(
@@ -167,7 +174,7 @@ def test_number_of_commits_is_bounded(
 ) -> None:
     monkeypatch.setattr(git, "MOST_COMMITS", 1)
     with pytest.raises(ConnectorRefused, match="more than 1 commits"):
-        told_by(GitSource("t", repository))
+        commits_of(GitSource("t", repository))
 
 
 def test_git_that_says_nothing_is_given_up(
@@ -180,10 +187,31 @@ def test_git_that_says_nothing_is_given_up(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(git, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(ConnectorUnavailable, match="too long"):
-        told_by(GitSource("t", repository, repository="given"))
+        commits_of(GitSource("t", repository, repository="given"))
 
 
 def test_missing_git_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ConnectorRefused, match="not installed"):
-        told_by(GitSource("t", repository))
+        commits_of(GitSource("t", repository))
+
+
+def branches_of(folder: Path) -> dict[str, str]:
+    facts = of_kind(told_by(GitSource("t", folder)), FactKind.BRANCH)
+    return {fact.name: fact.digest for fact in facts}
+
+
+def test_branches_that_live_long_are_told_with_their_heads(repository: Path) -> None:
+    head = run(repository, "rev-parse", "HEAD")
+    for name in ("release/1.2", "topic", "mainly", "tags/main"):
+        run(repository, "branch", name)
+    assert branches_of(repository) == {"main": head, "release/1.2": head}
+
+
+def test_the_branch_that_origin_follows_is_told_whatever_its_name(
+    repository: Path, tmp_path: Path
+) -> None:
+    head = run(repository, "rev-parse", "HEAD")
+    run(repository, "branch", "-m", "main", "line")
+    run(tmp_path, "clone", "-q", str(repository), str(tmp_path / "clone"))
+    assert branches_of(tmp_path / "clone") == {"line": head}

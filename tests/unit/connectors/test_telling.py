@@ -57,6 +57,9 @@ class Files:
     def read(self, location: str, path: str, *, at_most: int) -> bytes:
         return self._given[path]
 
+    def pieces(self, location: str, path: str) -> Iterator[bytes]:
+        yield self._given[path]
+
 
 def run(**changed: object) -> RunRow:
     row = RunRow("r", "1", "n", "ann", "FINISHED", 1, 2, "active", "a")

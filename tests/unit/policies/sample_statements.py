@@ -144,7 +144,9 @@ SAMPLES: tuple[object, ...] = (
         MOVE,
         OutcomeKind.DONE,
         "http://mlflow.example:5000",
-        "production -> fraud@7",
+        "production -> fraud@2",
+        "model-version:mlflow-prod/fraud/2",
+        "mlflow-artifacts:/countersign/" + digest("6"),
     ),
     Demotion(
         digest("e"), MODEL, VERSION, "prod-eu", "production", "", digest("a"), "", ""

@@ -71,7 +71,7 @@ def test_the_sample_policies_are_policies() -> None:
         (written('kind = "metric"', 'kind = "metrics"'), 12, "did you mean 'metric'"),
         (written('at_most = "60.0"', ""), 12, "at_least or at_most"),
         (written('role = "risk"', 'rule = "risk"'), 17, "did you mean 'role'"),
-        (written("[applies]", "[aplies]"), 1, "did you mean 'applies'"),
+        (written("[applies]", "[aplies]"), 6, "did you mean 'applies'"),
         (written('models = ["*"]', "models = []"), 7, "list of texts"),
         (GOOD[: GOOD.index("[[approvals]]")].encode(), 1, "at least one"),
         (GOOD.replace("[[rules]]", "[[rules").encode(), 10, "not TOML"),

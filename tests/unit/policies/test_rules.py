@@ -29,7 +29,17 @@ from policies.evidence import (
     item_bytes,
     split_metric_name,
 )
+from policies.evidence_origins import (
+    Account,
+    Collector,
+    CommitBranches,
+    DatasetName,
+    Derivation,
+    Known,
+    OriginsItem,
+)
 from policies.evidence_reading import load_evidence, read_manifest
+from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
 from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
 from policies.rules import Context, Vote, evaluate, evaluate_facts
@@ -83,6 +93,39 @@ GOOD = Evidence(
         FILES,
     ),
     artifact=ArtifactItem(True, MANIFEST, ()),
+    origins=OriginsItem(
+        run_ended="2026-02-27T12:00:00Z",
+        image_digest="sha256:" + "3" * 64,
+        accounts=tuple(
+            Account(requirement, "thing", Known.BY_SERVICE)
+            for requirement in (
+                "dataset_version",
+                "evaluation_dataset",
+                "commit_known",
+                "signature",
+                "feature_set",
+                "lock",
+            )
+        ),
+        branches=(CommitBranches("c" * 40, ("main",), ("develop", "main")),),
+        derivations=(
+            Derivation(
+                "split",
+                ("sha256:" + "4" * 64,),
+                ("sha256:" + "1" * 64, "sha256:" + "2" * 64),
+            ),
+        ),
+        names=tuple(
+            DatasetName("sha256:" + digit * 64, name)
+            for digit, name in (("1", "train"), ("2", "holdout"), ("4", "raw-2025"))
+        ),
+        collectors=(Collector("s-import", True),),
+    ),
+    model_signature=ModelSignatureItem(
+        is_there=True,
+        signed_sha256="5" * 64,
+        enrolled=(EnrolledSigner("6" * 64, "p-signer"),),
+    ),
 )
 HEAD = """
 schema = "countersign/policy/v1"
@@ -106,13 +149,18 @@ RULES = {
     "metric": 'metric = "rmse"\nat_most = "55"\nminimum_samples = 100',
     "comparison": 'metric = "rmse"\nbetter = "lower"\ntolerance = "0.5"',
     "slice_gap": 'metric = "rmse"\ncolumn = "sex"\nlargest_gap = "3"',
+    "slice_ratio": 'metric = "rmse"\ncolumn = "sex"\nat_least = "0.8"',
     "slice_comparison": 'metric = "rmse"\ncolumn = "sex"\nbetter = "lower"\n'
     'tolerance = "0.5"',
     "provenance": 'require = ["dataset_version", "evaluation_dataset", "commit_known",'
-    ' "clean_tree", "signature", "feature_set", "lock"]',
-    "independence": "",
+    ' "clean_tree", "signature", "feature_set", "lock"]\n'
+    'branches = ["main"]',
+    "independence": 'upstream = "required"\nallow_shared = ["raw-*"]',
     "artifact_unchanged": "",
     "run_finished": "",
+    "files": 'forbid = ["onnx"]\nlargest_bytes = 20',
+    "runtime_locked": "",
+    "model_signed": f'keys = ["{"6" * 64}"]',
 }
 
 
@@ -168,6 +216,14 @@ GUESSED = replace(DATASETS[0], strength="inferred")
         ("slice_gap", measured(METRICS[1], replace(WORSE, value="58")), Verdict.NO),
         ("slice_gap", measured(METRICS[1]), Verdict.UNKNOWN),
         ("slice_gap", measured(), Verdict.UNKNOWN),
+        ("slice_ratio", measured(METRICS[1], replace(WORSE, value="70")), Verdict.NO),
+        ("slice_ratio", measured(METRICS[1]), Verdict.UNKNOWN),
+        (
+            "slice_ratio",
+            measured(*(replace(m, value="0") for m in METRICS[1:])),
+            Verdict.UNKNOWN,
+        ),
+        ("slice_ratio", measured(METRICS[1], WORSE), Verdict.YES),
         ("slice_comparison", measured(*METRICS[:2], WORSE), Verdict.NO),
         ("slice_comparison", measured(*METRICS[:2]), Verdict.UNKNOWN),
         ("slice_comparison", EMPTY_STAGE, Verdict.NO),

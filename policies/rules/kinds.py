@@ -1,0 +1,32 @@
+"""Every kind of rule there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from policies.rules import (
+    files,
+    freshness,
+    independence,
+    model_signed,
+    numbers,
+    origins,
+    slices,
+    timing,
+)
+from policies.rules.forms import RuleKind
+
+RULE_KINDS: Mapping[str, RuleKind] = {
+    kind.name: kind
+    for kind in (
+        *numbers.KINDS,
+        *slices.KINDS,
+        *timing.KINDS,
+        *origins.KINDS,
+        *independence.KINDS,
+        *files.KINDS,
+        *freshness.KINDS,
+        *model_signed.KINDS,
+    )
+}
+"""By the name that a policy writes."""

@@ -1,0 +1,126 @@
+"""Rules about files, readers and ages on the sample history, from request to gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from console.services.demonstration import MODEL
+from console.services.founding import activate_policy
+from console.services.importing import import_source
+from console.services.opened import OpenStore
+from console.services.promoting import gate
+from console.services.reviewing import find_request, review_sheet
+from console.services.signing import Acting, act_as_person, act_as_service
+from console.services.signoff import answer_request, find_version, request_transition
+from policies.predicates import Decision
+from policies.trust_root import ServiceKind
+from policies.verdict import Verdict
+from store.facts import Fact, FactKind
+from store.queries.models import files_of
+from tests.worlds import ToldSource
+
+As = Callable[[str], Acting]
+VERSION = f"model:{MODEL}@2"
+POLICY = f"""
+schema = "countersign/policy/v1"
+id = "narrow"
+version = 1
+description = "Rules about evidence."
+[applies]
+models = ["{MODEL}"]
+to = ["production"]
+environments = ["eu"]
+[[rules]]
+id = "no-pickle"
+kind = "files"
+forbid = ["pickle"]
+[[rules]]
+id = "small"
+kind = "files"
+largest_bytes = 1000000
+[[rules]]
+id = "locked"
+kind = "runtime_locked"
+by = ["image"]
+[[rules]]
+id = "fresh"
+kind = "evidence_age"
+days = 5
+[[rules]]
+id = "read-by-a-validator"
+kind = "evidence_by"
+role = "validator"
+besides_requester = true
+[[rules]]
+id = "told-by-services"
+kind = "evidence_by"
+by_service = true
+[[approvals]]
+role = "validator"
+count = 1
+"""
+
+
+@pytest.fixture
+def acting(demo_store: OpenStore) -> As:
+    """Somebody of the demonstration, by the name of their key."""
+
+    def act(name: str) -> Acting:
+        path = str(demo_store.places.keys / f"{name}.pem")
+        return act_as_person(demo_store, demo_store.state(), path, lambda _: None)
+
+    return act
+
+
+def verdicts(store: OpenStore) -> dict[str, Verdict]:
+    tree = gate(store, VERSION, "production", "eu").tree
+    return {n.rule: n.verdict for part in tree.children for n in part.children}
+
+
+def test_rules_about_evidence_follow_what_is_read_by_whom_and_when(
+    demo_store: OpenStore, acting: As
+) -> None:
+    activate_policy(demo_store, acting("dana"), POLICY.encode())
+    version = find_version(demo_store, VERSION)
+    tag = Fact(
+        kind=FactKind.TAG,
+        subject=version.run_key,
+        name="countersign.image.digest",
+        text="sha256:" + "a" * 64,
+    )
+    service = act_as_service(demo_store, demo_store.state(), ServiceKind.IMPORT)
+    import_source(demo_store, service, ToldSource("mlflow", [tag]))
+    made = request_transition(
+        demo_store, acting("ana"), version, "production", "eu", "because"
+    )
+    before = verdicts(demo_store)
+    assert before["no-pickle"] is Verdict.NO
+    assert before["small"] is Verdict.YES
+    assert before["locked"] is Verdict.YES
+    assert before["fresh"] is Verdict.YES
+    assert before["read-by-a-validator"] is Verdict.NO
+    assert before["told-by-services"] is Verdict.YES
+    asked = demo_store.clock()
+    demo_store.clock = lambda: asked + timedelta(days=6)
+    assert verdicts(demo_store)["fresh"] is Verdict.NO
+    state = demo_store.state()
+    request = find_request(demo_store, made.appended.statement_id, state)
+    sheet = review_sheet(demo_store, request, state)
+    assert "each item of evidence read within 5 days" in sheet.text
+    answer_request(demo_store, acting("vera"), sheet, Decision.APPROVE, "read it")
+    after = verdicts(demo_store)
+    assert after["fresh"] is Verdict.YES
+    assert after["read-by-a-validator"] is Verdict.YES
+
+
+def test_the_sample_says_in_its_mlmodel_file_what_is_unpickled(
+    demo_store: OpenStore,
+) -> None:
+    version = find_version(demo_store, VERSION)
+    with demo_store.projection.reading() as connection:
+        told = {f.path: f.format for f in files_of(connection, version.key)}
+    assert told["model.pkl"] == "pickle"
+    assert told["MLmodel"] == ""
