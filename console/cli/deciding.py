@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import write_whole
+from console.cli.files import write_new, write_whole
 from console.cli.output import json_text, plain, say, show, show_json, show_table
 from console.rendering import printable
 from console.services import promoting, reviewing, signoff
@@ -37,12 +37,22 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=requests)
     parser = commands.add_parser("review", help="the exact text that will be signed")
     parser.add_argument("request", metavar="REQUEST")
-    parser.add_argument("--out", metavar="FILE", help="write the exact bytes")
+    parser.add_argument("--text", metavar="FILE", help="write the exact bytes")
+    parser.add_argument(
+        "--out", metavar="PACK", help="write a pack for an approver without the store"
+    )
     parser.set_defaults(handler=review)
     for name, decision in (("approve", Decision.APPROVE), ("reject", Decision.REJECT)):
         parser = commands.add_parser(name, help=f"sign a decision to {name}")
-        parser.add_argument("request", metavar="REQUEST")
+        parser.add_argument("request", nargs="?", default="", metavar="REQUEST")
         parser.add_argument("--role", default="", metavar="ROLE")
+        parser.add_argument(
+            "--from", dest="pack", metavar="PACK", help="a review pack; needs no store"
+        )
+        parser.add_argument("--out", metavar="SIGNED", help="with --from: the answer")
+        parser.add_argument(
+            "--artifact", default="", metavar="DIR", help="with --from: hash these"
+        )
         parser.add_argument(
             "--yes", action="store_true", help="do not ask again in a terminal"
         )
@@ -153,13 +163,18 @@ def review(context: Context) -> int:
     state = store.state()
     record = reviewing.find_request(store, context.arguments.request, state)
     sheet = reviewing.review_sheet(store, record, state)
-    if context.arguments.out:
-        try:
-            with open(Path(context.arguments.out), "xb") as stream:
-                stream.write(sheet.text.encode())
-        except OSError as cause:
-            raise Misuse(f"cannot write the review: {cause.strerror}") from cause
-    else:
+    arguments = context.arguments
+    if arguments.text:
+        write_new(Path(arguments.text), sheet.text.encode())
+    if arguments.out:
+        from console.services.signing_elsewhere import make_pack
+
+        write_new(Path(arguments.out), make_pack(store, record))
+        say(
+            f"Wrote {arguments.out}. Whoever has the key runs, without the store:\n"
+            f"countersign approve --from {arguments.out} --reason TEXT --out SIGNED"
+        )
+    if not arguments.text and not arguments.out:
         show(sheet.text)
     say(f"Short code of this text: {sheet.short_code} (digest {sheet.digest})")
     for name, role, decision, at in reviewing.signers_of(store, record, state):
@@ -172,23 +187,42 @@ def review(context: Context) -> int:
 
 def answer(context: Context) -> int:
     """`approve` and `reject`"""
-    arguments, store = context.arguments, context.store
+    arguments = context.arguments
+    if bool(arguments.pack) == bool(arguments.request):
+        raise Misuse("name a request, or a pack", hint="REQUEST, or --from PACK")
+    if arguments.pack:
+        from console.cli.elsewhere import answer_pack
+
+        return answer_pack(context)
+    if arguments.out or arguments.artifact:
+        raise Misuse("--out and --artifact go with --from PACK")
+    store = context.store
     acting = context.person()
     state = store.state()
     record = reviewing.find_request(store, arguments.request, state)
     sheet = reviewing.review_sheet(store, record, state)
-    if context.is_interactive and not arguments.yes:
-        show(sheet.text)
-        say(f"Short code of this text: {sheet.short_code}")
-        typed = input(f"Type the short code to {arguments.decision.value} it: ")
-        if typed.strip() != sheet.short_code:
-            raise Misuse("that is not the short code; nothing was signed")
+    confirm_text(context, sheet)
     done = signoff.answer_request(
         store, acting, sheet, arguments.decision, arguments.reason, role=arguments.role
     )
     say(f"Signed the text {sheet.short_code}; entry {done.index}.")
     show(f"statement:{done.statement_id[:12]}")
     return 0
+
+
+def confirm_text(context: Context, sheet: reviewing.ReviewSheet) -> None:
+    """Show the text and ask for its short code, where there is a terminal.
+
+    Raises:
+        Misuse: another code was typed.
+    """
+    arguments = context.arguments
+    if context.is_interactive and not arguments.yes:
+        show(sheet.text)
+        say(f"Short code of this text: {sheet.short_code}")
+        typed = input(f"Type the short code to {arguments.decision.value} it: ")
+        if typed.strip() != sheet.short_code:
+            raise Misuse("that is not the short code; nothing was signed")
 
 
 def withdraw(context: Context) -> int:

@@ -51,7 +51,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--yes", action="store_true", help="do not ask again in a terminal"
     )
     parser.set_defaults(handler=trust_sign)
-    parser = commands.add_parser("submit", help="hand in a signed proposal")
+    parser = commands.add_parser("submit", help="hand in a signed proposal or answer")
     parser.add_argument("file", metavar="FILE")
     parser.set_defaults(handler=submit, decides=True)
     parser = commands.add_parser("revoke", help="take a key or a person out of force")
@@ -278,6 +278,12 @@ def trust_sign(context: Context) -> int:
 
 def submit(context: Context) -> int:
     """`submit`: 0 when all signatures counted, 1 when one was refused."""
+    from console.cli.elsewhere import submit_answer
+    from policies.review_pack import is_signed_answer
+
+    data = read_file(Path(context.arguments.file), LARGEST_PROPOSAL_BYTES)
+    if is_signed_answer(data):
+        return submit_answer(context, data)
     proposal = _proposal(context.arguments.file)
     if not proposal.signatures:
         raise Refusal(

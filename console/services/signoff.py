@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -169,6 +170,32 @@ def answer_request(
     Raises:
         Refusal: the evidence changed, or the signer may not answer.
     """
+    approval = bind_answer(
+        store,
+        acting,
+        sheet,
+        decision,
+        reason,
+        role,
+        lambda: reread(store, sheet.record, acting.id),
+    )
+    return append(store, acting, approval, (approval.version, approval.manifest))
+
+
+def bind_answer(
+    store: OpenStore,
+    acting: Acting,
+    sheet: ReviewSheet,
+    decision: Decision,
+    reason: str,
+    role: str,
+    read_again: Callable[[], tuple[EvidenceCheck, ...]],
+) -> Approval:
+    """What somebody who may answer a request signs.
+
+    Raises:
+        Refusal: the evidence changed, or the signer may not answer.
+    """
     if not reason.strip():
         raise Misuse("a decision has a reason", hint="--reason TEXT")
     store.require_known_types()
@@ -190,8 +217,8 @@ def answer_request(
             "who asks for a transition cannot approve it",
             hint="Somebody else with the role must decide.",
         )
-    checks = reread(store, sheet.record, acting.id)
-    approval = Approval(
+    checks = read_again()
+    return Approval(
         request=sheet.record.id,
         model=request.model,
         version=request.version,
@@ -208,7 +235,6 @@ def answer_request(
         expires=rfc3339(store.clock() + APPROVAL_LIFETIME),
         checks=checks,
     )
-    return append(store, acting, approval, (request.version, request.manifest))
 
 
 def reread(
