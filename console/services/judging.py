@@ -14,6 +14,7 @@ from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
+from console.services.record_facts import with_record
 from console.services.stage_history import stages_held
 from console.services.waiver_votes import Moment, waiver_votes
 from policies.document import Policy, select_policy
@@ -131,6 +132,7 @@ def judge_request(
         readings=readings_of(store, record, (state, known), position),
         held=stages_held(store, record, policy, known, position),
     )
+    context = with_record(context, store, record, policy, (state, known), position)
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)
     )

@@ -21,6 +21,27 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelStanding:
+    """The record of the model, as it stands at the position."""
+
+    owner: str
+    """Printed name, or the id where nobody has it any more."""
+    is_owner_in_force: bool
+    tier: str
+    vendor_parts: tuple[str, ...]
+    review_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding about the model or the version that is not closed."""
+
+    id: str
+    severity: str
+    due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """People, time and what the log held at the position that is judged."""
 
@@ -38,3 +59,7 @@ class Context:
     """Who read the evidence, and when."""
     held: tuple[Held, ...] = ()
     """Stages that the version had below the position."""
+    model: ModelStanding | None = None
+    """The model's record, if it has one."""
+    findings: tuple[OpenFinding, ...] = ()
+    """Findings that are open at the position."""

@@ -12,6 +12,7 @@ from policies.rules import (
     model_signed,
     numbers,
     origins,
+    records,
     slices,
     timing,
 )
@@ -23,6 +24,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *numbers.KINDS,
         *slices.KINDS,
         *timing.KINDS,
+        *records.KINDS,
         *origins.KINDS,
         *independence.KINDS,
         *data_quality.KINDS,
