@@ -18,6 +18,7 @@ from policies.document import (
 from policies.errors import MalformedPolicy
 from policies.rules.forms import Field, count, days, flag, text, words
 from policies.rules.kinds import RULE_KINDS
+from policies.rules.witnessed import COSIGNED_HEAD
 from policies.table_reading import TableReader, nearest
 
 SCHEMA = "countersign/policy/v1"
@@ -176,6 +177,15 @@ class _Reader:
             if name in names[:number]:
                 span = self._tables.span("[[rules]]", number)
                 self._tables.refuse(f"two rules have the id {name!r}", "id", span)
+        heads = [n for n, rule in enumerate(rules) if rule.kind == COSIGNED_HEAD]
+        if len(heads) > 1:
+            span = self._tables.span("[[rules]]", heads[1])
+            self._tables.refuse(
+                f"a policy has one rule of kind {COSIGNED_HEAD!r} at most; it may name "
+                "several witnesses",
+                "kind",
+                span,
+            )
         if not any(RULE_KINDS[rule.kind].on_evidence for rule in rules):
             self._tables.refuse(
                 "a policy has at least one [[rules]] about evidence",

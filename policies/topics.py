@@ -110,6 +110,7 @@ def topics_of(statement_id: str, statement: Statement) -> tuple[str, ...]:
                 request_topic(intent.request),
                 slot_topic(intent.model, intent.transition),
                 kept_topic(intent.verdict),
+                *((kept_topic(intent.head),) if intent.head else ()),
             )
         case PromotionOutcome(model=model, transition=transition, placed=placed):
             found = (model_topic(model), slot_topic(model, transition))

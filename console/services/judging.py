@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from console.services.cosigned import heads_of
 from console.services.founding import printed_name
 from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
@@ -92,6 +93,7 @@ def judge_request(
     copy: Copy | None = None,
     known: TrustState | None = None,
     waivers_until: datetime | None = None,
+    head: str | None = None,
     evidence: Evidence | None = None,
     instead: Sequence[Policy] | None = None,
 ) -> Judged:
@@ -102,6 +104,7 @@ def judge_request(
     with a `copy` they are read there.
     `known` is the state that says which keys were stolen; by default `state`. With
     `waivers_until` the waivers it rests on, or their renewals, must last until then.
+    `head` is the cosigned head that a promotion kept; None: the newest there is.
     `evidence` is the request's, to callers that have read it already. `instead` stands
     for the policies in force, as if it had when the request was made: nobody has
     endorsed it, and answers given under another policy count.
@@ -131,6 +134,8 @@ def judge_request(
         _context(record, evidence, state, now),
         readings=readings_of(store, record, (state, known), position),
         held=stages_held(store, record, policy, known, position),
+        request_entry=record.entry.index,
+        cosigned=heads_of(store, policy, head),
     )
     context = with_record(context, store, record, policy, (state, known), position)
     waivers = waiver_votes(
@@ -203,6 +208,7 @@ def judge_standing(
         copy=_copy_of(holder),
         known=known,
         waivers_until=None if as_recorded else now,
+        head=intent.head,
     )
     tree = all_of(
         judged.tree.rule,

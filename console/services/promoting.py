@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.protocols import AliasWriter
+from console.services.cosigned import keep_head
 from console.services.judging import (
     Judged,
     evidence_of,
@@ -239,6 +240,7 @@ def _declare(
         verdict=store.objects.put(judged.tree.to_bytes()),
         judged_at=rfc3339(judged.judged_at),
         takes_over=abandoned,
+        head=keep_head(store, judged.policy),
     )
 
     def still_yes() -> None:

@@ -49,6 +49,12 @@ def newest_cosigned(store: OpenStore, witness: VerifierKey) -> tuple[int, int] |
     return None
 
 
+def cosigned_note(store: OpenStore, witness: VerifierKey, size: int) -> bytes | None:
+    """The head of a size with a witness's line, as it lies in the store."""
+    found = _read(store.backend, cosigned_path(size, witness.hash))
+    return None if found is None else found.to_bytes()
+
+
 def cosignatures_of(store: OpenStore, size: int) -> tuple[SignatureLine, ...]:
     """Every line that the store holds beside its signed head of a size.
 

@@ -23,7 +23,7 @@ from policies.authoring.fact_tables import (
     forgotten,
     moment,
 )
-from policies.authoring.fitting import read_for, signed_for
+from policies.authoring.fitting import logged_for, read_for, signed_for
 from policies.authoring.good_facts import (
     empty_stage,
     evaluated_on,
@@ -77,7 +77,7 @@ class _Reader:
     def cases(self) -> tuple[Case, ...]:
         good = _Facts(
             signed_for(good_evidence(), self._policy),
-            read_for(good_context(moment(DEFAULT_TIME)), self._policy),
+            self._good_context(moment(DEFAULT_TIME)),
         )
         first = self._starts[0] if self._starts else self._tables.everywhere[1]
         self._span = (0, first)
@@ -86,7 +86,9 @@ class _Reader:
             self._tables.known(table, (*FACT_FIELDS, *FACT_TABLES), self._span)
             if "at" in table:
                 written = str(self._tables.value(table, "at", time(), self._span))
-                good = replace(good, context=good_context(self._moment(written, "at")))
+                good = replace(
+                    good, context=self._good_context(self._moment(written, "at"))
+                )
             good = self._facts(good, table)
         found = self._tables.tables(self._raw, "cases")
         cases = tuple(self._case(good, t, number) for number, t in enumerate(found))
@@ -96,6 +98,11 @@ class _Reader:
                 self._span = (case.line - 1, case.line)
                 self._refuse(f"two cases have the name {case.name!r}", "name")
         return cases
+
+    def _good_context(self, now: datetime) -> Context:
+        """People, time and log that lack nothing of what the policy asks."""
+        read = read_for(good_context(now), self._policy)
+        return logged_for(read, self._policy)
 
     def _case(self, good: _Facts, table: Mapping[str, object], number: int) -> Case:
         end = self._tables.everywhere[1]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from policies.document import Policy
 from policies.evidence import KINDS, Evidence
 from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
-from policies.rules.context import Context
+from policies.rules.context import Context, CosignedHead, Held
 from policies.rules.readings import Reading
 
 _ANYBODY = EnrolledSigner("9" * 64, "signer")
@@ -48,3 +49,28 @@ def read_for(context: Context, policy: Policy) -> Context:
         for kind in KINDS
     )
     return replace(context, readings=readings)
+
+
+def logged_for(context: Context, policy: Policy) -> Context:
+    """The same, with a log that has what the policy asks of it: witnesses have just
+    looked, and the version has long been where it must have been."""
+    named = [rule for rule in policy.rules if rule.kind == "cosigned_head"]
+    stages = [rule for rule in policy.rules if rule.kind == "time_in_stage"]
+    return replace(
+        context,
+        request_entry=1,
+        cosigned=tuple(
+            CosignedHead(witness, 10, context.now)
+            for rule in named
+            for witness in rule.names("witnesses")
+        ),
+        held=tuple(
+            Held(
+                rule.text("environment") or "default",
+                rule.text("stage"),
+                context.now - timedelta(days=rule.count("days")),
+                None,
+            )
+            for rule in stages
+        ),
+    )

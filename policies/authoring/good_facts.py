@@ -21,6 +21,7 @@ from policies.evidence import (
     MetricsItem,
     ModelItem,
 )
+from policies.evidence_data import DataItem, DataProfile
 from policies.evidence_origins import (
     Account,
     Collector,
@@ -31,7 +32,7 @@ from policies.evidence_origins import (
     OriginsItem,
 )
 from policies.predicates import Decision
-from policies.rules.context import Context
+from policies.rules.context import Context, ModelStanding
 from policies.rules.origins import PROVENANCE
 from policies.rules.people import Vote
 from policies.rules.readings import Reading
@@ -78,6 +79,11 @@ def good_evidence() -> Evidence:
             files=_FILES,
         ),
         artifact=ArtifactItem(True, _MANIFEST, ()),
+        data=DataItem(
+            tuple(
+                DataProfile(digest, 1_000_000, ()) for digest in (_TRAIN, _EVALUATION)
+            )
+        ),
         origins=_origins(HOLDOUT),
     )
 
@@ -118,6 +124,9 @@ def good_context(now: datetime) -> Context:
         readings=tuple(
             Reading(kind, "requester", frozenset(), True, now - timedelta(minutes=1))
             for kind in KINDS
+        ),
+        model=ModelStanding(
+            "owner", True, "high", ("none",), now + timedelta(days=365)
         ),
     )
 

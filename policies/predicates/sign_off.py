@@ -143,6 +143,8 @@ class PromotionIntent:
     judged_at: Time
     takes_over: OptionalDigest
     """Statement id of an abandoned intent, or empty."""
+    head: OptionalDigest
+    """The cosigned head that the verdict rests on, or empty if none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

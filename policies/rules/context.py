@@ -42,6 +42,17 @@ class OpenFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class CosignedHead:
+    """A head of the log that a witness cosigned, verified, and of this history."""
+
+    witness: str
+    """The witness's verifier key, as text."""
+    size: int
+    at: datetime
+    """When the witness says it saw it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """People, time and what the log held at the position that is judged."""
 
@@ -63,3 +74,7 @@ class Context:
     """The model's record, if it has one."""
     findings: tuple[OpenFinding, ...] = ()
     """Findings that are open at the position."""
+    request_entry: int = 0
+    """Entry of the request that is judged."""
+    cosigned: tuple[CosignedHead, ...] = ()
+    """Heads by the witnesses that the policy names."""

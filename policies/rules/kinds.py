@@ -15,6 +15,7 @@ from policies.rules import (
     records,
     slices,
     timing,
+    witnessed,
 )
 from policies.rules.forms import RuleKind
 
@@ -25,6 +26,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
         *slices.KINDS,
         *timing.KINDS,
         *records.KINDS,
+        *witnessed.KINDS,
         *origins.KINDS,
         *independence.KINDS,
         *data_quality.KINDS,

@@ -91,6 +91,7 @@ def declared(store: OpenStore, request: str, bound: Request) -> PromotionIntent:
         store.objects.put(b"{}"),
         "2026-03-01T12:00:00Z",
         "",
+        "",
     )
 
 

@@ -245,7 +245,13 @@ async def test_hostile_names_are_drawn_escaped_in_every_view(world: World) -> No
             Fact(kind=FactKind.TAG, subject=run, name=text, text=text),
             Fact(kind=FactKind.MODEL, subject=model, name=text),
             Fact(kind=FactKind.MODEL_VERSION, subject=version, name="1", object=model),
-            Fact(kind=FactKind.EDGE, subject=run, name="produced", object=version),
+            Fact(
+                kind=FactKind.EDGE,
+                subject=run,
+                name="produced",
+                object=version,
+                strength="declared",
+            ),
         ]
     world.tell(*facts)
     app = CountersignApp(world.store)

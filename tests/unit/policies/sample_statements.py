@@ -136,6 +136,7 @@ SAMPLES: tuple[object, ...] = (
         digest("d"),
         AT,
         "",
+        "",
     ),
     PromotionOutcome(
         digest("e"),
