@@ -10,7 +10,7 @@ from pathlib import Path
 
 from console.cli.context import Context
 from console.cli.files import write_new
-from console.cli.output import say, show, show_json
+from console.cli.output import say, show, show_json, show_table
 from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explained import Explained, Point, Standing
@@ -43,6 +43,10 @@ def add_author_commands(
     parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=policy_explain)
+    parser = policies.add_parser("ready", help="policies to begin with")
+    parser.add_argument("name", nargs="?", default="", metavar="NAME")
+    parser.add_argument("--cases", action="store_true", help="its cases instead")
+    parser.set_defaults(handler=policy_ready)
     parser = policies.add_parser("test", help="run the cases beside policies")
     parser.add_argument("places", nargs="+", metavar="FILE|FOLDER")
     parser.add_argument(
@@ -74,6 +78,30 @@ def policy_lint(context: Context) -> int:
     if store is None:
         say("Looked at without a store; --store PLACE holds names and people to it.")
     return report.exit_code
+
+
+def policy_ready(context: Context) -> int:
+    """`policy ready`: the list, or the text of one."""
+    from console.services.ready_policies import ready_policies, ready_text
+
+    arguments = context.arguments
+    if arguments.name:
+        show(ready_text(arguments.name, cases=arguments.cases).decode())
+        return 0
+    show_table(
+        ("POLICY", "RULES", "APPROVALS", "FOR"),
+        [
+            (
+                policy.id,
+                str(len(policy.rules)),
+                ", ".join(f"{q.count} x {q.role}" for q in policy.quorums),
+                policy.description,
+            )
+            for policy in ready_policies()
+        ],
+    )
+    say("To begin with one: countersign policy ready NAME > NAME.toml")
+    return 0
 
 
 def policy_schema(context: Context) -> int:

@@ -50,4 +50,19 @@ def test_its_page_says_what_each_rule_and_quorum_answers(path: Path) -> None:
     rows = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
     assert rows == {rule.id for rule in policy.rules}
     assert all(f"`{quorum.role}`" in page for quorum in policy.quorums)
-    assert "complian" in (PAGES / "README.md").read_text()
+    assert "certify nothing" in (PAGES / "README.md").read_text()
+
+
+def test_the_command_lists_them_and_writes_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["policy", "ready"]) == 0
+    listed = capsys.readouterr().out
+    assert all(path.stem in listed for path in POLICIES)
+    assert main(["policy", "ready", "bank"]) == 0
+    assert capsys.readouterr().out == (LIBRARY / "bank.toml").read_text()
+    assert main(["policy", "ready", "bank", "--cases"]) == 0
+    assert "[[cases]]" in capsys.readouterr().out
+    assert main(["policy", "ready", "../bank"]) == 2
+    assert main(["policy", "ready", "banc"]) == 2
+    assert "Nearest: bank" in capsys.readouterr().err
