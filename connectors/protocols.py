@@ -114,6 +114,14 @@ class AliasWriter(Protocol):
         """
         ...
 
+    def remove_alias(self, model: str, alias: str) -> None:
+        """Take an alias away.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        ...
+
     def read_alias(self, model: str, alias: str) -> str:
         """The version an alias points at, or empty.
 

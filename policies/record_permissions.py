@@ -95,6 +95,17 @@ def _check_demotion(demotion: Demotion, signer: Person, history: History) -> Non
     ):
         raise Refused("it names another model, version or stage than the promotion")
     require_role(signer, BuiltInRole.PROMOTER, intent.model, transition)
+    if demotion.restores:
+        earlier = find_statement(demotion.restores, history, "promotion").predicate
+        if not isinstance(earlier, PromotionIntent):
+            raise Refused("it puts back what no promotion intent put there")
+        slot = (earlier.model, earlier.transition.environment)
+        if (*slot, earlier.transition.to_stage) != (
+            intent.model,
+            transition.environment,
+            transition.to_stage,
+        ):
+            raise Refused("it puts back what held another stage, or another model")
 
 
 def _check_deployment(intent: DeploymentIntent, history: History) -> None:

@@ -83,6 +83,8 @@ class Holder:
     """Where that copy's files lie."""
     ended: Entry | None = None
     """The demotion that took it out again."""
+    restored: Entry | None = None
+    """The demotion of another version that put it back."""
 
     @property
     def in_registry(self) -> str:
@@ -258,3 +260,6 @@ def _demote(record: ModelRecord, entry: Entry) -> None:
     held = record.holders.get((demotion.environment, demotion.stage), [])
     if held and held[-1].intent.id == demotion.promotion and held[-1].ended is None:
         held[-1] = replace(held[-1], ended=entry)
+        earlier = [h for h in held[:-1] if h.intent.id == demotion.restores]
+        if earlier and all(h.ended is None for h in earlier):
+            held.append(replace(earlier[-1], restored=entry))

@@ -116,6 +116,10 @@ class MlflowClient:
         """POST a change, once, and return the JSON answer."""
         return self._json("POST", path, json.dumps(body).encode(), is_repeatable=False)
 
+    def delete(self, path: str, body: Mapping[str, object]) -> None:
+        """DELETE what the body names, once."""
+        self._json("DELETE", path, json.dumps(body).encode(), is_repeatable=False)
+
     def put(self, path: str, body: IO[bytes], size: int) -> None:
         """PUT a file of `size` bytes, once; `path` is quoted here."""
         for _ in self._pieces("PUT", quote(path), body, LARGEST_ANSWER_BYTES, size):

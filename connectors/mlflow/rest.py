@@ -84,6 +84,11 @@ class MlflowRest:
             {"name": name, "alias": alias, "version": version},
         )
 
+    def remove_alias(self, model: str, alias: str) -> None:
+        """See AliasWriter."""
+        client, name = self._holder_of(model)
+        client.delete(f"{_API}/registered-models/alias", {"name": name, "alias": alias})
+
     def read_alias(self, model: str, alias: str) -> str:
         """See AliasWriter."""
         client, name = self._holder_of(model)

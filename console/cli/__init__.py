@@ -59,6 +59,7 @@ COMMANDS = {
         *("promote", "gate"),
     ),
     "waiving": ("waive",),
+    "demoting": ("demote",),
     "accompanying": ("model", "finding", "attach", "comment"),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),

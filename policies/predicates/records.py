@@ -60,6 +60,9 @@ class Demotion:
     reason: Digest
     registry: Note
     read_back: Note
+    restores: OptionalDigest
+    """Statement id of the intent that put the version there which takes the stage
+    again, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

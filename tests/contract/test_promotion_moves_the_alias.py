@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from console.services.configuration import Configuration, EnvironmentSetting
+from console.services.demoting import demote
 from console.services.founding import activate_policy
 from console.services.importing import import_address
-from console.services.problems import Undecided
+from console.services.problems import Refusal, Undecided
 from console.services.promoting import gate, promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import act_as_service
@@ -142,3 +143,38 @@ def test_bytes_changed_on_the_server_are_refused_by_name(
         assert "data/model.bin" in wrong[0]
     finally:
         mlflow_server.upload(path, before)
+
+
+def test_a_demotion_takes_the_alias_away_or_gives_it_back(
+    connected: World, mlflow_server: Server
+) -> None:
+    store, dana = connected.store, connected.people["dana"]
+    for number in ("1", "2"):
+        record = find_request(store, signed_off(connected, number), store.state())
+        promote(store, dana, record, environment={})
+
+    def out(*, restores: bool) -> str:
+        return demote(
+            store,
+            dana,
+            "model:fraud",
+            "production",
+            "prod",
+            "it drifts",
+            restores=restores,
+            variables={},
+        ).read_back
+
+    assert out(restores=True) == "champion -> fraud@1"
+    assert champion(mlflow_server) == "1"
+    assert exit_code(gate(store, "model:fraud@1", "production", "prod").tree) == 0
+    alias = {"name": "fraud", "alias": "champion", "version": "2"}
+    mlflow_server.call("POST", "registered-models/alias", alias)
+    with pytest.raises(Refusal, match="the log did not put there"):
+        out(restores=False)
+    mlflow_server.call("POST", "registered-models/alias", alias | {"version": "1"})
+    assert out(restores=False) == "champion -> nothing"
+    found = mlflow_server.call("GET", "registered-models/get?name=fraud")
+    named = [a["alias"] for a in found["registered_model"].get("aliases", [])]
+    assert "champion" not in named
+    mlflow_server.call("POST", "registered-models/alias", alias)

@@ -150,7 +150,16 @@ SAMPLES: tuple[object, ...] = (
         "mlflow-artifacts:/countersign/" + digest("6"),
     ),
     Demotion(
-        digest("e"), MODEL, VERSION, "prod-eu", "production", "", digest("a"), "", ""
+        digest("e"),
+        MODEL,
+        VERSION,
+        "prod-eu",
+        "production",
+        "",
+        digest("a"),
+        "http://mlflow.example:5000",
+        "production -> fraud@6",
+        digest("d"),
     ),
     ModelRecordChange(
         MODEL, "p-4f2a", "high", digest("a"), digest("f"), ("xgboost 2.1",), AT
