@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from console.cli.context import Context
@@ -33,6 +34,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.set_defaults(handler=request, decides=True)
     parser = commands.add_parser("requests", help="what waits, and for whom")
+    parser.add_argument(
+        "--mine", action="store_true", help="only what your keys could decide"
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=requests)
     parser = commands.add_parser("review", help="the exact text that will be signed")
@@ -133,18 +137,28 @@ def request(context: Context) -> int:
 
 def requests(context: Context) -> int:
     """`requests`"""
+    from console.services.keyring import people_at_hand
     from console.services.standing import waiting_requests
 
     store = context.store
-    found = waiting_requests(store, store.state())
+    mine = people_at_hand(
+        context.places, store, has_agent="SSH_AUTH_SOCK" in os.environ, tell=say
+    )
+    found = waiting_requests(store, store.state(), mine=mine)
+    if context.arguments.mine:
+        found = [request for request in found if request.for_me]
     if context.arguments.format == "json":
         show_json("requests", requests=found)
     else:
         show_table(
-            ("REQUEST", "MODEL", "VERSION", "TRANSITION", "ASKED BY", "WAITS FOR"),
+            (
+                *("REQUEST", "FOR ME", "MODEL", "VERSION"),
+                *("TRANSITION", "ASKED BY", "WAITS FOR"),
+            ),
             [
                 (
                     f"request:{r.id[:12]}",
+                    ", ".join(r.for_me) or "-",
                     r.model,
                     r.version,
                     r.transition,

@@ -55,6 +55,23 @@ def list_keys(
     return [_listed(key, store) for key in seen]
 
 
+def people_at_hand(
+    places: Places,
+    store: OpenStore,
+    *,
+    has_agent: bool,
+    tell: Callable[[str], None],
+) -> frozenset[str]:
+    """Ids of the people in force whose keys this machine or its agent has."""
+    state = store.state()
+    owners = [
+        state.owner_of(key.id)
+        for key in list_keys(places, store, has_agent=has_agent, tell=tell)
+        if key.id
+    ]
+    return frozenset(owner.id for owner in owners if isinstance(owner, Person))
+
+
 def make_key(path: Path, secret: bytes | None, kind: KeyType) -> FileSigner:
     """A new key in a file, with its public half beside it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,12 @@ from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
 from console.services.problems import KNOWN_ERRORS
-from console.services.reviewing import all_requests, review_sheet, signers_of
+from console.services.reviewing import (
+    all_requests,
+    review_sheet,
+    roles_to_answer,
+    signers_of,
+)
 from console.services.scanning import Scanned, scan
 from console.services.unusable_batches import unusable_batches
 from policies.predicates import Decision
@@ -61,6 +67,8 @@ class WaitingRequest:
     transition: str
     requester: str
     waits_for: tuple[str, ...]
+    for_me: tuple[str, ...] = ()
+    """Roles in which somebody whose key is at hand could still decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +128,43 @@ def _holders(
     return found
 
 
-def waiting_requests(store: OpenStore, state: TrustState) -> list[WaitingRequest]:
-    """Open requests with the roles that still lack approvals."""
-    return [
-        _waiting(store, record, state)
+def waiting_requests(
+    store: OpenStore, state: TrustState, *, mine: Collection[str] = ()
+) -> list[WaitingRequest]:
+    """Open requests with the roles that still lack approvals.
+
+    `mine` are the ids of people whose keys are at hand; what waits for them goes first.
+    """
+    found = [
+        _waiting(store, record, state, mine)
         for record in all_requests(store, state)
         if record.state in (RequestState.OPEN, RequestState.PROMOTING)
     ]
+    return sorted(found, key=lambda request: not request.for_me)
+
+
+def _for_me(
+    store: OpenStore, record: RequestRecord, state: TrustState, mine: Collection[str]
+) -> tuple[str, ...]:
+    if record.state is not RequestState.OPEN or not mine:
+        return ()
+    try:
+        sheet = review_sheet(store, record, state)
+    except KNOWN_ERRORS:
+        return ()
+    answered = {(e.statement.by, a.role) for e, a in record.answers}
+    roles = [
+        role
+        for person in sorted(mine)
+        if person != record.entry.statement.by
+        for role in roles_to_answer(sheet, state, person)
+        if (person, role) not in answered
+    ]
+    return tuple(dict.fromkeys(roles))
 
 
 def _waiting(
-    store: OpenStore, record: RequestRecord, state: TrustState
+    store: OpenStore, record: RequestRecord, state: TrustState, mine: Collection[str]
 ) -> WaitingRequest:
     requester = state.people.get(record.entry.statement.by)
     source, model, version = split_key(record.request.version)[1]
@@ -144,6 +178,7 @@ def _waiting(
         if requester
         else record.entry.statement.by,
         waits_for=_obstacles(store, record, state) + _pending(store, record, state),
+        for_me=_for_me(store, record, state, mine),
     )
 
 
