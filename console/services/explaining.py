@@ -180,7 +180,7 @@ def _lacking(node: Node) -> str:
 
 
 def _approval(question: Question, node: Node, quorum: Quorum) -> Point:
-    asks = f"{quorum.count} who hold the role {quorum.role}"
+    asks = f"{quorum.count} of the role {quorum.role}"
     if quorum.exclude:
         asks += f", not the {' or '.join(quorum.exclude)}"
     if node.verdict is Verdict.YES or question.is_held:
