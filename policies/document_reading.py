@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 
 from policies.document import (
     Applies,
@@ -15,11 +14,10 @@ from policies.document import (
     Rule,
     WaiverTerms,
 )
-from policies.errors import MalformedPolicy
 from policies.rules.forms import Field, count, days, flag, text, words
 from policies.rules.kinds import RULE_KINDS
 from policies.rules.witnessed import COSIGNED_HEAD
-from policies.table_reading import TableReader, nearest
+from policies.table_reading import TableReader, nearest, read_toml
 
 SCHEMA = "countersign/policy/v1"
 LARGEST_POLICY_BYTES = 256 * 1024
@@ -78,18 +76,9 @@ def read_policy(data: bytes, *, path: str = "policy") -> Policy:
     Raises:
         MalformedPolicy: with file, line and what is wrong.
     """
-    if len(data) > LARGEST_POLICY_BYTES:
-        raise MalformedPolicy("it is too large for a policy", path=path)
-    try:
-        document = data.decode("utf-8")
-        raw = tomllib.loads(document)
-    except UnicodeDecodeError as cause:
-        raise MalformedPolicy("it is not UTF-8", path=path) from cause
-    except (ValueError, RecursionError) as cause:
-        line = re.search(r"line (\d+)", str(cause))
-        raise MalformedPolicy(
-            f"it is not TOML: {cause}", path=path, line=int(line[1]) if line else 0
-        ) from cause
+    raw, document = read_toml(
+        data, path=path, at_most=LARGEST_POLICY_BYTES, what="a policy"
+    )
     reader = _Reader(raw, TableReader(document, path))
     return reader.policy(hashlib.sha256(data).hexdigest())
 

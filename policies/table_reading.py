@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
@@ -17,6 +18,28 @@ LONGEST_DAYS = 36_500
 LONGEST_NUMBER = 40
 Span = tuple[int, int]
 """The lines of a table: the first, and the one after the last, from 0."""
+
+
+def read_toml(
+    data: bytes, *, path: str, at_most: int, what: str
+) -> tuple[dict[str, object], str]:
+    """The values of a TOML document, and its text.
+
+    Raises:
+        MalformedPolicy: it is too large for `what`, or no TOML.
+    """
+    if len(data) > at_most:
+        raise MalformedPolicy(f"it is too large for {what}", path=path)
+    try:
+        document = data.decode("utf-8")
+        return tomllib.loads(document), document
+    except UnicodeDecodeError as cause:
+        raise MalformedPolicy("it is not UTF-8", path=path) from cause
+    except (ValueError, RecursionError) as cause:
+        line = re.search(r"line (\d+)", str(cause))
+        raise MalformedPolicy(
+            f"it is not TOML: {cause}", path=path, line=int(line[1]) if line else 0
+        ) from cause
 
 
 class TableReader:

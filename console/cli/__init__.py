@@ -52,7 +52,7 @@ COMMANDS = {
     ),
     "questions": ("impact", "sql"),
     "keys": ("key",),
-    "people": ("policy",),
+    "policies": ("policy",),
     "trusting": ("trust", "submit", "revoke", "erase"),
     "deciding": (
         *("request", "requests", "review", "approve", "reject", "withdraw"),

@@ -16,7 +16,6 @@ from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, ModelRecord
 from store.facts import Strength
-from store.identifiers import split_key
 from store.queries.lineage import Closure, Direction, walk
 from store.queries.models import ModelVersion, list_versions
 from store.queries.resolve import resolve
@@ -175,8 +174,3 @@ def place_of(held: HeldBy) -> str:
     """A stage in words."""
     now = "" if held.is_now else " (formerly)"
     return f"{held.stage} in {held.environment}{now}"
-
-
-def kind_of_start(found: Impact) -> str:
-    """What sort of thing was asked about."""
-    return split_key(found.start)[0]

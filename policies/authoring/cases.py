@@ -6,18 +6,15 @@ Every case starts from a well recorded version that everybody approved, as the t
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.errors import MalformedPolicy
 from policies.evidence import Evidence
 from policies.rules.context import Context
 from policies.rules.forms import Field, flag, text, time, words
 from policies.rules.people import Vote
 from policies.rules.waiving import WaiverVote
-from policies.table_reading import TableReader
+from policies.table_reading import TableReader, read_toml
 from policies.verdict import Verdict
 
 SCHEMA = "countersign/policy-cases/v1"
@@ -76,18 +73,9 @@ def open_cases(data: bytes, *, path: str = "cases") -> CasesFile:
     Raises:
         MalformedPolicy: it is none.
     """
-    if len(data) > LARGEST_CASES_BYTES:
-        raise MalformedPolicy("it is too large for a file of cases", path=path)
-    try:
-        document = data.decode("utf-8")
-        raw = tomllib.loads(document)
-    except UnicodeDecodeError as cause:
-        raise MalformedPolicy("it is not UTF-8", path=path) from cause
-    except (ValueError, RecursionError) as cause:
-        line = re.search(r"line (\d+)", str(cause))
-        raise MalformedPolicy(
-            f"it is not TOML: {cause}", path=path, line=int(line[1]) if line else 0
-        ) from cause
+    raw, document = read_toml(
+        data, path=path, at_most=LARGEST_CASES_BYTES, what="a file of cases"
+    )
     tables = TableReader(document, path)
     tables.known(raw, PARTS, tables.everywhere)
     if raw.get("schema") != SCHEMA:
