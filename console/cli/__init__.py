@@ -61,6 +61,7 @@ COMMANDS = {
     "waiving": ("waive",),
     "demoting": ("demote",),
     "accompanying": ("model", "finding", "attach", "comment"),
+    "observing": ("observe", "observations"),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
     "completing": ("completion",),

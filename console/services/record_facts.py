@@ -7,13 +7,15 @@ from dataclasses import replace
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from policies.document import Policy
+from policies.evidence import Metric
 from policies.model_file import ModelFile, read_model_file
-from policies.rules.context import Context, ModelStanding, OpenFinding
+from policies.predicates.observations import Observation, ObservedNumber
+from policies.rules.context import Context, ModelStanding, Observed, OpenFinding
 from policies.topics import model_topic
 from policies.trust_state import TrustState
-from policies.workflow import RequestRecord
+from policies.workflow import Entry, RequestRecord
 
-_KINDS = frozenset({"model_record", "findings"})
+_KINDS = frozenset({"model_record", "findings", "observation", "canary"})
 
 
 def model_file_before(
@@ -35,7 +37,7 @@ def with_record(
     states: tuple[TrustState, TrustState],
     position: int,
 ) -> Context:
-    """The context with the model's record and open findings, if a rule asks for them.
+    """The context with what the model's file says, if a rule asks for any of it.
 
     `states` are the state at the position, and the one that knows of stolen keys.
     """
@@ -54,7 +56,37 @@ def with_record(
             )
             for found in file.open_findings(record.request.version)
         ),
+        observations=tuple(
+            _observed(entry, observation, state)
+            for entry, observation in file.observations
+        ),
     )
+
+
+def _observed(entry: Entry, observation: Observation, state: TrustState) -> Observed:
+    return Observed(
+        entry=entry.index,
+        version=observation.version,
+        manifest=observation.manifest,
+        environment=observation.environment,
+        target=observation.target,
+        since=parse_time(observation.since),
+        until=parse_time(observation.until),
+        numbers=_metrics(observation.numbers),
+        units=_units(observation.numbers),
+        baseline=observation.baseline,
+        baseline_numbers=_metrics(observation.baseline_numbers),
+        baseline_units=_units(observation.baseline_numbers),
+        is_by_service=entry.statement.by in state.services,
+    )
+
+
+def _metrics(numbers: tuple[ObservedNumber, ...]) -> tuple[Metric, ...]:
+    return tuple(Metric(n.name, n.value, n.slice, n.samples) for n in numbers)
+
+
+def _units(numbers: tuple[ObservedNumber, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((n.name, n.unit) for n in numbers if n.unit)
 
 
 def _standing(
