@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from console.services.explained import Explained, Point, Question, Standing
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather
 from console.services.judging import (
     FROZEN,
     Judged,
@@ -76,13 +76,13 @@ def _ask(
             Question(store, state, version, transition, held, True, evidence, policy),
             judged.tree,
         )
-    incumbent = holder.version if holder else ""
+    incumbent = Incumbent.of(holder)
     request = record.open_request(version.key, transition)
     if request is not None:
         judged = judge_request(
             store,
             request,
-            incumbent,
+            incumbent.version_key,
             state,
             now=store.clock(),
             position=store.index.size,

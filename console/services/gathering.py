@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from connectors.errors import ConnectorError
 from connectors.opening import open_sources
@@ -18,6 +18,8 @@ from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
+from policies.document import Policy
+from policies.document_reading import read_policy
 from policies.evidence import (
     ArtifactItem,
     CommitUse,
@@ -33,6 +35,7 @@ from policies.evidence import (
     ModelItem,
     split_metric_name,
 )
+from policies.workflow import Holder
 from store.facts import Relation
 from store.identifiers import split_key
 from store.manifest import manifest_digest
@@ -296,10 +299,27 @@ def _manifest_gaps(model: ModelItem, recorded: dict[str, str]) -> list[Gap]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """Which version holds a stage, by the log; empty: none does."""
+
+    version_key: str = ""
+    judged_under: str = ""
+    """Digest of the policy under which it was promoted."""
+
+    @classmethod
+    def of(cls, holder: Holder | None) -> Self:
+        """The one that a model's record names."""
+        if holder is None:
+            return cls()
+        return cls(holder.version, holder.promoted_by.policy)
+
+
 def incumbent_of(
-    connection: duckdb.DuckDBPyConnection, version_key: str
+    connection: duckdb.DuckDBPyConnection, incumbent: Incumbent
 ) -> IncumbentItem:
     """The version that holds the stage now as evidence, or the empty stage."""
+    version_key = incumbent.version_key
     found = list_versions(connection, key=version_key) if version_key else []
     if not found:
         if version_key:
@@ -318,10 +338,19 @@ def incumbent_of(
         commits=provenance.lineage.commits,
         evaluation_dataset=provenance.lineage.evaluation_dataset,
         files=provenance.model.files,
+        features_digest=provenance.lineage.features_digest,
+        lock_digest=provenance.lineage.lock_digest,
+        judged_under=incumbent.judged_under,
     )
 
 
-def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evidence:
+def policy_before(store: OpenStore, evidence: Evidence) -> Policy | None:
+    """The policy under which the version now in the stage was promoted."""
+    digest = evidence.incumbent.judged_under
+    return read_policy(store.objects.get(digest)) if digest else None
+
+
+def gather(store: OpenStore, version: ModelVersion, holding: Incumbent) -> Evidence:
     """All evidence for promoting a version over the one that holds the stage.
 
     Raises:
@@ -329,7 +358,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     """
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
-        incumbent = incumbent_of(connection, incumbent_key)
+        incumbent = incumbent_of(connection, holding)
         signature = model_signature_of(connection, store, provenance.model)
         origins = origins_of(connection, store, provenance.model, provenance.lineage)
         data = data_of(connection, provenance.lineage)

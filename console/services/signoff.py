@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather, policy_before
 from console.services.hopes import require_hope, require_signers
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
@@ -97,7 +97,7 @@ def request_transition(
             hint="Approve it, or withdraw it first.",
         )
     policy = select_policy(store.policies(state), version.model, transition)
-    evidence = gather(store, version, holder.version if holder else "")
+    evidence = gather(store, version, Incumbent.of(holder))
     facts = evaluate_facts(policy, evidence)
     require_hope(policy, facts, allows_failing=allows_failing)
     where = (version.model, environment)
@@ -107,7 +107,8 @@ def request_transition(
     subject = ReviewSubject(
         request_id, acting.id, reason, transition, state.root_digest
     )
-    review = render_review(subject, evidence, policy, facts)
+    earlier = policy_before(store, evidence)
+    review = render_review(subject, evidence, policy, facts, earlier)
     request = Request(
         request_id=request_id,
         model=version.model_key,
@@ -250,9 +251,8 @@ def reread(
     store.projection.catch_up()
     with store.projection.reading() as connection:
         versions = list_versions(connection, key=request.version)
-    again = (
-        gather(store, versions[0], frozen.incumbent.version_key) if versions else None
-    )
+    holding = _holding(store, record, frozen.incumbent.version_key)
+    again = gather(store, versions[0], holding) if versions else None
     checks, changed = [], []
     for item in read_manifest(store.objects.get(request.evidence)).items:
         result = "no-access"
@@ -271,6 +271,16 @@ def reread(
             hint="Do not sign. Ask for a new request on the evidence as it is.",
         )
     return tuple(checks)
+
+
+def _holding(store: OpenStore, record: RequestRecord, version_key: str) -> Incumbent:
+    """What the log says here about the version that held the stage."""
+    asked = record.request.transition
+    told = model_record(store, record.request.model, store.state())
+    for holder in reversed(told.holders.get((asked.environment, asked.to_stage), [])):
+        if holder.version == version_key:
+            return Incumbent.of(holder)
+    return Incumbent(version_key)
 
 
 def _changed_files(evidence: Evidence | None) -> str:

@@ -21,7 +21,7 @@ from connectors.mlflow.model_signature import told_signature
 from connectors.signers.files import KeyType, create_key_file
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather
 from console.services.hopes import Hopeless
 from console.services.importing import import_address
 from console.services.opened import OpenStore
@@ -207,6 +207,6 @@ def test_a_key_that_somebody_enrolled_is_known_as_theirs(world: World) -> None:
     )
     with world.store.projection.reading() as connection:
         known = list_versions(connection, key=version)[0]
-    item = gather(world.store, known, "").model_signature
+    item = gather(world.store, known, Incumbent()).model_signature
     assert item.differing == item.absent == ()
     assert [one.owner for one in item.enrolled] == [signer.id]

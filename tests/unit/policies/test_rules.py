@@ -457,6 +457,32 @@ def test_the_review_text_is_the_same_every_time_and_plain() -> None:
     assert text.isascii()
 
 
+def reviewed(evidence: Evidence, now: Policy, earlier: Policy | None) -> str:
+    return render_review(SUBJECT, evidence, now, evaluate_facts(now, evidence), earlier)
+
+
+def test_the_review_says_which_features_and_packages_differ() -> None:
+    rules = policy("metric")
+    lineage = replace(GOOD.lineage, features_digest="f2", lock_digest="")
+    incumbent = replace(GOOD.incumbent, features_digest="f1", lock_digest="l1")
+    text = reviewed(replace(GOOD, lineage=lineage, incumbent=incumbent), rules, None)
+    assert "features changed:  digest: f1 -> f2" in text
+    assert "locked packages removed:  digest l1" in text
+    same = replace(incumbent, features_digest="f2", lock_digest="")
+    text = reviewed(replace(GOOD, lineage=lineage, incumbent=same), rules, None)
+    assert "features: no difference" in text
+    assert "locked packages: no difference" in text
+
+
+def test_the_review_says_what_the_policy_changed_since_the_incumbent() -> None:
+    rules, earlier = policy("metric"), policy("metric", "run_finished")
+    assert "policy: that of version 2 is not known" in reviewed(GOOD, rules, None)
+    assert "policy: no difference" in reviewed(GOOD, rules, rules)
+    text = reviewed(GOOD, rules, replace(earlier, digest="e" * 64))
+    assert f"version 2 was promoted under {earlier.id} version 1" in text
+    assert "dropped: " in text
+
+
 @pytest.mark.parametrize("hostile", ["\x1b]52;c;x\x07", "\u202egnp", "a\nb", "\u200b"])
 def test_hostile_text_stands_escaped_in_the_review(hostile: str) -> None:
     rules = policy("metric")
