@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from console.services.currency import require_current
 from console.services.gathering import Incumbent, gather, policy_before
 from console.services.hopes import require_hope, require_signers
 from console.services.judging import evidence_of, model_record
@@ -218,6 +219,8 @@ def bind_answer(
             "who asks for a transition cannot approve it",
             hint="Somebody else with the role must decide.",
         )
+    if decision is Decision.APPROVE:
+        require_current(store, sheet.record, "an approval")
     checks = read_again()
     return Approval(
         request=sheet.record.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from console.services.currency import require_current
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.reviewing import ReviewSheet
@@ -66,6 +67,8 @@ def draft_waiver(
             f"you do not hold the role {terms.role!r} here",
             hint=f"{terms.count} of that role may waive; see countersign trust show.",
         )
+    if sheet.record.state is not RequestState.PROMOTED:
+        require_current(store, sheet.record, "the waiver")
     by_id = {rule.id: rule for rule in policy.rules}
     return WaiverDraft(
         rules=rules,
