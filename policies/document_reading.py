@@ -27,12 +27,15 @@ APPLIES_FIELDS = {
     "models": words(needed=True),
     "to": words(needed=True),
     "environments": words(),
+    "from": words(),
+    "tiers": words(),
+    "owners": words(),
 }
 """Fields of `[applies]`."""
 QUORUM_FIELDS = {
     "role": text(needed=True),
     "count": count(needed=True),
-    "exclude": words("requester", "trainer", "author"),
+    "exclude": words("requester", "trainer", "author", "owner"),
     "expires_after_days": days(),
     "after": words(),
     "condition": text(),
@@ -48,7 +51,7 @@ WAIVER_FIELDS = {
     "rules": words(needed=True),
     "role": text(needed=True),
     "count": count(needed=True),
-    "exclude": words("requester", "trainer", "author"),
+    "exclude": words("requester", "trainer", "author", "owner"),
     "longest_days": days(needed=True),
 }
 """Fields of `[waivers]`."""
@@ -156,6 +159,9 @@ class _Reader:
             models=names["models"],
             to=names["to"],
             environments=names.get("environments", ("*",)),
+            from_stages=names.get("from", ("*",)),
+            tiers=names.get("tiers", ("*",)),
+            owners=names.get("owners", ("*",)),
         )
 
     def _rules(self) -> tuple[Rule, ...]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from policies.document import select_policy
+from console.services.selecting import Wanted, policy_for
 from policies.workflow import RequestRecord
-from store.identifiers import split_key
 
 _HINT = "Ask for the transition again, and have the new request signed."
 
@@ -22,9 +21,8 @@ def require_current(store: OpenStore, record: RequestRecord, what: str) -> None:
         MalformedPolicy: no policy covers the transition any more.
     """
     request, asked = record.request, record.request.transition
-    name = split_key(request.model)[1][-1]
     state = store.state()
-    policy = select_policy(store.policies(state), name, asked)
+    policy = policy_for(store, Wanted.of(record), state)
     if policy.digest != request.policy:
         raise Refusal(
             f"{what} is stale: the policy is now {policy.id} version {policy.version}",

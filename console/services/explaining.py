@@ -17,10 +17,11 @@ from console.services.next_steps import step_of_check, step_of_quorum, step_of_r
 from console.services.opened import OpenStore
 from console.services.policy_history import document
 from console.services.problems import Refusal
+from console.services.selecting import Wanted, policy_for
 from console.services.signers_known import with_role
 from console.services.signoff import find_version
 from policies.authoring.changes import policy_changes
-from policies.document import Policy, Quorum, select_policy
+from policies.document import Policy, Quorum
 from policies.evidence import Evidence
 from policies.predicates import Transition
 from policies.rules import evaluate_facts
@@ -94,7 +95,9 @@ def _ask(
             ),
             judged.tree,
         )
-    policy = select_policy(store.policies(state), version.model, transition)
+    policy = policy_for(
+        store, Wanted(version.model_key, version.key, transition), state
+    )
     evidence = gather(store, version, incumbent)
     return (
         Question(store, state, version, transition, None, False, evidence, policy),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.signers_known import barred_people, holders_of
 from policies.document import Policy
@@ -51,6 +52,7 @@ def require_hope(policy: Policy, facts: Node, *, allows_failing: bool) -> None:
 
 
 def require_signers(
+    store: OpenStore,
     state: TrustState,
     policy: Policy,
     evidence: Evidence,
@@ -63,7 +65,7 @@ def require_signers(
         Refusal: a quorum wants more people than could count in it.
     """
     for quorum in policy.quorums:
-        barred = barred_people(state, quorum, evidence) | {requester}
+        barred = barred_people(store, state, quorum, evidence) | {requester}
         able = [p for p in holders_of(state, quorum.role, *where) if p.id not in barred]
         if len(able) < quorum.count:
             whom = "".join(f" and the {name}" for name in quorum.exclude)

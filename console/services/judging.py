@@ -16,10 +16,11 @@ from console.services.gathering import check_artifact
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
 from console.services.record_facts import with_record
+from console.services.selecting import Wanted, policy_for
 from console.services.stage_history import stages_held
 from console.services.waiver_votes import Moment, waiver_votes
-from policies.document import Policy, select_policy
-from policies.errors import MalformedPolicy
+from policies.document import Policy
+from policies.errors import MalformedPolicy, UnknownSelection
 from policies.evidence import Evidence
 from policies.evidence_reading import load_evidence, read_manifest
 from policies.predicates import Approval, Transition
@@ -111,12 +112,20 @@ def judge_request(
     """
     request, known = record.request, known or state
     evidence = evidence or evidence_of(store, record)
-    in_force = store.policies(state) if instead is None else instead
     name = split_key(request.model)[1][-1]
     try:
-        policy = select_policy(in_force, name, request.transition)
+        policy = policy_for(
+            store,
+            Wanted.of(record),
+            state,
+            position=position,
+            known=known,
+            among=instead,
+        )
     except MalformedPolicy as problem:
-        tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
+        is_open = isinstance(problem, UnknownSelection)
+        verdict = Verdict.UNKNOWN if is_open else Verdict.NO
+        tree = Node("a policy in force", verdict, str(problem), "one", problem.hint)
         return Judged(tree, None, evidence, position, now)
     if reads_artifact:
         artifact = check_artifact(

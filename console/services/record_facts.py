@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from policies.document import Policy
+from policies.document import OWNER, Policy
 from policies.evidence import Metric
 from policies.model_file import ModelFile, read_model_file
 from policies.predicates.observations import Observation, ObservedNumber
@@ -41,7 +41,7 @@ def with_record(
 
     `states` are the state at the position, and the one that knows of stolen keys.
     """
-    if not any(rule.kind in _KINDS for rule in policy.rules):
+    if not _asks(policy):
         return context
     state, known = states
     file = model_file_before(store, record.request.model, known, position)
@@ -60,6 +60,15 @@ def with_record(
             _observed(entry, observation, state)
             for entry, observation in file.observations
         ),
+    )
+
+
+def _asks(policy: Policy) -> bool:
+    """Whether anything in a policy turns on the model's file."""
+    barring = [q.exclude for q in policy.quorums]
+    barring += [policy.waivers.exclude] if policy.waivers else []
+    return any(rule.kind in _KINDS for rule in policy.rules) or any(
+        OWNER in exclude for exclude in barring
     )
 
 
@@ -102,4 +111,5 @@ def _standing(
         tier=record.tier,
         vendor_parts=record.vendor_parts,
         review_by=parse_time(record.review_by) if record.review_by else None,
+        owner_id=record.owner,
     )

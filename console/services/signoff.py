@@ -14,9 +14,10 @@ from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.reviewing import ReviewSheet, find_request, roles_to_answer
+from console.services.selecting import Wanted, policy_for
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
-from policies.document import Policy, select_policy
+from policies.document import Policy
 from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
 from policies.evidence_reading import read_manifest
 from policies.permissions import WITHDRAWABLE
@@ -97,12 +98,14 @@ def request_transition(
             f"request:{standing.id[:12]} asks for this already",
             hint="Approve it, or withdraw it first.",
         )
-    policy = select_policy(store.policies(state), version.model, transition)
+    policy = policy_for(
+        store, Wanted(version.model_key, version.key, transition, acting.id), state
+    )
     evidence = gather(store, version, Incumbent.of(holder))
     facts = evaluate_facts(policy, evidence)
     require_hope(policy, facts, allows_failing=allows_failing)
     where = (version.model, environment)
-    require_signers(state, policy, evidence, where, acting.id)
+    require_signers(store, state, policy, evidence, where, acting.id)
     manifest = _freeze(store, acting.id, evidence)
     request_id = secrets.token_hex(16)
     subject = ReviewSubject(

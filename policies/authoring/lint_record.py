@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import product
 
 from policies.authoring.remarks import Linted, Remark, Severity
-from policies.document import Policy, Quorum, Rule
+from policies.document import Applies, Policy, Quorum, Rule
 from policies.patterns import matches
 from policies.predicates import Transition
+from policies.selection import Asked, covers, is_as_narrow, rank
 from policies.table_reading import nearest
 from policies.trust_root import BuiltInRole, Person
+from policies.verdict import Verdict
 
 _REQUESTER = BuiltInRole.REQUESTER
 
@@ -195,7 +197,8 @@ def _places(policy: Policy, record: Record) -> list[tuple[str, str]]:
         for model, where, stage in product(
             sorted(record.models), sorted(record.environments), stages
         )
-        if policy.applies.covers(model, Transition("", stage, where))
+        if covers(policy.applies, _asked(policy.applies, model, stage, where))
+        is Verdict.YES
     ]
     return found or [("", "")]
 
@@ -233,12 +236,25 @@ def _clash(one: Policy, other: Policy, models: Iterable[str]) -> str:
     stages = {_example(p) for a in applies for p in a.to}
     places = {_example(p) for a in applies for p in a.environments}
     for model, stage, where in product(sorted(names), sorted(stages), sorted(places)):
-        asked = Transition("", stage, where)
-        if not all(a.covers(model, asked) for a in applies):
-            continue
-        if len({a.specificity(model, asked) for a in applies}) == 1:
-            return f"{model} to {stage} in {where}"
+        for example in applies:
+            asked = _asked(example, model, stage, where)
+            if any(covers(a, asked) is not Verdict.YES for a in applies):
+                continue
+            ours, theirs = (rank(a, asked) for a in applies)
+            if is_as_narrow(ours, theirs) == is_as_narrow(theirs, ours):
+                return f"{model} to {stage} in {where}"
     return ""
+
+
+def _asked(applies: Applies, model: str, stage: str, where: str) -> Asked:
+    """A transition that fits what a policy selects by besides names."""
+    return Asked(
+        model,
+        Transition("", stage, where),
+        frozenset(map(_example, applies.from_stages)),
+        tier=_example(applies.tiers[0]),
+        owner=_example(applies.owners[0]),
+    )
 
 
 def _example(pattern: str) -> str:

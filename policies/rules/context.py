@@ -31,6 +31,8 @@ class ModelStanding:
     tier: str
     vendor_parts: tuple[str, ...]
     review_by: datetime | None
+    owner_id: str = ""
+    """Person id of the owner."""
 
 
 @dataclass(frozen=True, slots=True)
