@@ -141,7 +141,7 @@ def judge_request(
     votes = _votes(store, record, (state, known), position, stale, policy)
     context = replace(
         _context(record, evidence, state, now),
-        readings=readings_of(store, record, (state, known), position),
+        readings=readings_of(store, record, policy, (state, known), position),
         held=stages_held(store, record, policy, known, position),
         request_entry=record.entry.index,
         cosigned=heads_of(store, policy, head),
