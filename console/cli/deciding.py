@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import write_new, write_whole
 from console.cli.output import json_text, plain, say, show, show_json, show_table
 from console.rendering import printable
 from console.services import promoting, reviewing, signoff
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.hopes import Hopeless
 from console.services.judging import Judged
+from console.services.named_files import write_new, write_whole
 from console.services.problems import Misuse
 from policies.predicates import Decision, OutcomeKind
 from policies.verdict import exit_code, tree_lines

@@ -33,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def observe(context: Context) -> int:
     """`observe`"""
-    from console.cli.files import read_input
+    from console.services.named_files import read_input
     from console.services.observing import LARGEST_DOCUMENT_BYTES, Window
     from console.services.observing import observe as log
     from console.services.signing import act_as_service
