@@ -140,3 +140,13 @@ def test_a_policy_from_a_stage_is_for_versions_that_the_log_put_there(
     request = asked(demo_store, acting, "bo")
     answered(demo_store, acting, "vera", request)
     assert code(demo_store) == 0
+
+
+def test_a_request_that_one_person_would_have_to_approve_twice_is_refused(
+    demo_store: OpenStore, acting: As
+) -> None:
+    more = '[[approvals]]\nrole = "validator"\ncount = 1\ncondition = "c"'
+    data = written("p", 'to = ["serving"]', more=more)
+    activate_policy(demo_store, acting("dana"), data)
+    with pytest.raises(Refusal, match="wants 2 different people to approve; at most 1"):
+        asked(demo_store, acting, "bo")
