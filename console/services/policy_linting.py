@@ -9,7 +9,7 @@ from pathlib import Path
 from console.services.catalogue import caught_up
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.gathering import provenance_of
-from console.services.judging import people_of_identities
+from console.services.makers import people_of_identities
 from console.services.opened import OpenStore
 from console.services.policy_cases import SUFFIX, run_file
 from console.services.problems import Misuse
