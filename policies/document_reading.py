@@ -15,8 +15,7 @@ from policies.document import (
     WaiverTerms,
 )
 from policies.rules.forms import Field, count, days, flag, text, words
-from policies.rules.kinds import RULE_KINDS
-from policies.rules.witnessed import COSIGNED_HEAD
+from policies.rules.kinds import COSIGNED_HEAD, RULE_KINDS
 from policies.table_reading import TableReader, nearest, read_toml
 
 SCHEMA = "countersign/policy/v1"

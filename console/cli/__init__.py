@@ -56,8 +56,9 @@ COMMANDS = {
     "trusting": ("trust", "submit", "revoke", "erase"),
     "deciding": (
         *("request", "requests", "review", "approve", "reject", "withdraw"),
-        *("promote", "gate"),
+        "promote",
     ),
+    "gating": ("gate",),
     "waiving": ("waive",),
     "demoting": ("demote",),
     "accompanying": ("model", "finding", "attach", "comment"),

@@ -6,10 +6,11 @@ from console.screens.acting import Deed
 from console.screens.signing import Blank, SigningAnswer, SigningQuestion
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.demoting import demote
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from console.services.signing import Acting
-from console.services.signoff import find_version, request_transition
+from console.services.signoff import request_transition
 from store.references import parse_reference
 
 _STAGE = Blank("stage", "stage, such as production")

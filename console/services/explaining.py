@@ -13,13 +13,13 @@ from console.services.judging import (
     judge_standing,
     model_record,
 )
+from console.services.named_versions import find_version
 from console.services.next_steps import step_of_check, step_of_quorum, step_of_rule
 from console.services.opened import OpenStore
 from console.services.policy_history import document
 from console.services.problems import Refusal
 from console.services.selecting import Wanted, policy_for
 from console.services.signers_known import with_role
-from console.services.signoff import find_version
 from policies.authoring.changes import policy_changes
 from policies.document import Policy, Quorum
 from policies.evidence import Evidence

@@ -10,9 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from connectors.errors import ConnectorError
-from connectors.opening import open_sources
-from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.artifact_check import check_artifact
 from console.services.gathering_data import data_of
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
@@ -21,11 +19,9 @@ from console.services.problems import Refusal
 from policies.document import Policy
 from policies.document_reading import read_policy
 from policies.evidence import (
-    ArtifactItem,
     CommitUse,
     DatasetUse,
     Evidence,
-    FileChange,
     FileDigest,
     Gap,
     IncumbentItem,
@@ -377,63 +373,4 @@ def gather(store: OpenStore, version: ModelVersion, holding: Incumbent) -> Evide
         origins=origins,
         model_signature=signature,
         data=data,
-    )
-
-
-def check_artifact(
-    store: OpenStore,
-    model: ModelItem,
-    *,
-    folder: str = "",
-    source: str = "",
-    location: str = "",
-) -> ArtifactItem:
-    """Hash the artifact as it is now: at its registered place, in a folder, or where
-    a copy of it lies."""
-    try:
-        if folder:
-            from pathlib import Path
-
-            from connectors.artifacts import LocalArtifacts
-
-            place = Path(folder).expanduser().resolve()
-            files = LocalArtifacts(None).files(place.as_uri())
-        else:
-            files = artifact_reader(store, source or model.source).files(
-                location or model.location
-            )
-    except ConnectorError:
-        return ArtifactItem(is_readable=False, found="", changes=())
-    return compare_files(model, files)
-
-
-def artifact_reader(store: OpenStore, source: str) -> ArtifactReader:
-    """The artifact reader of a source, by where this machine reads it.
-
-    Raises:
-        ConnectorError: it is not known or cannot be opened.
-    """
-    from connectors.errors import ConnectorUnavailable
-
-    setting = store.sources().get(source)
-    if setting is not None:
-        given = open_sources(setting.address, artifacts=setting.artifacts)
-        for found in given:
-            reader = getattr(found, "artifacts", None)
-            if isinstance(reader, ArtifactReader):
-                return reader
-    raise ConnectorUnavailable(f"this machine does not know where {source} is read")
-
-
-def compare_files(model: ModelItem, files: list[ArtifactFile]) -> ArtifactItem:
-    """Registered files against those found."""
-    registered = {file.path: file.sha256 for file in model.files}
-    found = {file.path: file.sha256 for file in files}
-    changes = tuple(
-        FileChange(path, registered.get(path, ""), found.get(path, ""))
-        for path in sorted(registered.keys() | found.keys())
-        if registered.get(path) != found.get(path)
-    )
-    return ArtifactItem(
-        is_readable=True, found=manifest_digest(found.items()), changes=changes
     )

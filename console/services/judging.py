@@ -10,17 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from console.services.artifact_check import check_artifact
 from console.services.cosigned import heads_of
-from console.services.gathering import check_artifact
 from console.services.makers import context_of
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
-from console.services.record_facts import with_record
 from console.services.selecting import Wanted, policy_for
 from console.services.stage_history import stages_held
 from console.services.votes import votes_on
 from console.services.waiver_votes import Moment, waiver_votes
-from policies.document import Policy
+from policies.document import OWNER, Policy
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.evidence import Evidence
 from policies.evidence_reading import load_evidence, read_manifest
@@ -39,6 +38,8 @@ from policies.workflow import (
 )
 from store.identifiers import split_key
 
+_IN_FILE = frozenset({"model_record", "findings", "observation", "canary"})
+"""Kinds of rule that look into the model's file."""
 FROZEN = (
     "the evidence is about the version asked for",
     "the stage is held as it was when the evidence was frozen",
@@ -147,7 +148,10 @@ def judge_request(
         request_entry=record.entry.index,
         cosigned=heads_of(store, policy, head),
     )
-    context = with_record(context, store, record, policy, (state, known), position)
+    if _asks_for_file(policy):
+        from console.services.record_facts import with_record
+
+        context = with_record(context, store, record, (state, known), position)
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)
     )
@@ -236,6 +240,15 @@ def judge_standing(
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _asks_for_file(policy: Policy) -> bool:
+    """Whether anything in a policy turns on the model's file."""
+    barring = [q.exclude for q in policy.quorums]
+    barring += [policy.waivers.exclude] if policy.waivers else []
+    return any(rule.kind in _IN_FILE for rule in policy.rules) or any(
+        OWNER in exclude for exclude in barring
+    )
 
 
 def _waivers_last(then: Node, now: Node) -> Node:

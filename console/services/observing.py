@@ -14,11 +14,11 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Misuse
 from console.services.record_facts import model_file_before
 from console.services.signing import Acting, Appended, append
-from console.services.signoff import find_version
 from policies.predicates.observations import (
     MOST_NUMBERS,
     Observation,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from policies.document import OWNER, Policy
 from policies.evidence import Metric
 from policies.model_file import ModelFile, read_model_file
 from policies.predicates.observations import Observation, ObservedNumber
+from policies.predicates.records import ModelRecordChange
 from policies.rules.context import Context, ModelStanding, Observed, OpenFinding
 from policies.topics import model_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry, RequestRecord
-
-_KINDS = frozenset({"model_record", "findings", "observation", "canary"})
 
 
 def model_file_before(
@@ -29,20 +27,50 @@ def model_file_before(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RecordTold:
+    """What policies select by in a model's record, and who made it so."""
+
+    tier: str
+    tier_by: str
+    """Person id."""
+    owner: str
+    """Person id."""
+    owner_by: str
+
+
+def record_told(
+    store: OpenStore, model_key: str, known: TrustState, position: int
+) -> RecordTold | None:
+    """A model's tier and owner below a position; None: it has no record."""
+    file = model_file_before(store, model_key, known, position)
+    if file.record is None:
+        return None
+    return RecordTold(*_told(file, "tier"), *_told(file, "owner"))
+
+
+def _told(file: ModelFile, field: str) -> tuple[str, str]:
+    """What a field of the record is, and who made it so."""
+    value, by = "", ""
+    for entry in file.changes:
+        record = entry.statement.predicate
+        assert isinstance(record, ModelRecordChange)  # noqa: S101 - only these are kept
+        if getattr(record, field) != value:
+            value, by = str(getattr(record, field)), entry.statement.by
+    return value, by
+
+
 def with_record(
     context: Context,
     store: OpenStore,
     record: RequestRecord,
-    policy: Policy,
     states: tuple[TrustState, TrustState],
     position: int,
 ) -> Context:
-    """The context with what the model's file says, if a rule asks for any of it.
+    """The context with what the model's file says.
 
     `states` are the state at the position, and the one that knows of stolen keys.
     """
-    if not _asks(policy):
-        return context
     state, known = states
     file = model_file_before(store, record.request.model, known, position)
     return replace(
@@ -60,15 +88,6 @@ def with_record(
             _observed(entry, observation, state)
             for entry, observation in file.observations
         ),
-    )
-
-
-def _asks(policy: Policy) -> bool:
-    """Whether anything in a policy turns on the model's file."""
-    barring = [q.exclude for q in policy.quorums]
-    barring += [policy.waivers.exclude] if policy.waivers else []
-    return any(rule.kind in _KINDS for rule in policy.rules) or any(
-        OWNER in exclude for exclude in barring
     )
 
 

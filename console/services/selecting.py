@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.services.opened import OpenStore
-from console.services.record_facts import model_file_before
 from policies.document import Policy
-from policies.model_file import ModelFile
 from policies.predicates import Transition
-from policies.predicates.records import ModelRecordChange
 from policies.selection import Asked, needs_record, needs_stages, select_policy
 from policies.topics import model_topic
 from policies.trust_state import TrustState
@@ -79,35 +76,24 @@ def asked_at(
         stages = _stages(store, wanted, position, known)
     if not needs_record(policies):
         return Asked(name, wanted.transition, stages)
-    file = model_file_before(store, wanted.model, known, position)
-    tier, tier_by = _told(file, "tier")
-    owner, owner_by = _told(file, "owner")
-    if file.record is None:
+    from console.services.record_facts import record_told
+
+    told = record_told(store, wanted.model, known, position)
+    if told is None:
         return Asked(name, wanted.transition, stages)
     said = [
         what
-        for what, by in (("tier", tier_by), ("owner", owner_by))
+        for what, by in (("tier", told.tier_by), ("owner", told.owner_by))
         if by == wanted.requester
     ]
     return Asked(
         name,
         wanted.transition,
         stages,
-        tier="" if "tier" in said else tier,
-        owner="" if "owner" in said else owner,
+        tier="" if "tier" in said else told.tier,
+        owner="" if "owner" in said else told.owner,
         why_unknown=f"whoever asks set the model's {' and '.join(said)}",
     )
-
-
-def _told(file: ModelFile, field: str) -> tuple[str, str]:
-    """What a field of the record is, and who made it so."""
-    value, by = "", ""
-    for entry in file.changes:
-        record = entry.statement.predicate
-        assert isinstance(record, ModelRecordChange)  # noqa: S101 - only these are kept
-        if getattr(record, field) != value:
-            value, by = str(getattr(record, field)), entry.statement.by
-    return value, by
 
 
 def _stages(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore
-from console.services.record_facts import model_file_before
 from policies.document import OWNER, Quorum
 from policies.evidence import Evidence
 from policies.predicates import Decision
@@ -72,6 +71,8 @@ def barred_people(
     known = (state.person_of_identity(identity) for identity in identities)
     barred = {person.id for person in known if person is not None}
     if OWNER in quorum.exclude:
+        from console.services.record_facts import model_file_before
+
         source, model = evidence.model.source, evidence.model.model
         file = model_file_before(
             store, entity_key("model", source, model), state, store.index.size

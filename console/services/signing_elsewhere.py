@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.services.artifact_check import check_artifact
 from console.services.configuration import Configuration
 from console.services.currency import require_current
-from console.services.gathering import check_artifact
 from console.services.judging import evidence_of
 from console.services.opened import (
     Clock,

@@ -36,7 +36,6 @@ from policies.workflow import Holder, RequestRecord, RequestState
 from store.errors import UnknownReference
 from store.objects import sha256_hex
 from store.queries.models import ModelVersion, list_versions
-from store.queries.resolve import resolve_version
 from store.references import Reference, ReferenceKind, parse_reference
 
 MEANINGS = {Decision.APPROVE: "approval", Decision.REJECT: "rejection"}
@@ -50,16 +49,6 @@ class Requested:
     appended: Appended
     policy: Policy
     facts: Node
-
-
-def find_version(store: OpenStore, text: str) -> ModelVersion:
-    """The model version that a person typed; `model:` may be left out."""
-    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    if reference.kind is not ReferenceKind.MODEL:
-        raise Misuse(f"{text} is no model version", hint="Write model:NAME@VERSION.")
-    store.projection.catch_up()
-    with store.projection.reading() as connection:
-        return resolve_version(connection, reference)
 
 
 def request_transition(

@@ -10,19 +10,15 @@ import pytest
 
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.hopes import Hopeless
 from console.services.importing import import_source
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
-from console.services.promoting import gate
 from console.services.readings import readings_of
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
-from console.services.signoff import (
-    Requested,
-    answer_request,
-    find_version,
-    request_transition,
-)
+from console.services.signoff import Requested, answer_request, request_transition
 from policies.document_reading import read_policy
 from policies.evidence import EvidenceManifest
 from policies.evidence_reading import read_manifest

@@ -10,13 +10,14 @@ import pytest
 
 from console.cli import main
 from console.services.founding import activate_policy
+from console.services.gating import gate
+from console.services.named_versions import find_version
 from console.services.observing import Window, observations, observe
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse
-from console.services.promoting import gate
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import act_as_service
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind
 from policies.verdict import exit_code

@@ -8,12 +8,14 @@ import pytest
 
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.model_files import RecordInput, set_record
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.predicates import Decision
 from policies.verdict import exit_code

@@ -8,6 +8,7 @@ import pytest
 
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.promoting import promote
@@ -19,7 +20,7 @@ from console.services.signing_elsewhere import (
     open_pack,
     sign_pack,
 )
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from console.services.waiving import draft_waiver
 from policies.predicates import Decision
 from tests.services.test_waivers import (

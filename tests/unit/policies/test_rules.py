@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +45,8 @@ from policies.evidence_reading import load_evidence, read_manifest
 from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
 from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
-from policies.rules import Context, Vote, evaluate, evaluate_facts
+from policies.rules import Context, Vote, evaluate, evaluate_facts, forms
+from policies.rules.kinds import RULE_KINDS
 from policies.verdict import Node, Verdict, all_of, exit_code
 from store.manifest import manifest_digest
 from store.objects import sha256_hex
@@ -494,3 +497,15 @@ def test_hostile_text_stands_escaped_in_the_review(hostile: str) -> None:
     assert "\u202e" not in text
     assert "\u200b" not in text
     assert "\nReason:       " in text
+
+
+def test_every_kind_is_declared_where_it_is_looked_for() -> None:
+    assert {name: kind.name for name, kind in RULE_KINDS.items()} == {
+        name: name for name in RULE_KINDS
+    }
+    declared = {
+        kind.name
+        for path in Path(forms.__file__).parent.glob("*.py")
+        for kind in getattr(import_module(f"policies.rules.{path.stem}"), "KINDS", ())
+    }
+    assert declared == set(RULE_KINDS)
