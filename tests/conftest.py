@@ -30,6 +30,19 @@ settings.register_profile(
 settings.load_profile(os.environ.get("COUNTERSIGN_TEST_HYPOTHESIS", "repeatable"))
 
 
+WHOLE_RUNS = frozenset(
+    {"demo", "demo_store", "finished_demo", "moto", "place", "world", "bucket_world"}
+)
+"""Fixtures that make a whole store or start a server: a second or more each test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever stands on a whole store or a server is left to `make test`."""
+    for item in items:
+        if WHOLE_RUNS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the keys, stores or settings of whoever runs it."""

@@ -266,6 +266,7 @@ def test_an_openssh_key_signs_too(
     assert "algorithm: ed25519" in shown.stdout
 
 
+@pytest.mark.slow
 def test_two_newcomers_sign_off_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,6 +366,7 @@ def test_hostile_names_reach_no_terminal_as_control_bytes(
             assert controls == set(), command
 
 
+@pytest.mark.slow
 def test_the_demonstration_runs_twice_in_a_pipe_and_refuses_another_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -382,6 +384,7 @@ def test_the_demonstration_runs_twice_in_a_pipe_and_refuses_another_folder(
     assert (precious / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_scan_needs_no_store_and_no_keys_and_leaves_none(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

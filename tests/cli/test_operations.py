@@ -79,6 +79,7 @@ def test_the_document_has_procedures_to_run() -> None:
     assert set(RUNNABLE) >= NEEDS_VERA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", RUNNABLE)
 def test_a_procedure_works_as_it_is_written(title: str, tmp_path: Path) -> None:
     script = SECTIONS[title]
