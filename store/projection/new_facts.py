@@ -66,12 +66,7 @@ def new_facts(
     finally:
         connection.unregister("incoming")
     told = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
-    # The few that come are kept at hand and the many that are there run past them.
-    known = " UNION ALL ".join(
-        f"SELECT fact_id FROM {table_name(FactKind(str(row[0])))} WHERE fact_id IN "
-        "(SELECT fact_id FROM incoming_facts)"
-        for row in sorted(told)
-    )
+    known = _known_ids([FactKind(str(row[0])) for row in sorted(told)])
     found = connection.execute(
         "SELECT * FROM incoming_facts "
         + (f"WHERE fact_id NOT IN ({known}) " if known else "")
@@ -80,6 +75,18 @@ def new_facts(
     ).to_arrow_table()
     connection.execute("DROP TABLE incoming_facts")
     return found
+
+
+def _known_ids(kinds: list[FactKind]) -> str:
+    """SQL for the ids of incoming facts that the store has.
+
+    The few that come are kept at hand, and the many that are there run past them.
+    """
+    return " UNION ALL ".join(
+        f"SELECT fact_id FROM {table_name(kind)} WHERE fact_id IN "
+        "(SELECT fact_id FROM incoming_facts)"
+        for kind in kinds
+    )
 
 
 def insert_facts(
@@ -111,18 +118,20 @@ def keep_new_facts(
     the new edges there are by relation.
     """
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    known = " UNION ALL ".join(
-        f"SELECT fact_id FROM {table_name(kind)}" for kind in FactKind
-    )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fresh AS "
-        f"SELECT {columns} FROM (SELECT *, {fact_id_expression('$source')} AS fact_id, "
-        "row_number() OVER () AS position FROM read_parquet($path)) "
-        f"WHERE fact_id NOT IN ({known}) "
-        "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
-        "ORDER BY kind, position",
+        "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
+        f"SELECT *, {fact_id_expression('$source')} AS fact_id, "
+        "row_number() OVER () AS position FROM read_parquet($path)",
         {"source": source, "path": str(incoming)},
     )
+    known = _known_ids(list(FactKind))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT {columns} FROM incoming_facts "
+        f"WHERE fact_id NOT IN ({known}) "
+        "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
+        "ORDER BY kind, position"
+    )
+    connection.execute("DROP TABLE incoming_facts")
     counts = connection.execute("SELECT kind, count(*) FROM fresh GROUP BY kind")
     new = {str(kind): int(count) for kind, count in counts.fetchall()}
     edges = connection.execute(
