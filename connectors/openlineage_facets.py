@@ -45,6 +45,18 @@ def without_secrets(name: str, value: object) -> str:
     return _USERINFO.sub("", text)[:LONGEST_VALUE]
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is likely to be a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def text_without_secrets(text: str) -> str:
+    """A text in which what has the form of a secret is redacted."""
+    if "PRIVATE KEY" in text.upper():
+        return REDACTED
+    return _SECRET_VALUE.sub(REDACTED, _USERINFO.sub("", text))
+
+
 def parameters(run: object) -> Iterator[tuple[str, str]]:
     """Execution parameters, such as hyper-parameters."""
     for entry in _entries(facet(run, "executionParameters").get("parameters")):

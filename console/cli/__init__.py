@@ -63,6 +63,7 @@ COMMANDS = {
     "accompanying": ("model", "finding", "attach", "comment"),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
+    "serving": ("serve",),
     "completing": ("completion",),
 }
 """The modules of this package and the commands each declares."""
