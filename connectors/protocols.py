@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from store.facts import Fact
+if TYPE_CHECKING:
+    from store.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,62 @@ REVIEW = (
         "request.promote", "p", "promote", "Promote", "Carry the approved request out"
     ),
 )
+ANSWERING = (
+    Action(
+        "request.waive",
+        "w",
+        "waive",
+        "Waive",
+        "Answer by name for rules that are not met",
+        False,
+    ),
+    Action(
+        "request.withdraw",
+        "u",
+        "withdraw",
+        "Withdraw",
+        "Take back a request of your own",
+        False,
+    ),
+    Action(
+        "request.pack",
+        "e",
+        "write_pack",
+        "Write out",
+        "Write a file for an approver who cannot reach the store",
+        False,
+    ),
+)
+VERSION = (
+    Action(
+        "version.request", "t", "ask_for", "Ask for", "Ask for a stage for this version"
+    ),
+    Action(
+        "version.demote", "d", "demote", "Demote", "Take this version out of a stage"
+    ),
+    Action(
+        "model.file",
+        "f",
+        "model_file",
+        "File",
+        "The model's record, findings, files and remarks",
+    ),
+)
+REQUESTS = (
+    Action(
+        "requests.hand_in",
+        "i",
+        "hand_in",
+        "Hand in",
+        "Hand in an answer that was signed elsewhere",
+        False,
+    ),
+)
+FILE = (
+    Action("finding.open", "o", "open_finding", "Open", "Open a finding"),
+    Action("finding.close", "c", "close_finding", "Close", "Say that it was remedied"),
+    Action("model.comment", "m", "comment", "Remark", "Remark on the model"),
+)
 CANCEL = (
     Action("dialog.cancel", "escape", "cancel", "Cancel", "Leave without signing"),
 )
@@ -122,7 +178,10 @@ MOVES = (
         False,
     ),
 )
-ALL = (*GO, *EVERYWHERE, *BACK, *REVIEW, *MOVES, *CANCEL)
+ALL = (
+    *(*GO, *EVERYWHERE, *BACK, *REVIEW, *ANSWERING),
+    *(*VERSION, *REQUESTS, *FILE, *MOVES, *CANCEL),
+)
 
 
 def quiet(actions: tuple[Action, ...]) -> tuple[Action, ...]:

@@ -6,15 +6,13 @@ what was signed is what is compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from policies.errors import MalformedPolicy
-from policies.patterns import matches
-from policies.predicates import Transition
-
+OWNER = "owner"
+"""Excludes from a quorum whoever owns the model, by its record."""
 FieldValue = str | int | bool | tuple[str, ...]
 
 
@@ -81,30 +79,17 @@ class WaiverTerms:
 
 @dataclass(frozen=True, slots=True)
 class Applies:
-    """Which transitions a policy is for."""
+    """Which transitions a policy is for, as patterns (see policies.selection)."""
 
     models: tuple[str, ...]
     to: tuple[str, ...]
     environments: tuple[str, ...]
-
-    def covers(self, model: str, transition: Transition) -> bool:
-        """Whether a transition of a model is one of them."""
-        return (
-            any(matches(pattern, model) for pattern in self.models)
-            and any(matches(pattern, transition.to_stage) for pattern in self.to)
-            and any(
-                matches(pattern, transition.environment)
-                for pattern in self.environments
-            )
-        )
-
-    def specificity(self, model: str, transition: Transition) -> tuple[int, int, int]:
-        """How narrowly it names them; the larger is the more specific."""
-        return (
-            _narrowness(self.models, model),
-            _narrowness(self.to, transition.to_stage),
-            _narrowness(self.environments, transition.environment),
-        )
+    from_stages: tuple[str, ...] = ("*",)
+    """Stages of which the version has one, in the environment."""
+    tiers: tuple[str, ...] = ("*",)
+    """By the model's record."""
+    owners: tuple[str, ...] = ("*",)
+    """Person ids, by the model's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,37 +109,3 @@ class Policy:
     rejection: Rejection = Rejection.BLOCKS
     wants_different_people: bool = True
     """Whether one person counts in one quorum only."""
-
-
-def select_policy(
-    policies: Sequence[Policy], model: str, transition: Transition
-) -> Policy:
-    """The one most specific policy for a transition.
-
-    Raises:
-        MalformedPolicy: none covers it, or two are equally specific.
-    """
-    covering = [p for p in policies if p.applies.covers(model, transition)]
-    if not covering:
-        raise MalformedPolicy(
-            f"no policy in force covers {model}: {transition}",
-            hint="No policy means no. Write one and activate it: "
-            "countersign policy activate FILE",
-        )
-    best = max(p.applies.specificity(model, transition) for p in covering)
-    chosen = [p for p in covering if p.applies.specificity(model, transition) == best]
-    if len(chosen) > 1:
-        names = ", ".join(sorted(p.id for p in chosen))
-        raise MalformedPolicy(
-            f"several policies are equally specific for {model}: {transition}: {names}",
-            hint="Narrow the [applies] of all but one.",
-        )
-    return chosen[0]
-
-
-def _narrowness(patterns: tuple[str, ...], name: str) -> int:
-    fitting = [p for p in patterns if matches(p, name)]
-    return max(
-        (10_000 if "*" not in p else len(p.replace("*", "")) for p in fitting),
-        default=0,
-    )

@@ -15,8 +15,7 @@ from policies.document import (
     WaiverTerms,
 )
 from policies.rules.forms import Field, count, days, flag, text, words
-from policies.rules.kinds import RULE_KINDS
-from policies.rules.witnessed import COSIGNED_HEAD
+from policies.rules.kinds import COSIGNED_HEAD, RULE_KINDS
 from policies.table_reading import TableReader, nearest, read_toml
 
 SCHEMA = "countersign/policy/v1"
@@ -27,12 +26,15 @@ APPLIES_FIELDS = {
     "models": words(needed=True),
     "to": words(needed=True),
     "environments": words(),
+    "from": words(),
+    "tiers": words(),
+    "owners": words(),
 }
 """Fields of `[applies]`."""
 QUORUM_FIELDS = {
     "role": text(needed=True),
     "count": count(needed=True),
-    "exclude": words("requester", "trainer", "author"),
+    "exclude": words("requester", "trainer", "author", "owner"),
     "expires_after_days": days(),
     "after": words(),
     "condition": text(),
@@ -48,7 +50,7 @@ WAIVER_FIELDS = {
     "rules": words(needed=True),
     "role": text(needed=True),
     "count": count(needed=True),
-    "exclude": words("requester", "trainer", "author"),
+    "exclude": words("requester", "trainer", "author", "owner"),
     "longest_days": days(needed=True),
 }
 """Fields of `[waivers]`."""
@@ -156,6 +158,9 @@ class _Reader:
             models=names["models"],
             to=names["to"],
             environments=names.get("environments", ("*",)),
+            from_stages=names.get("from", ("*",)),
+            tiers=names.get("tiers", ("*",)),
+            owners=names.get("owners", ("*",)),
         )
 
     def _rules(self) -> tuple[Rule, ...]:

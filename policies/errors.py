@@ -3,6 +3,7 @@
 PolicyError
 ├── MalformedStatement   bytes that are no valid envelope, statement or document
 ├── MalformedPolicy      a policy that cannot be read: file, line, what is wrong
+│   └── UnknownSelection   which policy decides is not known
 └── Refused              well formed, and not allowed
 """
 
@@ -34,6 +35,10 @@ class MalformedPolicy(PolicyError):
         super().__init__(place + message, hint=hint)
         self.path = path
         self.line = line
+
+
+class UnknownSelection(MalformedPolicy):
+    """Which policy decides turns on something that the log does not say."""
 
 
 class Refused(PolicyError):

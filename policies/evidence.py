@@ -148,6 +148,10 @@ class IncumbentItem:
     commits: tuple[CommitUse, ...]
     evaluation_dataset: Text
     files: tuple[FileDigest, ...]
+    features_digest: Text = ""
+    lock_digest: Text = ""
+    judged_under: OptionalDigest = ""
+    """Digest of the policy under which it was promoted, or empty."""
 
     @property
     def exists(self) -> bool:

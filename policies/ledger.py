@@ -142,6 +142,10 @@ class Ledger:
     ) -> None:
         if isinstance(signer, Service):
             may_sign(signer, statement)
+            if statement.type is PredicateType.OBSERVATION:
+                from policies.record_permissions import check_service_statement
+
+                check_service_statement(statement)
             return
         match statement.predicate:
             case Endorsement() as endorsement:

@@ -1,4 +1,4 @@
-"""A model's file: its record, findings, attachments and comments, read from the log.
+"""A model's file, read from the log: record, findings, attachments, observations.
 
 A pure reading of accepted statements in log order. The newest record counts. A finding
 is closed by a statement in the role in which it was opened, and by no other.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from policies.predicates.observations import Observation
 from policies.predicates.records import (
     Attachment,
     Comment,
@@ -45,6 +46,7 @@ class ModelFile:
     findings: dict[str, FindingRecord] = field(default_factory=dict)
     attachments: list[tuple[Entry, Attachment]] = field(default_factory=list)
     comments: list[tuple[Entry, Comment]] = field(default_factory=list)
+    observations: list[tuple[Entry, Observation]] = field(default_factory=list)
 
     def open_findings(self, version_key: str) -> list[FindingRecord]:
         """Open findings about the model, or about one of its versions."""
@@ -61,7 +63,8 @@ def read_model_file(
     """Fold the accepted statements on a model's topic, in log order.
 
     What `is_suspect` calls signed with a stolen key neither closes a finding nor sets a
-    record; a finding that it opened stays open, for that refuses rather than allows.
+    record, and observes nothing; a finding that it opened stays open, for that refuses
+    rather than allows.
     """
     found = ModelFile()
     for entry in sorted(entries, key=lambda e: e.index):
@@ -75,6 +78,8 @@ def read_model_file(
                 found.attachments.append((entry, attachment))
             case Comment() as comment:
                 found.comments.append((entry, comment))
+            case Observation() as observation if not is_suspect(entry):
+                found.observations.append((entry, observation))
     return found
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from policies.errors import Refused
-from policies.permissions import check_answer, find_statement, model_name, require_role
+from policies.permissions import (
+    check_answer,
+    check_version_key,
+    find_statement,
+    model_name,
+    require_role,
+)
 from policies.predicates import PromotionIntent
+from policies.predicates.observations import MOST_NUMBERS, Observation, ObservedNumber
 from policies.predicates.operations import (
     DeploymentIntent,
     DeploymentOutcome,
@@ -25,6 +34,8 @@ from policies.statements import Statement
 from policies.topics import erasable_topic, kept_topic
 from policies.trust_root import BuiltInRole, Person
 from store.judgement import History
+
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 
 def check_record(statement: Statement, signer: Person, history: History) -> None:
@@ -47,6 +58,11 @@ def check_record(statement: Statement, signer: Person, history: History) -> None
             _require_any_role(signer, model)
         case Export():
             _require_any_role(signer, "")
+        case Observation() as observation:
+            _check_observation(observation)
+            _require_operator(
+                signer, model_name(observation.model), observation.environment
+            )
         case LaunchIntent(environment=environment):
             _require_operator(signer, "", environment)
         case DeploymentIntent() as intent:
@@ -62,6 +78,42 @@ def check_record(statement: Statement, signer: Person, history: History) -> None
             _check_recovery(recovery, signer, history)
         case _:
             raise Refused(f"nobody may sign {statement.type.short}")
+
+
+def check_service_statement(statement: Statement) -> None:
+    """Whether what a service may sign, besides batches of facts, says something sound.
+
+    Raises:
+        Refused: not so.
+    """
+    if isinstance(statement.predicate, Observation):
+        _check_observation(statement.predicate)
+
+
+def _check_observation(observation: Observation) -> None:
+    check_version_key(observation.model, observation.version)
+    if observation.baseline:
+        check_version_key(observation.model, observation.baseline)
+    if bool(observation.baseline) != bool(observation.baseline_numbers):
+        raise Refused("a baseline has a version and numbers, or neither")
+    if observation.baseline == observation.version:
+        raise Refused("a version is no baseline of itself")
+    if observation.until <= observation.since:
+        raise Refused("its window ends before it begins")
+    for numbers in (observation.numbers, observation.baseline_numbers):
+        _check_numbers(numbers)
+    if not observation.numbers:
+        raise Refused("it observes nothing")
+
+
+def _check_numbers(numbers: tuple[ObservedNumber, ...]) -> None:
+    if len(numbers) > MOST_NUMBERS:
+        raise Refused(f"it gives more than {MOST_NUMBERS} numbers of one version")
+    if len({(one.name, one.slice) for one in numbers}) != len(numbers):
+        raise Refused("it gives one number twice")
+    for one in numbers:
+        if not _DECIMAL.fullmatch(one.value):
+            raise Refused(f"{one.name} is no decimal number")
 
 
 def _require(signer: Person, role: str, model_key: str) -> None:

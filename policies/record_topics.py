@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policies.predicates.observations import Observation
 from policies.predicates.operations import (
     DeploymentIntent,
     DeploymentOutcome,
@@ -50,6 +51,8 @@ def record_topics(statement: Statement) -> tuple[str, ...]:
             )
         case Comment(model=model, text=text):
             return (model_topic(model), erasable_topic(text, "comment"))
+        case Observation(model=model):
+            return (model_topic(model),)
         case LaunchIntent() | LaunchOutcome():
             return ("launch",)
         case DeploymentIntent(model=model, verdict=verdict):

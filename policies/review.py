@@ -42,9 +42,14 @@ class ReviewSubject:
 
 
 def render_review(
-    subject: ReviewSubject, evidence: Evidence, policy: Policy, facts: Node
+    subject: ReviewSubject,
+    evidence: Evidence,
+    policy: Policy,
+    facts: Node,
+    earlier: Policy | None = None,
 ) -> str:
-    """The text for one request. `facts` is evaluate_facts over the same evidence."""
+    """The text for one request. `facts` is evaluate_facts over the same evidence;
+    `earlier` is the policy that the evidence says the incumbent was promoted under."""
     model = evidence.model
     lines = [
         f"REVIEW OF {model.model} VERSION {model.version}",
@@ -60,7 +65,7 @@ def render_review(
         f"              {policy.digest}",
         f"Trust root:   {subject.root}",
         "",
-        *_section("What changes", _changes(evidence)),
+        *_section("What changes", _changes(evidence, policy, earlier)),
         *_section("Metrics", _metrics(evidence.measured, evidence.incumbent)),
         *_section("Where it comes from", _origin(evidence)),
         *_section("What the record lacks", _gaps(evidence)),
@@ -112,7 +117,7 @@ def _quorums(policy: Policy) -> list[str]:
     return lines
 
 
-def _changes(evidence: Evidence) -> list[str]:
+def _changes(evidence: Evidence, policy: Policy, earlier: Policy | None) -> list[str]:
     incumbent, model = evidence.incumbent, evidence.model
     if not incumbent.exists:
         return ["The stage is empty. This would be the first version in it."]
@@ -125,6 +130,8 @@ def _changes(evidence: Evidence) -> list[str]:
         {c.sha: "" for c in incumbent.commits},
         {c.sha: "" for c in evidence.lineage.commits},
     )
+    lines += _difference("features", *_recorded("features_digest", evidence))
+    lines += _difference("locked packages", *_recorded("lock_digest", evidence))
     lines += _difference(
         "parameter", dict(incumbent.measured.params), dict(evidence.measured.params)
     )
@@ -133,7 +140,29 @@ def _changes(evidence: Evidence) -> list[str]:
         {f.path: f.sha256[:16] for f in incumbent.files},
         {f.path: f.sha256[:16] for f in model.files},
     )
-    return lines
+    return lines + _policy_changes(incumbent.version, policy, earlier)
+
+
+def _recorded(name: str, evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
+    """A digest that each of the two runs may have recorded."""
+    then = str(getattr(evidence.incumbent, name))
+    now = str(getattr(evidence.lineage, name))
+    return (
+        {"digest": then} if then else {},
+        {"digest": now} if now else {},
+    )
+
+
+def _policy_changes(version: str, policy: Policy, earlier: Policy | None) -> list[str]:
+    if earlier is None:
+        return [f"policy: that of version {version} is not known"]
+    if earlier.digest == policy.digest:
+        return ["policy: no difference"]
+    from policies.authoring.changes import policy_changes
+
+    told = [str(change) for change in policy_changes(earlier, policy)]
+    was = f"version {version} was promoted under {earlier.id} version {earlier.version}"
+    return [f"policy changed:  {was}", *(f"    {line}" for line in told)]
 
 
 def _uses(datasets: tuple[DatasetUse, ...]) -> dict[str, str]:

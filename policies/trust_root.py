@@ -51,7 +51,9 @@ class ServiceKind(StrEnum):
 
 
 SERVICE_STATEMENTS = {
-    ServiceKind.IMPORT: frozenset({PredicateType.LINEAGE_BATCH}),
+    ServiceKind.IMPORT: frozenset(
+        {PredicateType.LINEAGE_BATCH, PredicateType.OBSERVATION}
+    ),
     ServiceKind.LOG: frozenset[PredicateType](),
 }
 """The log service signs checkpoints, which are notes and no statements."""

@@ -11,12 +11,15 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from store.backend import Backend, CanRemove, HoldsConnections
 from store.errors import StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 LARGEST_COPY_BYTES = 64 * 1024**2
 READERS = 16
@@ -90,6 +93,8 @@ class CachedBackend:
 
     @cached_property
     def _readers(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
         return ThreadPoolExecutor(READERS)
 
     def forget(self, path: str) -> None:

@@ -181,9 +181,9 @@ def finding_list(context: Context) -> int:
 
 def attach(context: Context) -> int:
     """`attach`"""
-    from console.cli.files import read_file
     from console.services.model_files import LARGEST_ATTACHMENT_BYTES
     from console.services.model_files import attach as put
+    from console.services.named_files import read_file
 
     given, path = context.arguments, Path(context.arguments.file)
     data = read_file(path, LARGEST_ATTACHMENT_BYTES)

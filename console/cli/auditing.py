@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.context import Context
-from console.cli.files import read_file, write_whole
 from console.cli.output import say, show, show_json
+from console.services.named_files import read_file, write_whole
 from console.services.problems import Misuse
 from store.errors import StoreError
 

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import write_new
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import one_line, printable, shorten
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.explained import Explained, Point, Standing
 from console.services.explaining import explain
+from console.services.named_files import write_new
 from console.services.opened import wall_clock
 from console.services.problems import Misuse
 

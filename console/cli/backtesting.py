@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.context import Context, progress
-from console.cli.files import read_file
 from console.cli.output import say, show, show_json
 from console.rendering import markdown_cell, one_line, printable, table
+from console.services.named_files import read_file
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 from policies.turning import Turn
 from policies.verdict import Verdict, tree_lines

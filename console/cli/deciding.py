@@ -7,25 +7,22 @@ import os
 from pathlib import Path
 
 from console.cli.context import Context
-from console.cli.files import write_new, write_whole
-from console.cli.output import json_text, plain, say, show, show_json, show_table
-from console.rendering import printable
+from console.cli.gating import add_max_age, add_target
+from console.cli.output import say, show, show_json, show_table
 from console.services import promoting, reviewing, signoff
-from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.hopes import Hopeless
-from console.services.judging import Judged
+from console.services.named_files import write_new
+from console.services.named_versions import find_version
 from console.services.problems import Misuse
 from policies.predicates import Decision, OutcomeKind
-from policies.verdict import exit_code, tree_lines
-
-GATE_FORMATS = ("table", "json", "junit", "sarif", "markdown", "vsa")
+from policies.verdict import tree_lines
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the deciding commands."""
     parser = commands.add_parser("request", help="ask for a transition")
     parser.add_argument("reference", metavar="REF")
-    _target(parser)
+    add_target(parser)
     _reason(parser)
     parser.add_argument(
         "--allow-failing",
@@ -69,40 +66,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("promote", help="carry out an approved request")
     parser.add_argument("request", metavar="REQUEST")
     parser.add_argument("--key", metavar="KEY")
-    _max_age(parser)
+    add_max_age(parser)
     parser.set_defaults(handler=promote, decides=True)
-    parser = commands.add_parser(
-        "gate", help="may it be there now? exit 0 yes, 1 no, 3 could not tell"
-    )
-    parser.add_argument("reference", metavar="REF")
-    _target(parser)
-    parser.add_argument(
-        "--artifact",
-        default="",
-        metavar="DIR",
-        help="hash the bytes in DIR, not at their registered place",
-    )
-    _max_age(parser)
-    parser.add_argument("--format", choices=GATE_FORMATS, default="table")
-    parser.add_argument(
-        "--out", metavar="FILE", help="write that format to FILE, show the table"
-    )
-    parser.add_argument("--key", metavar="KEY", help="sign the vsa with it")
-    parser.set_defaults(handler=gate, decides=True)
-
-
-def _target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", required=True, metavar="STAGE")
-    parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
-
-
-def _max_age(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-age",
-        metavar="AGE",
-        help="while the store does not answer, accept its end as read so long ago "
-        "(30s, 15m, 2h; default: now)",
-    )
 
 
 def _reason(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +78,7 @@ def _reason(parser: argparse.ArgumentParser) -> None:
 def request(context: Context) -> int:
     """`request`"""
     arguments, store = context.arguments, context.store
-    version = signoff.find_version(store, arguments.reference)
+    version = find_version(store, arguments.reference)
     try:
         made = signoff.request_transition(
             store,
@@ -267,69 +232,3 @@ def promote(context: Context) -> int:
             say(f"The registry {done.registry} did not follow: {done.read_back}")
     show(done.kind.value)
     return 1 if done.kind is OutcomeKind.FAILED else 0
-
-
-def gate(context: Context) -> int:
-    """`gate`"""
-    arguments = context.arguments
-    if arguments.key and arguments.format != "vsa":
-        raise Misuse("--key signs a summary", hint="Give it with --format vsa.")
-    judged: Judged = promoting.gate(
-        context.store,
-        arguments.reference,
-        arguments.to,
-        arguments.env,
-        artifact_folder=arguments.artifact,
-    )
-    if arguments.out:
-        show(_gate_table(judged))
-        told = _gate_as(context, judged)
-        write_whole(Path(arguments.out), told.encode(errors="backslashreplace"))
-        say(f"Wrote {arguments.out}.")
-    else:
-        show(_gate_as(context, judged))
-    return exit_code(judged.tree)
-
-
-def _gate_table(judged: Judged) -> str:
-    return "\n".join(printable(line) for line in tree_lines(judged.tree)) + "\n"
-
-
-def _gate_as(context: Context, judged: Judged) -> str:
-    """The verdict in the format that was asked for."""
-    form = context.arguments.format
-    if form == "table":
-        return _gate_table(judged)
-    if form == "json":
-        return _gate_json(judged)
-    if form == "vsa":
-        return _gate_summary(context, judged)
-    from console.reports import gate_files
-
-    return {
-        "junit": gate_files.junit,
-        "sarif": gate_files.sarif,
-        "markdown": gate_files.markdown,
-    }[form](judged)
-
-
-def _gate_json(judged: Judged) -> str:
-    return json_text(
-        "gate",
-        verdict=judged.tree.verdict,
-        exit_code=exit_code(judged.tree),
-        judged_at=plain(judged.judged_at),
-        log_position=judged.position,
-        policy=judged.policy.digest if judged.policy else "",
-        tree=judged.tree.to_json(),
-    )
-
-
-def _gate_summary(context: Context, judged: Judged) -> str:
-    from console.reports.verification_summary import signed_summary, summary_payload
-
-    arguments, store = context.arguments, context.store
-    payload = summary_payload(store, judged, arguments.to, arguments.env)
-    if arguments.key:
-        payload = signed_summary(store, payload, context.key_address())
-    return payload.decode() + "\n"

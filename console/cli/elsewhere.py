@@ -6,9 +6,9 @@ from pathlib import Path
 
 from console.cli.context import Context
 from console.cli.deciding import confirm_text
-from console.cli.files import read_file, write_new
 from console.cli.output import say, show
 from console.services import signing_elsewhere
+from console.services.named_files import read_file, write_new
 from console.services.problems import Misuse
 from console.services.signing import act_as_person, passphrase_source
 from policies.review_pack import LARGEST_PACK_BYTES

@@ -10,10 +10,10 @@ from connectors.signers.files import KeyType
 from connectors.signers.opening import open_signer
 from console.cli.collecting import new_secret
 from console.cli.context import Context
-from console.cli.files import read_file, write_new
 from console.cli.output import say, show, show_json, show_table
 from console.services.founding import enrol, make_offer, read_offer
 from console.services.keyring import list_keys, make_key
+from console.services.named_files import read_file, write_new
 from console.services.problems import Misuse
 from console.services.signing import (
     find_key,

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from console.cli.context import Context, progress
-from console.cli.files import read_file, write_whole
 from console.cli.output import say, show, show_json, show_table
+from console.services.named_files import read_file, write_whole
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

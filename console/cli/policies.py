@@ -8,9 +8,9 @@ from pathlib import Path
 from console.cli.authoring import add_author_commands
 from console.cli.backtesting import add_backtest
 from console.cli.context import Context
-from console.cli.files import read_file
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import one_line, printable
+from console.services.named_files import read_file
 from console.services.policy_history import (
     PolicyVersion,
     VersionStanding,

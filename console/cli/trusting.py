@@ -9,11 +9,11 @@ from pathlib import Path
 
 from connectors.signers.opening import open_signer
 from console.cli.context import Context
-from console.cli.files import read_file, write_new, write_whole
 from console.cli.output import say, show, show_json, show_table
 from console.rendering import printable
 from console.services import rotating
 from console.services.founding import printed_name
+from console.services.named_files import read_file, write_new, write_whole
 from console.services.opened import OpenStore, rfc3339, wall_clock
 from console.services.problems import Misuse, Refusal
 from console.services.signing import passphrase_source

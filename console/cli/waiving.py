@@ -8,7 +8,7 @@ from console.cli.context import Context
 from console.cli.output import say, show
 from console.services import reviewing
 from console.services.problems import Misuse
-from policies.verdict import Verdict, tree_lines
+from policies.verdict import tree_lines
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,8 +59,6 @@ def waive(context: Context) -> int:
         for node in facts.children:
             if node.rule == name:
                 say("\n".join(tree_lines(node, 1)))
-                if node.verdict is Verdict.YES:
-                    raise Misuse(f"{name} is met; there is nothing to waive")
     say(f"Until {draft.until:%Y-%m-%d %H:%M} UTC you answer for it as {draft.role}.")
     if context.is_interactive and not arguments.yes:
         typed = input("Type waive to sign: ")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.context import Context, progress
-from console.cli.files import read_file, write_whole
 from console.cli.output import say, show
+from console.services.named_files import read_file, write_whole
 from console.services.problems import Misuse
 
 if TYPE_CHECKING:

@@ -7,9 +7,16 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
-from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
+from console.actions import BACK, EVERYWHERE, GO, MOVES, VERSION, bindings, quiet
 from console.rendering import one_line
-from console.screens.asking import AskingScreen
+from console.screens.acting import ActingScreen
+from console.screens.model_file import ModelFileScreen
+from console.screens.stage_changes import (
+    ask_for,
+    ask_question,
+    demote_question,
+    take_out,
+)
 from console.services import inspection
 from console.services.inspection import Details
 from console.services.opened import OpenStore
@@ -22,10 +29,11 @@ from store.references import readable_reference
 DEPTH = 12
 
 
-class DetailScreen(AskingScreen, inherit_bindings=False):
+class DetailScreen(ActingScreen, inherit_bindings=False):
     """Facts on the left, the lineage both ways on the right."""
 
-    BINDINGS = bindings(BACK, EVERYWHERE, quiet(GO), MOVES)
+    BINDINGS = bindings(VERSION, BACK, EVERYWHERE, quiet(GO), MOVES)
+    SIGNS = frozenset({"ask_for", "demote"})
 
     def __init__(self, reference: str) -> None:
         super().__init__()
@@ -41,6 +49,28 @@ class DetailScreen(AskingScreen, inherit_bindings=False):
                 yield LineageTree("Came from", id="up")
                 yield LineageTree("Came of it", id="down")
         yield KeyBar()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A run or a commit has no stage and no record."""
+        if action in ("ask_for", "demote", "model_file") and not self._is_version:
+            return False
+        return super().check_action(action, parameters)
+
+    @property
+    def _is_version(self) -> bool:
+        return ":" not in self._reference or self._reference.startswith("model:")
+
+    def action_model_file(self) -> None:
+        """Show what accompanies the model."""
+        self.app.push_screen(ModelFileScreen(self._reference))
+
+    def action_ask_for(self) -> None:
+        """Open the dialog for asking for a stage."""
+        self.sign(ask_question(self._reference), ask_for(self._reference))
+
+    def action_demote(self) -> None:
+        """Open the dialog for taking the version out of a stage."""
+        self.sign(demote_question(self._reference), take_out(self._reference))
 
     def action_refresh(self) -> None:
         """Ask for the facts and both closures."""

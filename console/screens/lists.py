@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
 from textual import on
 from textual.app import ComposeResult
 
+from console.actions import REQUESTS, bindings
 from console.screens.asking import AskingScreen
+from console.screens.naming import FileDialog
 from console.services import catalogue
-from console.services.opened import OpenStore
+from console.services.named_files import read_file
+from console.services.opened import OpenStore, parse_time
 from console.services.reviewing import all_requests
+from console.services.signing_elsewhere import hand_in_answer
 from console.widgets.keys import KeyBar
 from console.widgets.rows import MOST_ROWS, Rows
 from console.widgets.title import TitleBar
+from policies.predicates import Decision
+from policies.review_pack import LARGEST_ANSWER_BYTES
 from policies.workflow import RequestRecord
 from store.identifiers import split_key
 from store.judgement import IndexedEntry
@@ -73,33 +83,85 @@ class RequestsScreen(ListScreen):
     """Requests of any state, newest first."""
 
     VIEW = "Requests"
-    HEADINGS = ("REQUEST", "STATE", "MODEL", "VERSION", "TO", "ANSWERS")
+    HEADINGS = ("REQUEST", "STATE", "MODEL", "TO", "ANSWERS", "WAIVED")
+    BINDINGS = bindings(REQUESTS)
 
     def action_refresh(self) -> None:
         """Ask for all requests."""
-        self.ask(lambda store: all_requests(store, store.state()), self._show)
+        self.ask(_requests, self._show)
 
-    def _show(self, found: list[RequestRecord]) -> None:
+    def _show(self, found: tuple[list[RequestRecord], datetime]) -> None:
+        records, now = found
         self.rows.show(
             [
                 (
                     r.id,
                     (
-                        r.id[:12],
+                        r.id[:8],
                         r.state.value,
-                        split_key(r.request.model)[1][-1],
-                        split_key(r.request.version)[1][-1],
+                        "@".join(split_key(r.request.version)[1][-2:]),
                         r.request.transition.to_stage,
-                        ", ".join(a.decision.value for _, a in r.answers),
+                        _answers(r),
+                        _waived(r, now),
                     ),
                 )
-                for r in reversed(found)
+                for r in reversed(records)
             ]
         )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Dim what changes the store where nothing may."""
+        return None if action == "hand_in" and self.console.is_read_only else True
+
+    def action_hand_in(self) -> None:
+        """Ask for a file that was signed elsewhere, and hand it in."""
+        self.app.push_screen(FileDialog("Hand in the signed answer in"), self._hand_in)
+
+    def _hand_in(self, name: str | None) -> None:
+        if name is None:
+            return
+        path = Path(name).expanduser()
+
+        def hand_in(store: OpenStore) -> str:
+            data = read_file(path, LARGEST_ANSWER_BYTES)
+            index, is_new = hand_in_answer(store, data)
+            return f"Entry {index}" if is_new else f"Entry {index} has it already"
+
+        self.ask(hand_in, self._tell)
+
+    def _tell(self, message: str) -> None:
+        self.app.notify(message, markup=False)
+        self.action_refresh()
 
     @on(Rows.RowSelected)
     def _open(self, event: Rows.RowSelected) -> None:
         self.console.open_request(str(event.row_key.value))
+
+
+def _requests(store: OpenStore) -> tuple[list[RequestRecord], datetime]:
+    return all_requests(store, store.state()), store.clock()
+
+
+def _answers(record: RequestRecord) -> str:
+    """How many decided which way."""
+    decisions = Counter(approval.decision for _, approval in record.answers)
+    said = [
+        f"{decisions[decision]} {word}"
+        for decision, word in ((Decision.APPROVE, "for"), (Decision.REJECT, "against"))
+        if decisions[decision]
+    ]
+    return ", ".join(said) or "none"
+
+
+def _waived(record: RequestRecord, now: datetime) -> str:
+    """How many rules somebody answers for now; or that it ended."""
+    if not record.waivers:
+        return ""
+    lasting = [w for _, w in record.waivers if parse_time(w.expires) > now]
+    if not lasting:
+        return "ended"
+    rules = {rule for waiver in lasting for rule in waiver.rules}
+    return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
 
 
 class RunsScreen(ListScreen):

@@ -1,14 +1,16 @@
-"""One request: the exact text that is signed, who signed, and the dialog to sign."""
+"""One request: the exact text that is signed, who signed, and the dialogs to sign."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from console.actions import (
+    ANSWERING,
     BACK,
     EVERYWHERE,
     GO,
@@ -18,15 +20,19 @@ from console.actions import (
     quiet,
 )
 from console.rendering import one_line, printable
-from console.screens.asking import AskingScreen
-from console.screens.signing import SigningAnswer, SigningDialog, SigningQuestion
-from console.services import promoting, reviewing, signoff
+from console.screens.acting import ActingScreen
+from console.screens.naming import FileDialog
+from console.screens.signing import Blank, SigningAnswer, SigningQuestion
+from console.services import promoting, reviewing, signoff, waiving
+from console.services.named_files import write_new
 from console.services.opened import OpenStore
 from console.services.reviewing import ReviewSheet
-from console.services.signing import act_as_person, find_key
+from console.services.signing import Acting
+from console.services.signing_elsewhere import make_pack
 from console.widgets.keys import KeyBar
 from console.widgets.title import TitleBar
 from policies.predicates import Decision
+from policies.verdict import Node
 from policies.workflow import RequestState
 from store.identifiers import split_key
 
@@ -39,12 +45,15 @@ class Shown:
     answers: tuple[tuple[str, str, str, str], ...]
     waivers: tuple[str, ...]
     """Each as a sentence: what is waived, by whom, until when."""
+    waivable: tuple[Node, ...]
+    """Rules that are not met and may be waived."""
 
 
-class ReviewScreen(AskingScreen, inherit_bindings=False):
+class ReviewScreen(ActingScreen, inherit_bindings=False):
     """The review text, scrolled; signing asks for key, passphrase and name."""
 
-    BINDINGS = bindings(REVIEW, BACK, EVERYWHERE, quiet(GO), MOVES)
+    BINDINGS = bindings(REVIEW, ANSWERING, BACK, EVERYWHERE, quiet(GO), MOVES)
+    SIGNS = frozenset({"decide", "promote", "waive", "withdraw"})
 
     def __init__(self, request_id: str) -> None:
         super().__init__()
@@ -71,6 +80,7 @@ class ReviewScreen(AskingScreen, inherit_bindings=False):
             sheet,
             tuple(reviewing.signers_of(store, record, state)),
             tuple(reviewing.waivers_of(store, record, sheet.policy, state)),
+            waiving.waivable(store, sheet),
         )
 
     def _show(self, shown: Shown) -> None:
@@ -89,96 +99,125 @@ class ReviewScreen(AskingScreen, inherit_bindings=False):
         self.query_one("#text", Static).update(printable(sheet.text))
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Dim what cannot be done now; pressing the key still says why."""
-        if action in ("decide", "promote") and self._why_not(action):
-            return None
-        return True
-
-    def _why_not(self, action: str) -> str:
-        if self.console.is_read_only:
-            return "the console is read-only"
+    def why_not(self, action: str) -> str:
+        """See ActingScreen."""
         if self._shown is None:
             return "the request is still being read"
         state = self._shown.sheet.record.state
-        if action == "decide" and state is not RequestState.OPEN:
+        if action in ("decide", "withdraw") and state is not RequestState.OPEN:
             return f"the request is {state.value}"
         if action == "promote" and state not in (
             RequestState.OPEN,
             RequestState.PROMOTING,
         ):
             return f"the request is {state.value}"
+        if action == "waive" and state is RequestState.WITHDRAWN:
+            return f"the request is {state.value}"
+        if action == "waive" and not self._shown.waivable:
+            return "no rule that may be waived is unmet"
         return ""
 
     def action_decide(self, decision: str) -> None:
         """Open the dialog for an approval or a rejection."""
-        if self._shown is not None:
-            sheet = self._shown.sheet
-            question = self._question_for(decision, sheet, "Signs")
-            self.app.push_screen(
-                SigningDialog(question),
-                lambda answer: self._sign(Decision(decision), answer),
-            )
-
-    def action_promote(self) -> None:
-        """Open the dialog for carrying the request out."""
-        if self._shown is not None:
-            question = self._question_for("promote", self._shown.sheet, "Carries out")
-            self.app.push_screen(SigningDialog(question), self._promote)
-
-    def _question_for(
-        self, verb: str, sheet: ReviewSheet, what: str
-    ) -> SigningQuestion:
-        request = sheet.record.request
-        model, version = split_key(request.version)[1][-2:]
-        return SigningQuestion(
-            verb=verb,
-            name=model,
-            facts=(
-                f"{what}: {verb} {model} version {version}",
-                f"Transition: {request.transition}",
-                f"Policy: {sheet.policy.id} version {sheet.policy.version}",
-                f"Still wanted: {', '.join(sheet.pending) or 'nothing'}",
-                f"Manifest: {request.manifest}",
-                f"Short code of the text: {sheet.short_code}",
-            ),
-            needs_reason=verb != "promote",
-        )
-
-    def _sign(self, decision: Decision, answer: SigningAnswer | None) -> None:
-        if answer is None or self._shown is None:
+        if self._shown is None:
             return
         sheet = self._shown.sheet
 
-        def question(store: OpenStore) -> str:
-            acting = act_as_person(
-                store,
-                store.state(),
-                find_key(store.places, answer.key, store.configuration.key),
-                lambda _: answer.passphrase.reveal(),
-            )
-            done = signoff.answer_request(store, acting, sheet, decision, answer.reason)
-            return f"Signed: {decision.value}, entry {done.index}"
+        def decide(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
+            chosen = Decision(decision)
+            done = signoff.answer_request(store, acting, sheet, chosen, answer.reason)
+            return f"Signed: {decision}, entry {done.index}"
 
-        self.ask(question, self._tell)
+        self.sign(_question_for(decision, sheet, "Signs"), decide)
 
-    def _promote(self, answer: SigningAnswer | None) -> None:
-        if answer is None or self._shown is None:
+    def action_promote(self) -> None:
+        """Open the dialog for carrying the request out."""
+        if self._shown is None:
             return
-        record = self._shown.sheet.record
+        sheet = self._shown.sheet
 
-        def question(store: OpenStore) -> str:
-            acting = act_as_person(
-                store,
-                store.state(),
-                find_key(store.places, answer.key, store.configuration.key),
-                lambda _: answer.passphrase.reveal(),
-            )
-            done = promoting.promote(store, acting, record)
+        def promote(store: OpenStore, acting: Acting, _: SigningAnswer) -> str:
+            done = promoting.promote(store, acting, sheet.record)
             return f"Promotion: {done.kind.value}, entry {done.outcome.index}"
 
-        self.ask(question, self._tell)
+        self.sign(_question_for("promote", sheet, "Carries out"), promote)
 
-    def _tell(self, message: str) -> None:
-        self.app.notify(message, markup=False)
-        self.action_refresh()
+    def action_waive(self) -> None:
+        """Open the dialog for answering by name for rules that are not met."""
+        if self._shown is None:
+            return
+        sheet, unmet = self._shown.sheet, self._shown.waivable
+        terms = sheet.policy.waivers
+        days = terms.longest_days if terms else 0
+        blanks = (
+            Blank("rules", "rules, with commas", ", ".join(n.rule for n in unmet)),
+            Blank("until", f"until when; empty: {days} days", is_needed=False),
+        )
+        more = tuple(f"Not met: {n.rule}: {n.observed} ({n.wanted})" for n in unmet)
+        question = _question_for("waive", sheet, "Answers for", blanks, more)
+
+        def waive(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
+            rules = tuple(name.strip() for name in answer.filled["rules"].split(","))
+            draft = waiving.draft_waiver(
+                store, acting, sheet, rules, expires=answer.filled["until"].strip()
+            )
+            done = waiving.waive(store, acting, sheet, draft, answer.reason)
+            return f"Waived until {draft.until:%Y-%m-%d}, entry {done.index}"
+
+        self.sign(question, waive)
+
+    def action_withdraw(self) -> None:
+        """Open the dialog for taking the request back."""
+        if self._shown is None:
+            return
+        sheet = self._shown.sheet
+
+        def withdraw(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
+            what = f"request:{sheet.record.id}"
+            done = signoff.withdraw(store, acting, what, answer.reason)
+            return f"Withdrawn, entry {done.index}"
+
+        self.sign(_question_for("withdraw", sheet, "Takes back"), withdraw)
+
+    def action_write_pack(self) -> None:
+        """Ask for a file's name and write the request out for somebody elsewhere."""
+        if self._shown is not None:
+            name = f"{self._shown.sheet.record.id[:12]}.review"
+            self.app.push_screen(FileDialog("Write the request to", name), self._write)
+
+    def _write(self, name: str | None) -> None:
+        if name is None or self._shown is None:
+            return
+        record, target = self._shown.sheet.record, Path(name).expanduser()
+
+        def write(store: OpenStore) -> str:
+            write_new(target, make_pack(store, record))
+            return f"Wrote {target}. There: countersign approve --from {target}"
+
+        self.ask(write, self.tell)
+
+
+def _question_for(
+    verb: str,
+    sheet: ReviewSheet,
+    what: str,
+    blanks: tuple[Blank, ...] = (),
+    more: tuple[str, ...] = (),
+) -> SigningQuestion:
+    request = sheet.record.request
+    model, version = split_key(request.version)[1][-2:]
+    return SigningQuestion(
+        verb=verb,
+        name=model,
+        facts=(
+            f"{what}: {verb} {model} version {version}",
+            f"Transition: {request.transition}",
+            f"Policy: {sheet.policy.id} version {sheet.policy.version}",
+            f"Still wanted: {', '.join(sheet.pending) or 'nothing'}",
+            f"Manifest: {request.manifest}",
+            f"Short code of the text: {sheet.short_code}",
+            *more,
+        ),
+        needs_reason=verb != "promote",
+        blanks=blanks,
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,6 +16,17 @@ from console.rendering import one_line
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """One more thing to fill in."""
+
+    id: str
+    hint: str
+    """What stands in it while it is empty."""
+    value: str = ""
+    is_needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SigningQuestion:
     """What somebody is about to sign."""
 
@@ -23,6 +35,7 @@ class SigningQuestion:
     """The model's name, to be typed."""
     facts: tuple[str, ...]
     needs_reason: bool
+    blanks: tuple[Blank, ...] = ()
 
 
 class Passphrase:
@@ -46,10 +59,12 @@ class SigningAnswer:
     key: str
     passphrase: Passphrase
     reason: str
+    filled: Mapping[str, str] = field(default_factory=dict)
+    """What was typed into the blanks, by their ids."""
 
 
 class SigningDialog(ModalScreen[SigningAnswer | None]):
-    """Facts, four fields and two buttons."""
+    """Facts, fields and two buttons."""
 
     BINDINGS = bindings(CANCEL)
     AUTO_FOCUS = "#cancel"
@@ -63,6 +78,8 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
         facts = "\n".join(one_line(fact) for fact in self._asked.facts)
         with VerticalScroll(id="dialog"):
             yield Static(facts, markup=False)
+            for blank in self._asked.blanks:
+                yield Input(blank.value, placeholder=blank.hint, id=blank.id)
             yield Input(placeholder="key (name or path; empty: the only one)", id="key")
             yield Input(placeholder="passphrase of the key", password=True, id="secret")
             if self._asked.needs_reason:
@@ -86,7 +103,15 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
     @on(Button.Pressed, "#sign")
     def _sign(self) -> None:
         reason = self._field("reason") if self._asked.needs_reason else "-"
-        if self._field("name") != self._asked.name:
+        filled = {blank.id: self._field(blank.id) for blank in self._asked.blanks}
+        empty = [
+            blank.id
+            for blank in self._asked.blanks
+            if blank.is_needed and not filled[blank.id].strip()
+        ]
+        if empty:
+            self._complain(f"Still empty: {', '.join(empty)}. Nothing was signed.")
+        elif self._field("name") != self._asked.name:
             self._complain(
                 "The model's name is not what you typed. Nothing was signed."
             )
@@ -95,7 +120,10 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
         else:
             self.dismiss(
                 SigningAnswer(
-                    self._field("key"), Passphrase(self._field("secret")), reason
+                    self._field("key"),
+                    Passphrase(self._field("secret")),
+                    reason,
+                    filled,
                 )
             )
 

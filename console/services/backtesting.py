@@ -14,9 +14,11 @@ from datetime import datetime
 
 from console.services.judging import Judged, evidence_of, judge_request
 from console.services.opened import OpenStore, parse_time
-from policies.document import Policy, select_policy
+from console.services.selecting import Wanted, asked_at
+from policies.document import Policy
 from policies.errors import MalformedPolicy
 from policies.predicates import Withdrawal
+from policies.selection import Asked, covers, select_policy
 from policies.topics import model_topic
 from policies.turning import Turn, TurnedRule, turn_of, turned_rules
 from policies.verdict import Node, Verdict
@@ -197,8 +199,9 @@ def _retry(
     record = earlier.requests.get(request.id, request)
     then = store.policies(state)
     instead = [*(p for p in then if p.id != policy.id), policy]
-    name = split_key(record.request.model)[1][-1]
-    if not any(_decides(policy, among, name, record) for among in (then, instead)):
+    wanted = Wanted.of(record)
+    asked = asked_at(store, wanted, moment.position, state, [*then, policy])
+    if not any(_decides(policy, among, asked) for among in (then, instead)):
         return None
     transition = record.request.transition
     holder = earlier.holder(transition.environment, transition.to_stage)
@@ -232,13 +235,10 @@ def _retry(
     )
 
 
-def _decides(
-    policy: Policy, among: list[Policy], name: str, record: RequestRecord
-) -> bool:
+def _decides(policy: Policy, among: list[Policy], asked: Asked) -> bool:
     """Whether the policy, in some version, is the one selected for a request."""
     try:
-        return select_policy(among, name, record.request.transition).id == policy.id
+        return select_policy(among, asked).id == policy.id
     except MalformedPolicy:
-        return policy in among and policy.applies.covers(
-            name, record.request.transition
-        )
+        is_for_it = covers(policy.applies, asked) is not Verdict.NO
+        return policy in among and is_for_it

@@ -10,7 +10,7 @@ from policies.document import Policy, Rule
 from policies.errors import MalformedStatement
 from policies.notes import read_verifier_key
 from policies.rules.context import CosignedHead
-from policies.rules.witnessed import COSIGNED_HEAD
+from policies.rules.kinds import COSIGNED_HEAD
 
 
 def heads_of(

@@ -25,20 +25,17 @@ from console.services.founding import (
     make_offer,
     read_offer,
 )
+from console.services.gating import gate
 from console.services.hopes import Hopeless
 from console.services.importing import import_address
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
-from console.services.signoff import (
-    Requested,
-    answer_request,
-    find_version,
-    request_transition,
-)
+from console.services.signoff import Requested, answer_request, request_transition
 from console.services.standing import unapproved_changes
 from policies.predicates import Decision, Grant
 from policies.trust_root import ServiceKind

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError, ConnectorUnavailable
+from console.services.gating import decided_version, require_anchor
 from console.services.judging import judge_standing, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal, Undecided
-from console.services.promoting import decided_version, open_registry, require_anchor
+from console.services.promoting import open_registry
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
 from policies.predicates.records import Demotion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from console.services.explained import Explained, Point, Question, Standing
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather
 from console.services.judging import (
     FROZEN,
     Judged,
@@ -13,14 +13,15 @@ from console.services.judging import (
     judge_standing,
     model_record,
 )
+from console.services.named_versions import find_version
 from console.services.next_steps import step_of_check, step_of_quorum, step_of_rule
 from console.services.opened import OpenStore
 from console.services.policy_history import document
 from console.services.problems import Refusal
+from console.services.selecting import Wanted, policy_for
 from console.services.signers_known import with_role
-from console.services.signoff import find_version
 from policies.authoring.changes import policy_changes
-from policies.document import Policy, Quorum, select_policy
+from policies.document import Policy, Quorum
 from policies.evidence import Evidence
 from policies.predicates import Transition
 from policies.rules import evaluate_facts
@@ -76,13 +77,13 @@ def _ask(
             Question(store, state, version, transition, held, True, evidence, policy),
             judged.tree,
         )
-    incumbent = holder.version if holder else ""
+    incumbent = Incumbent.of(holder)
     request = record.open_request(version.key, transition)
     if request is not None:
         judged = judge_request(
             store,
             request,
-            incumbent,
+            incumbent.version_key,
             state,
             now=store.clock(),
             position=store.index.size,
@@ -94,7 +95,9 @@ def _ask(
             ),
             judged.tree,
         )
-    policy = select_policy(store.policies(state), version.model, transition)
+    policy = policy_for(
+        store, Wanted(version.model_key, version.key, transition), state
+    )
     evidence = gather(store, version, incumbent)
     return (
         Question(store, state, version, transition, None, False, evidence, policy),

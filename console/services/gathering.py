@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from connectors.errors import ConnectorError
-from connectors.opening import open_sources
-from connectors.protocols import ArtifactFile, ArtifactReader
+from console.services.artifact_check import check_artifact
 from console.services.gathering_data import data_of
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
+from policies.document import Policy
+from policies.document_reading import read_policy
 from policies.evidence import (
-    ArtifactItem,
     CommitUse,
     DatasetUse,
     Evidence,
-    FileChange,
     FileDigest,
     Gap,
     IncumbentItem,
@@ -33,6 +31,7 @@ from policies.evidence import (
     ModelItem,
     split_metric_name,
 )
+from policies.workflow import Holder
 from store.facts import Relation
 from store.identifiers import split_key
 from store.manifest import manifest_digest
@@ -296,10 +295,27 @@ def _manifest_gaps(model: ModelItem, recorded: dict[str, str]) -> list[Gap]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """Which version holds a stage, by the log; empty: none does."""
+
+    version_key: str = ""
+    judged_under: str = ""
+    """Digest of the policy under which it was promoted."""
+
+    @classmethod
+    def of(cls, holder: Holder | None) -> Self:
+        """The one that a model's record names."""
+        if holder is None:
+            return cls()
+        return cls(holder.version, holder.promoted_by.policy)
+
+
 def incumbent_of(
-    connection: duckdb.DuckDBPyConnection, version_key: str
+    connection: duckdb.DuckDBPyConnection, incumbent: Incumbent
 ) -> IncumbentItem:
     """The version that holds the stage now as evidence, or the empty stage."""
+    version_key = incumbent.version_key
     found = list_versions(connection, key=version_key) if version_key else []
     if not found:
         if version_key:
@@ -318,10 +334,19 @@ def incumbent_of(
         commits=provenance.lineage.commits,
         evaluation_dataset=provenance.lineage.evaluation_dataset,
         files=provenance.model.files,
+        features_digest=provenance.lineage.features_digest,
+        lock_digest=provenance.lineage.lock_digest,
+        judged_under=incumbent.judged_under,
     )
 
 
-def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evidence:
+def policy_before(store: OpenStore, evidence: Evidence) -> Policy | None:
+    """The policy under which the version now in the stage was promoted."""
+    digest = evidence.incumbent.judged_under
+    return read_policy(store.objects.get(digest)) if digest else None
+
+
+def gather(store: OpenStore, version: ModelVersion, holding: Incumbent) -> Evidence:
     """All evidence for promoting a version over the one that holds the stage.
 
     Raises:
@@ -329,7 +354,7 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
     """
     with store.projection.reading() as connection:
         provenance = provenance_of(connection, version)
-        incumbent = incumbent_of(connection, incumbent_key)
+        incumbent = incumbent_of(connection, holding)
         signature = model_signature_of(connection, store, provenance.model)
         origins = origins_of(connection, store, provenance.model, provenance.lineage)
         data = data_of(connection, provenance.lineage)
@@ -348,63 +373,4 @@ def gather(store: OpenStore, version: ModelVersion, incumbent_key: str) -> Evide
         origins=origins,
         model_signature=signature,
         data=data,
-    )
-
-
-def check_artifact(
-    store: OpenStore,
-    model: ModelItem,
-    *,
-    folder: str = "",
-    source: str = "",
-    location: str = "",
-) -> ArtifactItem:
-    """Hash the artifact as it is now: at its registered place, in a folder, or where
-    a copy of it lies."""
-    try:
-        if folder:
-            from pathlib import Path
-
-            from connectors.artifacts import LocalArtifacts
-
-            place = Path(folder).expanduser().resolve()
-            files = LocalArtifacts(None).files(place.as_uri())
-        else:
-            files = artifact_reader(store, source or model.source).files(
-                location or model.location
-            )
-    except ConnectorError:
-        return ArtifactItem(is_readable=False, found="", changes=())
-    return compare_files(model, files)
-
-
-def artifact_reader(store: OpenStore, source: str) -> ArtifactReader:
-    """The artifact reader of a source, by where this machine reads it.
-
-    Raises:
-        ConnectorError: it is not known or cannot be opened.
-    """
-    from connectors.errors import ConnectorUnavailable
-
-    setting = store.sources().get(source)
-    if setting is not None:
-        given = open_sources(setting.address, artifacts=setting.artifacts)
-        for found in given:
-            reader = getattr(found, "artifacts", None)
-            if isinstance(reader, ArtifactReader):
-                return reader
-    raise ConnectorUnavailable(f"this machine does not know where {source} is read")
-
-
-def compare_files(model: ModelItem, files: list[ArtifactFile]) -> ArtifactItem:
-    """Registered files against those found."""
-    registered = {file.path: file.sha256 for file in model.files}
-    found = {file.path: file.sha256 for file in files}
-    changes = tuple(
-        FileChange(path, registered.get(path, ""), found.get(path, ""))
-        for path in sorted(registered.keys() | found.keys())
-        if registered.get(path) != found.get(path)
-    )
-    return ArtifactItem(
-        is_readable=True, found=manifest_digest(found.items()), changes=changes
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.signers_known import barred_people, holders_of
 from policies.document import Policy
 from policies.evidence import Evidence
 from policies.rules.waiving import unwaived
+from policies.seating import seats_filled
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict
 
@@ -51,6 +53,7 @@ def require_hope(policy: Policy, facts: Node, *, allows_failing: bool) -> None:
 
 
 def require_signers(
+    store: OpenStore,
     state: TrustState,
     policy: Policy,
     evidence: Evidence,
@@ -60,10 +63,12 @@ def require_signers(
     """Refuse what too few people could approve. `where` is a model and an environment.
 
     Raises:
-        Refusal: a quorum wants more people than could count in it.
+        Refusal: a quorum wants more people than could count in it, or all together
+            want more different people than there are.
     """
+    seats: list[set[str]] = []
     for quorum in policy.quorums:
-        barred = barred_people(state, quorum, evidence) | {requester}
+        barred = barred_people(store, state, quorum, evidence) | {requester}
         able = [p for p in holders_of(state, quorum.role, *where) if p.id not in barred]
         if len(able) < quorum.count:
             whom = "".join(f" and the {name}" for name in quorum.exclude)
@@ -73,6 +78,14 @@ def require_signers(
                 hint="Give somebody the role first: countersign key enrol OFFER "
                 f"--role {quorum.role}",
             )
+        seats += [{person.id for person in able}] * quorum.count
+    could = seats_filled(seats)
+    if policy.wants_different_people and could < len(seats):
+        raise Refusal(
+            f"the policy wants {len(seats)} different people to approve; at most "
+            f"{could} could, whoever signs in which role",
+            hint="Give one of the roles to somebody else: countersign key enrol OFFER",
+        )
 
 
 def _is_settled(node: Node) -> bool:

@@ -17,8 +17,8 @@ from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
-from store.projection.apply import keep_new_facts
 from store.projection.batches import write_facts
+from store.projection.new_facts import keep_new_facts
 from store.queries.models import current_aliases
 
 COLLECTOR = "countersign/import"

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from console.services.artifact_check import check_artifact
 from console.services.cosigned import heads_of
-from console.services.founding import printed_name
-from console.services.gathering import check_artifact
+from console.services.makers import context_of
 from console.services.opened import OpenStore, parse_time
 from console.services.readings import readings_of
-from console.services.record_facts import with_record
+from console.services.selecting import Wanted, policy_for
 from console.services.stage_history import stages_held
+from console.services.votes import votes_on
 from console.services.waiver_votes import Moment, waiver_votes
-from policies.document import Policy, select_policy
-from policies.errors import MalformedPolicy
+from policies.document import OWNER, Policy
+from policies.errors import MalformedPolicy, UnknownSelection
 from policies.evidence import Evidence
 from policies.evidence_reading import load_evidence, read_manifest
-from policies.predicates import Approval, Transition
-from policies.rules import Context, Vote, evaluate
+from policies.predicates import Transition
+from policies.rules import evaluate
 from policies.topics import model_topic
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict, all_of
@@ -37,6 +38,8 @@ from policies.workflow import (
 )
 from store.identifiers import split_key
 
+_IN_FILE = frozenset({"model_record", "findings", "observation", "canary"})
+"""Kinds of rule that look into the model's file."""
 FROZEN = (
     "the evidence is about the version asked for",
     "the stage is held as it was when the evidence was frozen",
@@ -111,12 +114,20 @@ def judge_request(
     """
     request, known = record.request, known or state
     evidence = evidence or evidence_of(store, record)
-    in_force = store.policies(state) if instead is None else instead
     name = split_key(request.model)[1][-1]
     try:
-        policy = select_policy(in_force, name, request.transition)
+        policy = policy_for(
+            store,
+            Wanted.of(record),
+            state,
+            position=position,
+            known=known,
+            among=instead,
+        )
     except MalformedPolicy as problem:
-        tree = Node("a policy in force", Verdict.NO, str(problem), "one", problem.hint)
+        is_open = isinstance(problem, UnknownSelection)
+        verdict = Verdict.UNKNOWN if is_open else Verdict.NO
+        tree = Node("a policy in force", verdict, str(problem), "one", problem.hint)
         return Judged(tree, None, evidence, position, now)
     if reads_artifact:
         artifact = check_artifact(
@@ -129,15 +140,18 @@ def judge_request(
         evidence = replace(evidence, artifact=artifact)
     asked_under = request.policy if instead is None else policy.digest
     stale = _staleness(asked_under, evidence, policy, holder_key)
-    votes = _votes(store, record, (state, known), position, stale, policy)
+    votes = votes_on(store, record, (state, known), position, stale, policy)
     context = replace(
-        _context(record, evidence, state, now),
-        readings=readings_of(store, record, (state, known), position),
+        context_of(record, evidence, state, now),
+        readings=readings_of(store, record, policy, (state, known), position),
         held=stages_held(store, record, policy, known, position),
         request_entry=record.entry.index,
         cosigned=heads_of(store, policy, head),
     )
-    context = with_record(context, store, record, policy, (state, known), position)
+    if _asks_for_file(policy):
+        from console.services.record_facts import with_record
+
+        context = with_record(context, store, record, (state, known), position)
     waivers = waiver_votes(
         store, record, policy, stale, Moment(state, known, position, now)
     )
@@ -226,6 +240,15 @@ def judge_standing(
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _asks_for_file(policy: Policy) -> bool:
+    """Whether anything in a policy turns on the model's file."""
+    barring = [q.exclude for q in policy.quorums]
+    barring += [policy.waivers.exclude] if policy.waivers else []
+    return any(rule.kind in _IN_FILE for rule in policy.rules) or any(
+        OWNER in exclude for exclude in barring
+    )
 
 
 def _waivers_last(then: Node, now: Node) -> Node:
@@ -324,101 +347,6 @@ def _staleness(
     if evidence.incumbent.version_key != holder_key:
         return "the stage is held by another version now"
     return ""
-
-
-def _votes(
-    store: OpenStore,
-    record: RequestRecord,
-    states: tuple[TrustState, TrustState],
-    position: int,
-    stale: str,
-    policy: Policy,
-) -> list[Vote]:
-    votes = []
-    for entry, approval in record.answers:
-        if entry.index >= position:
-            continue
-        state, known = states
-        distrust = stale
-        if known.is_suspect(entry.key, entry.index):
-            distrust = "signed with a key that was stolen by then"
-        votes.append(_vote(store, entry, approval, record, state, distrust, policy))
-    return votes
-
-
-def _vote(
-    store: OpenStore,
-    entry: Entry,
-    approval: Approval,
-    record: RequestRecord,
-    state: TrustState,
-    stale: str,
-    policy: Policy,
-) -> Vote:
-    request, person = record.request, state.people.get(entry.statement.by)
-    bound = (approval.evidence, approval.review, approval.policy)
-    if not stale and bound != (request.evidence, request.review, request.policy):
-        stale = "it is bound to other evidence than the request"
-    name = split_key(request.model)[1][-1]
-    holds = person is not None and person.holds(
-        approval.role, name, request.transition.environment
-    )
-    return Vote(
-        person=entry.statement.by,
-        name=entry.statement.by
-        if person is None
-        else printed_name(store, person.profile, person.id),
-        role=approval.role,
-        holds_role=holds,
-        decision=approval.decision,
-        index=entry.index,
-        expires=_expiry(entry, approval, policy),
-        stale=stale,
-    )
-
-
-def _expiry(entry: Entry, approval: Approval, policy: Policy) -> datetime | None:
-    """The earlier of what the approver set and what the policy allows."""
-    limits = [
-        parse_time(entry.statement.at) + timedelta(days=quorum.expires_after_days)
-        for quorum in policy.quorums
-        if quorum.role == approval.role
-    ]
-    if approval.expires:
-        limits.append(parse_time(approval.expires))
-    return min(limits, default=None)
-
-
-def _context(
-    record: RequestRecord, evidence: Evidence, state: TrustState, now: datetime
-) -> Context:
-    trainers, unknown_trainers = people_of_identities(evidence.lineage.trainers, state)
-    authors, unknown_authors = people_of_identities(
-        tuple(a for c in evidence.lineage.commits for a in c.authors), state
-    )
-    return Context(
-        requester=record.entry.statement.by,
-        trainers=trainers,
-        authors=authors,
-        unknown_trainers=unknown_trainers,
-        unknown_authors=unknown_authors,
-        now=now,
-    )
-
-
-def people_of_identities(
-    identities: Sequence[str], state: TrustState
-) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Ids of the people who list them, and the identities that nobody lists."""
-    known: set[str] = set()
-    unknown: list[str] = []
-    for identity in identities:
-        person = state.person_of_identity(identity)
-        if person is None:
-            unknown.append(identity)
-        else:
-            known.add(person.id)
-    return frozenset(known), tuple(dict.fromkeys(unknown))
 
 
 def no_request(transition: Transition, reference: str) -> Node:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.services.founding import printed_name
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.record_facts import model_file_before
 from console.services.rotating import find_person
 from console.services.signing import Acting, Appended, append
-from console.services.signoff import find_version
 from console.services.words import put_words, read_words
 from policies.model_file import FindingRecord, ModelFile
 from policies.predicates.records import (

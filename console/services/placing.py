@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from connectors.mlflow.copying import CopyOrder
 from connectors.protocols import ArtifactFile
+from console.services.artifact_check import artifact_reader
 from console.services.configuration import EnvironmentSetting
-from console.services.gathering import artifact_reader
 from console.services.opened import OpenStore
 from policies.evidence import ModelItem
 from store.identifiers import model_version_key

@@ -9,16 +9,19 @@ from pathlib import Path
 from console.services.catalogue import caught_up
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.gathering import provenance_of
-from console.services.judging import people_of_identities
+from console.services.makers import people_of_identities
 from console.services.opened import OpenStore
 from console.services.policy_cases import SUFFIX, run_file
 from console.services.problems import Misuse
+from console.services.record_facts import model_file_before
+from policies.authoring.known import Record
 from policies.authoring.lint import lint
-from policies.authoring.lint_record import Record, lint_against, overlaps
+from policies.authoring.lint_record import lint_against, overlaps
 from policies.authoring.remarks import Linted, Remark, Severity
 from policies.document_reading import LARGEST_POLICY_BYTES, read_policy
 from policies.errors import MalformedPolicy
 from policies.evidence import split_metric_name
+from policies.trust_state import TrustState
 from store.queries.models import ModelVersion, list_versions
 from store.queries.sql import fetch
 
@@ -141,7 +144,22 @@ def record_of(store: OpenStore) -> Record:
             for model, lineage in lineages.items()
         },
         in_force=tuple(store.policies(state)),
+        owners=_owners(store, versions, state),
+        signers=frozenset(state.people) | frozenset(state.services),
+        keys=frozenset(key.id for key in state.keys_of_all()),
     )
+
+
+def _owners(
+    store: OpenStore, versions: list[ModelVersion], state: TrustState
+) -> dict[str, frozenset[str]]:
+    """Who owns each model, by its record."""
+    found: dict[str, frozenset[str]] = {}
+    for model, key in sorted({(v.model, v.model_key) for v in versions}):
+        record = model_file_before(store, key, state, store.index.size).record
+        if record is not None:
+            found[model] = found.get(model, frozenset()) | {record.owner}
+    return found
 
 
 def _newest(versions: list[ModelVersion]) -> dict[str, ModelVersion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.services.opened import OpenStore, parse_time
+from policies.document import Policy
 from policies.errors import MalformedStatement
 from policies.evidence_reading import read_manifest
 from policies.predicates import Decision
@@ -11,19 +12,25 @@ from policies.trust_state import TrustState
 from policies.workflow import Entry, RequestRecord
 from store.identifiers import split_key
 
+_KINDS = frozenset({"evidence_age", "evidence_by"})
+
 
 def readings_of(
     store: OpenStore,
     record: RequestRecord,
+    policy: Policy,
     states: tuple[TrustState, TrustState],
     position: int,
 ) -> tuple[Reading, ...]:
-    """What the requester read, and what approvers before a position read again.
+    """What the requester read, and what approvers before a position read again; nothing
+    unless a rule of the policy asks.
 
     `states` are the one at that position and the one that says which keys were stolen.
     Items that the manifest says somebody else read are left out: nobody signed that.
     Whoever no longer holds a role reads without it.
     """
+    if not any(rule.kind in _KINDS for rule in policy.rules):
+        return ()
     state, known = states
     items = read_manifest(store.objects.get(record.request.evidence)).items
     requester = record.entry.statement.by

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from policies.document import Policy
+from policies.evidence import Metric
 from policies.model_file import ModelFile, read_model_file
-from policies.rules.context import Context, ModelStanding, OpenFinding
+from policies.predicates.observations import Observation, ObservedNumber
+from policies.predicates.records import ModelRecordChange
+from policies.rules.context import Context, ModelStanding, Observed, OpenFinding
 from policies.topics import model_topic
 from policies.trust_state import TrustState
-from policies.workflow import RequestRecord
-
-_KINDS = frozenset({"model_record", "findings"})
+from policies.workflow import Entry, RequestRecord
 
 
 def model_file_before(
@@ -27,20 +27,50 @@ def model_file_before(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RecordTold:
+    """What policies select by in a model's record, and who made it so."""
+
+    tier: str
+    tier_by: str
+    """Person id."""
+    owner: str
+    """Person id."""
+    owner_by: str
+
+
+def record_told(
+    store: OpenStore, model_key: str, known: TrustState, position: int
+) -> RecordTold | None:
+    """A model's tier and owner below a position; None: it has no record."""
+    file = model_file_before(store, model_key, known, position)
+    if file.record is None:
+        return None
+    return RecordTold(*_told(file, "tier"), *_told(file, "owner"))
+
+
+def _told(file: ModelFile, field: str) -> tuple[str, str]:
+    """What a field of the record is, and who made it so."""
+    value, by = "", ""
+    for entry in file.changes:
+        record = entry.statement.predicate
+        assert isinstance(record, ModelRecordChange)  # noqa: S101 - only these are kept
+        if getattr(record, field) != value:
+            value, by = str(getattr(record, field)), entry.statement.by
+    return value, by
+
+
 def with_record(
     context: Context,
     store: OpenStore,
     record: RequestRecord,
-    policy: Policy,
     states: tuple[TrustState, TrustState],
     position: int,
 ) -> Context:
-    """The context with the model's record and open findings, if a rule asks for them.
+    """The context with what the model's file says.
 
     `states` are the state at the position, and the one that knows of stolen keys.
     """
-    if not any(rule.kind in _KINDS for rule in policy.rules):
-        return context
     state, known = states
     file = model_file_before(store, record.request.model, known, position)
     return replace(
@@ -54,7 +84,37 @@ def with_record(
             )
             for found in file.open_findings(record.request.version)
         ),
+        observations=tuple(
+            _observed(entry, observation, state)
+            for entry, observation in file.observations
+        ),
     )
+
+
+def _observed(entry: Entry, observation: Observation, state: TrustState) -> Observed:
+    return Observed(
+        entry=entry.index,
+        version=observation.version,
+        manifest=observation.manifest,
+        environment=observation.environment,
+        target=observation.target,
+        since=parse_time(observation.since),
+        until=parse_time(observation.until),
+        numbers=_metrics(observation.numbers),
+        units=_units(observation.numbers),
+        baseline=observation.baseline,
+        baseline_numbers=_metrics(observation.baseline_numbers),
+        baseline_units=_units(observation.baseline_numbers),
+        is_by_service=entry.statement.by in state.services,
+    )
+
+
+def _metrics(numbers: tuple[ObservedNumber, ...]) -> tuple[Metric, ...]:
+    return tuple(Metric(n.name, n.value, n.slice, n.samples) for n in numbers)
+
+
+def _units(numbers: tuple[ObservedNumber, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((n.name, n.unit) for n in numbers if n.unit)
 
 
 def _standing(
@@ -70,4 +130,5 @@ def _standing(
         tier=record.tier,
         vendor_parts=record.vendor_parts,
         review_by=parse_time(record.review_by) if record.review_by else None,
+        owner_id=record.owner,
     )

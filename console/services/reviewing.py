@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.services.founding import printed_name
+from console.services.gathering import policy_before
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal
@@ -87,7 +88,8 @@ def review_sheet(
         request.transition,
         request.root,
     )
-    text = render_review(subject, evidence, policy, evaluate_facts(policy, evidence))
+    facts, earlier = evaluate_facts(policy, evidence), policy_before(store, evidence)
+    text = render_review(subject, evidence, policy, facts, earlier)
     digest = sha256_hex(text.encode())
     if digest != request.review and read_words(store, request.reason) == ERASED:
         raise Refusal(

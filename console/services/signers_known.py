@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore
-from policies.document import Quorum
+from policies.document import OWNER, Quorum
 from policies.evidence import Evidence
 from policies.predicates import Decision
 from policies.trust_root import Person
 from policies.trust_state import TrustState
 from policies.workflow import RequestRecord
+from store.identifiers import entity_key
 
 
 def holders_of(
@@ -44,7 +45,7 @@ def who_could_sign(
 
     `where` is a model's name and an environment.
     """
-    barred = barred_people(state, quorum, evidence)
+    barred = barred_people(store, state, quorum, evidence)
     if request is not None:
         barred |= {request.entry.statement.by}
         barred |= {
@@ -58,7 +59,9 @@ def who_could_sign(
     return _names(store, (person for person in found if person.id not in barred))
 
 
-def barred_people(state: TrustState, quorum: Quorum, evidence: Evidence) -> set[str]:
+def barred_people(
+    store: OpenStore, state: TrustState, quorum: Quorum, evidence: Evidence
+) -> set[str]:
     """Ids of people whose part in the model keeps them from a quorum."""
     identities: list[str] = []
     if "trainer" in quorum.exclude:
@@ -66,7 +69,16 @@ def barred_people(state: TrustState, quorum: Quorum, evidence: Evidence) -> set[
     if "author" in quorum.exclude:
         identities += (a for c in evidence.lineage.commits for a in c.authors)
     known = (state.person_of_identity(identity) for identity in identities)
-    return {person.id for person in known if person is not None}
+    barred = {person.id for person in known if person is not None}
+    if OWNER in quorum.exclude:
+        from console.services.record_facts import model_file_before
+
+        source, model = evidence.model.source, evidence.model.model
+        file = model_file_before(
+            store, entity_key("model", source, model), state, store.index.size
+        )
+        barred |= {file.record.owner} if file.record else set()
+    return barred
 
 
 def _names(store: OpenStore, people: Iterable[Person]) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.services.artifact_check import check_artifact
 from console.services.configuration import Configuration
-from console.services.gathering import check_artifact
+from console.services.currency import require_current
 from console.services.judging import evidence_of
 from console.services.opened import (
     Clock,
@@ -33,7 +34,6 @@ from console.services.reviewing import (
 )
 from console.services.signing import Acting, sign_statement
 from console.services.signoff import bind_answer
-from policies.document import select_policy
 from policies.errors import PolicyError
 from policies.evidence import item_bytes
 from policies.evidence_reading import read_manifest
@@ -48,7 +48,6 @@ from policies.statements import Statement, read_statement
 from policies.workflow import RequestRecord, RequestState
 from store.backend import Backend, entry_path, object_path
 from store.errors import StoreError
-from store.identifiers import split_key
 from store.objects import sha256_hex
 
 
@@ -323,11 +322,4 @@ def _require_countable(
         request.policy,
     ):
         raise Refusal("the answer is bound to other evidence than the request")
-    name = split_key(request.model)[1][-1]
-    policy = select_policy(store.policies(state), name, request.transition)
-    if policy.digest != request.policy:
-        raise Refusal(
-            "the answer is stale: the policy is now "
-            f"{policy.id} version {policy.version}",
-            hint="Ask for the transition again, and have the new request signed.",
-        )
+    require_current(store, record, "the answer")

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.services.gathering import gather
+from console.services.currency import require_current
+from console.services.gathering import Incumbent, gather, policy_before
 from console.services.hopes import require_hope, require_signers
 from console.services.judging import evidence_of, model_record
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.reviewing import ReviewSheet, find_request, roles_to_answer
+from console.services.selecting import Wanted, policy_for
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
-from policies.document import Policy, select_policy
+from policies.document import Policy
 from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
 from policies.evidence_reading import read_manifest
 from policies.permissions import WITHDRAWABLE
@@ -34,7 +36,6 @@ from policies.workflow import Holder, RequestRecord, RequestState
 from store.errors import UnknownReference
 from store.objects import sha256_hex
 from store.queries.models import ModelVersion, list_versions
-from store.queries.resolve import resolve_version
 from store.references import Reference, ReferenceKind, parse_reference
 
 MEANINGS = {Decision.APPROVE: "approval", Decision.REJECT: "rejection"}
@@ -48,16 +49,6 @@ class Requested:
     appended: Appended
     policy: Policy
     facts: Node
-
-
-def find_version(store: OpenStore, text: str) -> ModelVersion:
-    """The model version that a person typed; `model:` may be left out."""
-    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    if reference.kind is not ReferenceKind.MODEL:
-        raise Misuse(f"{text} is no model version", hint="Write model:NAME@VERSION.")
-    store.projection.catch_up()
-    with store.projection.reading() as connection:
-        return resolve_version(connection, reference)
 
 
 def request_transition(
@@ -96,18 +87,21 @@ def request_transition(
             f"request:{standing.id[:12]} asks for this already",
             hint="Approve it, or withdraw it first.",
         )
-    policy = select_policy(store.policies(state), version.model, transition)
-    evidence = gather(store, version, holder.version if holder else "")
+    policy = policy_for(
+        store, Wanted(version.model_key, version.key, transition, acting.id), state
+    )
+    evidence = gather(store, version, Incumbent.of(holder))
     facts = evaluate_facts(policy, evidence)
     require_hope(policy, facts, allows_failing=allows_failing)
     where = (version.model, environment)
-    require_signers(state, policy, evidence, where, acting.id)
+    require_signers(store, state, policy, evidence, where, acting.id)
     manifest = _freeze(store, acting.id, evidence)
     request_id = secrets.token_hex(16)
     subject = ReviewSubject(
         request_id, acting.id, reason, transition, state.root_digest
     )
-    review = render_review(subject, evidence, policy, facts)
+    earlier = policy_before(store, evidence)
+    review = render_review(subject, evidence, policy, facts, earlier)
     request = Request(
         request_id=request_id,
         model=version.model_key,
@@ -217,6 +211,8 @@ def bind_answer(
             "who asks for a transition cannot approve it",
             hint="Somebody else with the role must decide.",
         )
+    if decision is Decision.APPROVE:
+        require_current(store, sheet.record, "an approval")
     checks = read_again()
     return Approval(
         request=sheet.record.id,
@@ -250,9 +246,8 @@ def reread(
     store.projection.catch_up()
     with store.projection.reading() as connection:
         versions = list_versions(connection, key=request.version)
-    again = (
-        gather(store, versions[0], frozen.incumbent.version_key) if versions else None
-    )
+    holding = _holding(store, record, frozen.incumbent.version_key)
+    again = gather(store, versions[0], holding) if versions else None
     checks, changed = [], []
     for item in read_manifest(store.objects.get(request.evidence)).items:
         result = "no-access"
@@ -271,6 +266,16 @@ def reread(
             hint="Do not sign. Ask for a new request on the evidence as it is.",
         )
     return tuple(checks)
+
+
+def _holding(store: OpenStore, record: RequestRecord, version_key: str) -> Incumbent:
+    """What the log says here about the version that held the stage."""
+    asked = record.request.transition
+    told = model_record(store, record.request.model, store.state())
+    for holder in reversed(told.holders.get((asked.environment, asked.to_stage), [])):
+        if holder.version == version_key:
+            return Incumbent.of(holder)
+    return Incumbent(version_key)
 
 
 def _changed_files(evidence: Evidence | None) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from policies.document import Policy
 from policies.predicates import Decision
-from policies.predicates.records import Waiver
 from policies.rules.people import Vote
 from policies.rules.waiving import WaiverVote
 from policies.trust_state import TrustState
 from policies.workflow import Entry, RequestRecord
 from store.identifiers import split_key
+
+if TYPE_CHECKING:
+    from policies.predicates.records import Waiver
 
 
 @dataclass(frozen=True, slots=True)

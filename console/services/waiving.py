@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from console.services.currency import require_current
+from console.services.judging import evidence_of
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Misuse, Refusal
 from console.services.reviewing import ReviewSheet
@@ -12,7 +14,9 @@ from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
 from policies.document import WaiverTerms
 from policies.predicates.records import Waiver
+from policies.rules import evaluate_facts
 from policies.rules.kinds import RULE_KINDS
+from policies.verdict import Node, Verdict
 from policies.workflow import RequestState
 from store.identifiers import split_key
 
@@ -28,6 +32,17 @@ class WaiverDraft:
     """What each of the rules asks, in words."""
     role: str
     until: datetime
+
+
+def waivable(store: OpenStore, sheet: ReviewSheet) -> tuple[Node, ...]:
+    """Rules about evidence that are not met, and that the policy lets be waived."""
+    terms = sheet.policy.waivers
+    facts = evaluate_facts(sheet.policy, evidence_of(store, sheet.record))
+    return tuple(
+        node
+        for node in facts.children
+        if terms and node.rule in terms.rules and node.verdict is not Verdict.YES
+    )
 
 
 def draft_waiver(
@@ -66,6 +81,16 @@ def draft_waiver(
             f"you do not hold the role {terms.role!r} here",
             hint=f"{terms.count} of that role may waive; see countersign trust show.",
         )
+    if sheet.record.state is not RequestState.PROMOTED:
+        require_current(store, sheet.record, "the waiver")
+    met = {
+        node.rule
+        for node in evaluate_facts(policy, evidence_of(store, sheet.record)).children
+        if node.verdict is Verdict.YES
+    }
+    for named in rules:
+        if named in met:
+            raise Misuse(f"{named} is met; there is nothing to waive")
     by_id = {rule.id: rule for rule in policy.rules}
     return WaiverDraft(
         rules=rules,

@@ -28,6 +28,13 @@ class Rows(DataTable[Text]):
         for heading in self._headings:
             self.add_column(heading)
 
+    @property
+    def chosen(self) -> str:
+        """The key of the row under the cursor, or empty."""
+        if not self.row_count:
+            return ""
+        return str(self.ordered_rows[self.cursor_row].key.value)
+
     def show(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Put rows in place of those there were; the cursor stays where it was."""
         before = self.cursor_row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
@@ -12,6 +12,7 @@ from policies.authoring.cases import (
     DEFAULT_TIME,
     FACT_FIELDS,
     FACT_TABLES,
+    FINDINGS,
     SIGNED,
     WAIVED,
     Case,
@@ -32,17 +33,19 @@ from policies.authoring.good_facts import (
     good_evidence,
     good_votes,
 )
+from policies.authoring.log_facts import UNDATED, finding_of, observed_as
 from policies.document import Policy
 from policies.evidence import Evidence, Metric, MetricsItem, split_metric_name
 from policies.predicates import Decision
-from policies.rules.context import Context
+from policies.rules.context import Context, ModelStanding, OpenFinding
 from policies.rules.forms import number, text, time, words
 from policies.rules.people import Vote
+from policies.rules.records import SEVERITIES
 from policies.rules.waiving import WaiverVote
 from policies.table_reading import Span
 from policies.verdict import Verdict
 
-Record = TypeVar("Record", Context, Vote)
+Record = TypeVar("Record", Context, Vote, ModelStanding, OpenFinding)
 
 
 def read_cases(opened: CasesFile, policy: Policy) -> tuple[Case, ...]:
@@ -60,6 +63,8 @@ class _Facts:
 
     evidence: Evidence
     context: Context
+    observed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Numbers of `observed` and `beside`, by metric."""
 
 
 class _Reader:
@@ -83,7 +88,9 @@ class _Reader:
         self._span = (0, first)
         if "good" in self._raw:
             table = self._table(self._raw, "good")
-            self._tables.known(table, (*FACT_FIELDS, *FACT_TABLES), self._span)
+            self._tables.known(
+                table, (*FACT_FIELDS, *FACT_TABLES, FINDINGS), self._span
+            )
             if "at" in table:
                 written = str(self._tables.value(table, "at", time(), self._span))
                 good = replace(
@@ -111,7 +118,8 @@ class _Reader:
             self._span = (self._starts[number], later[number])
         else:
             self._span = self._tables.everywhere
-        known = (*CASE_FIELDS, *FACT_FIELDS, *FACT_TABLES, "rules", "votes", "waivers")
+        facts_of = (*FACT_FIELDS, *FACT_TABLES, FINDINGS)
+        known = (*CASE_FIELDS, *facts_of, "rules", "votes", "waivers")
         self._tables.known(table, known, self._span)
         head = self._tables.fields(table, CASE_FIELDS, self._span, of="a case")
         facts = self._facts(good, table)
@@ -146,7 +154,42 @@ class _Reader:
         if "at" in said:
             context = replace(context, now=self._moment(str(said["at"]), "at"))
         context = self._changed(context, self._table(table, "context"))
-        return _Facts(evidence, context)
+        return self._logged(_Facts(evidence, context, dict(given.observed)), table)
+
+    def _logged(self, given: _Facts, table: Mapping[str, object]) -> _Facts:
+        """The facts that stand in the log: record, findings and observations."""
+        context, found = given.context, given.observed
+        if table.get("no_record"):
+            context = replace(context, model=None)
+        if context.model is not None:
+            changed = self._changed(context.model, self._table(table, "record"))
+            context = replace(context, model=changed)
+        if FINDINGS in table:
+            told = self._tables.tables(table, FINDINGS)
+            findings = (finding_of(self._finding(t), n) for n, t in enumerate(told, 1))
+            context = replace(context, findings=tuple(findings))
+        for part in ("observed", "beside"):
+            numbers = self._table(table, part)
+            new = {name: self._number(numbers, name, part) for name in numbers}
+            found[part] = found.get(part, {}) | new
+        until = None
+        if "observed_until" in table:
+            until = self._moment(str(table["observed_until"]), "observed_until")
+        context = observed_as(
+            context,
+            given.evidence,
+            self._policy,
+            found["observed"],
+            found["beside"],
+            until,
+        )
+        return _Facts(given.evidence, context, found)
+
+    def _finding(self, table: Mapping[str, object]) -> OpenFinding:
+        self._tables.value(
+            table, "severity", text(*SEVERITIES, needed=True), self._span
+        )
+        return self._changed(UNDATED, table)
 
     def _measured(self, evidence: Evidence, table: Mapping[str, object]) -> Evidence:
         numbers, rows = self._table(table, "metrics"), self._table(table, "samples")

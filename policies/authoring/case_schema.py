@@ -10,9 +10,10 @@ from policies.authoring.fact_tables import declared_fields
 from policies.authoring.schema import DIALECT, JsonSchema, field_schema, table_schema
 from policies.evidence import KINDS
 from policies.predicates.forms import object_schema
-from policies.rules.context import Context
+from policies.rules.context import Context, ModelStanding, OpenFinding
 from policies.rules.forms import Field, count, number, text, time, words
 from policies.rules.people import Vote
+from policies.rules.records import SEVERITIES
 from policies.verdict import Verdict
 
 
@@ -53,9 +54,21 @@ def _facts() -> dict[str, JsonSchema]:
         "incumbent": _named(number()),
         "evidence": _closed({kind: _item(made) for kind, made in KINDS.items()}),
         "context": _record(Context),
+        "record": _record(ModelStanding),
+        "observed": _named(number()),
+        "beside": _named(number()),
     }
+    findings = {"type": "array", "items": _finding()}
     plain = {name: field_schema(field) for name, field in cases.FACT_FIELDS.items()}
-    return plain | {name: tables[name] for name in cases.FACT_TABLES}
+    made = {name: tables[name] for name in cases.FACT_TABLES}
+    return plain | made | {cases.FINDINGS: findings}
+
+
+def _finding() -> JsonSchema:
+    finding = _record(OpenFinding)
+    finding["properties"]["severity"] = field_schema(text(*SEVERITIES))
+    finding["required"] = ["severity"]
+    return finding
 
 
 def _named(field: Field) -> JsonSchema:

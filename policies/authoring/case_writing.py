@@ -7,6 +7,7 @@ the author to read, correct and add to.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from policies.authoring.case_reading import read_cases
 from policies.authoring.case_running import WHOLE, verdicts_of
 from policies.authoring.cases import SCHEMA, Case, open_cases
 from policies.authoring.good_facts import in_order
+from policies.authoring.log_facts import OBSERVING
 from policies.document import Policy, Rule
 from policies.rules import evaluate
 from policies.verdict import Verdict
@@ -141,6 +143,12 @@ def _head(policy: Policy, path: str, measured: dict[str, _Measured]) -> str:
         lines += _pairs(values)
         lines += ["", "[good.samples]"]
         lines += [f"{_text(name)} = {m.rows}" for name, m in measured.items()]
+    observed = _fitted(rule for rule in policy.rules if rule.kind in OBSERVING)
+    if observed:
+        values = {name: m.value for name, m in observed.items()}
+        lines += ["", "[good.observed]         # where it runs", *_pairs(values)]
+        lines += ["", "[good.beside]           # of the version now in the stage"]
+        lines += _pairs(values)
     return "\n".join(lines) + "\n"
 
 
@@ -180,15 +188,20 @@ def _case(name: str, *lines: str) -> str:
 
 def _measured(policy: Policy) -> dict[str, _Measured]:
     """A value and a number of rows for each metric, fitted to the rules about it."""
+    found = _fitted(rule for rule in policy.rules if rule.kind not in OBSERVING)
+    if any("metrics" in rule.names("require") for rule in policy.rules):
+        found = found or {"accuracy": _Measured("1", DEFAULT_ROWS)}
+    return found
+
+
+def _fitted(rules: Iterable[Rule]) -> dict[str, _Measured]:
     found: dict[str, _Measured] = {}
-    for rule in policy.rules:
+    for rule in rules:
         for name in _names(rule):
             before = found.get(name) or _Measured(_value(rule), DEFAULT_ROWS)
             bound = _value(rule) if "column" not in rule.fields else ""
             rows = max(before.rows, rule.count("minimum_samples"))
             found[name] = _Measured(_tighter(rule, before.value, bound), rows)
-    if any("metrics" in rule.names("require") for rule in policy.rules):
-        found = found or {"accuracy": _Measured("1", DEFAULT_ROWS)}
     return found
 
 

@@ -27,10 +27,17 @@ FACT_FIELDS: dict[str, Field] = {
     "without": words(),
     "unrecorded": words(),
     "at": time(),
+    "no_record": flag(),
+    "observed_until": time(),
 }
 """Fields of `[good]` and of a case that are no tables."""
-FACT_TABLES = ("metrics", "samples", "incumbent", "evidence", "context")
+FACT_TABLES = (
+    *("metrics", "samples", "incumbent", "evidence", "context"),
+    *("record", "observed", "beside"),
+)
 """Tables of `[good]` and of a case."""
+FINDINGS = "findings"
+"""Open findings: many tables of `[good]` or of a case."""
 CASE_FIELDS: dict[str, Field] = {
     "name": text(needed=True),
     "verdict": text(*Verdict, needed=True),

@@ -126,7 +126,7 @@ def good_context(now: datetime) -> Context:
             for kind in KINDS
         ),
         model=ModelStanding(
-            "owner", True, "high", ("none",), now + timedelta(days=365)
+            "owner", True, "high", ("none",), now + timedelta(days=365), "owner"
         ),
     )
 

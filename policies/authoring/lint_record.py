@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import product
 
+from policies.authoring.known import Record, asked_example, example
+from policies.authoring.lint_people import lint_people
+from policies.authoring.log_facts import OBSERVING
 from policies.authoring.remarks import Linted, Remark, Severity
-from policies.document import Policy, Quorum, Rule
+from policies.document import Policy, Rule
 from policies.patterns import matches
-from policies.predicates import Transition
+from policies.selection import covers, is_as_narrow, rank
 from policies.table_reading import nearest
-from policies.trust_root import BuiltInRole, Person
-
-_REQUESTER = BuiltInRole.REQUESTER
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a store knows, as far as a policy names it."""
-
-    models: frozenset[str]
-    metrics: frozenset[str]
-    slices: frozenset[str]
-    """As `column:value`."""
-    datasets: frozenset[str]
-    environments: frozenset[str]
-    people: tuple[Person, ...]
-    """Those who have keys that count."""
-    trainers: Mapping[str, frozenset[str]]
-    """Model -> ids of people who trained its newest version."""
-    authors: Mapping[str, frozenset[str]]
-    """Model -> ids of people who wrote the code of its newest version."""
-    in_force: tuple[Policy, ...]
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """What metrics were sliced by."""
-        return frozenset(name.partition(":")[0] for name in self.slices)
+from policies.verdict import Verdict
 
 
 def lint_against(linted: Linted, record: Record) -> list[Remark]:
@@ -45,8 +21,7 @@ def lint_against(linted: Linted, record: Record) -> list[Remark]:
     found = [
         *_version(linted, record),
         *_names(linted, record),
-        *_quorums(linted, record),
-        *_waivers(linted, record),
+        *lint_people(linted, record),
         *_covered(linted, record),
     ]
     return sorted(found, key=lambda remark: remark.line)
@@ -94,75 +69,14 @@ def _names(linted: Linted, record: Record) -> Iterator[Remark]:
 def _name(rule: Rule, field: str) -> str:
     """What a field names; datasets without a version, and none by their use."""
     name = rule.text(field)
+    if rule.kind in OBSERVING:
+        return ""
     if field == "column" and "metric" not in rule.fields:
         return ""
     if field == "dataset":
         name = name.split("@")[0]
         return "" if name in ("training", "evaluation") else name
     return name
-
-
-def _quorums(linted: Linted, record: Record) -> Iterator[Remark]:
-    """Quorums that the people there are could never fill."""
-    for number, quorum in enumerate(linted.policy.quorums):
-        for model, where in _places(linted.policy, record):
-            text = _shortage(quorum, model, where, record)
-            if text:
-                yield linted.at_quorum(
-                    number,
-                    "count",
-                    Severity.PROBLEM,
-                    text,
-                    f"Enrol somebody: countersign key enrol OFFER --role {quorum.role}",
-                )
-                break
-
-
-def _waivers(linted: Linted, record: Record) -> Iterator[Remark]:
-    """Waivers that the people there could never sign."""
-    terms = linted.policy.waivers
-    if terms is None:
-        return
-    quorum = Quorum(terms.role, terms.count, terms.exclude, terms.longest_days)
-    for model, where in _places(linted.policy, record):
-        text = _shortage(quorum, model, where, record)
-        if text:
-            yield linted.at_part(
-                "waivers",
-                Severity.REMARK,
-                f"nobody could waive a rule: {text}",
-                f"Enrol somebody: countersign key enrol OFFER --role {terms.role}",
-            )
-            break
-
-
-def _shortage(quorum: Quorum, model: str, where: str, record: Record) -> str:
-    """Why too few people could sign for a model, or nothing."""
-    holders = {p.id for p in record.people if p.holds(quorum.role, model, where)}
-    place = f" for {model} in {where}" if model else ""
-    if len(holders) < quorum.count:
-        return (
-            f"{quorum.count} of the role {quorum.role} are wanted{place}, and "
-            f"{len(holders)} hold it"
-        )
-    barred: frozenset[str] = frozenset()
-    if "trainer" in quorum.exclude:
-        barred |= record.trainers.get(model, frozenset())
-    if "author" in quorum.exclude:
-        barred |= record.authors.get(model, frozenset())
-    left = len(holders - barred)
-    if left < quorum.count:
-        return (
-            f"{quorum.count} of the role {quorum.role} are wanted{place}, and "
-            f"{left} of the {len(holders)} who hold it made none of the newest version"
-        )
-    askers = {p.id for p in record.people if p.holds(_REQUESTER, model, where)}
-    if askers and all(len(holders - barred - {a}) < quorum.count for a in askers):
-        return (
-            f"{quorum.count} of the role {quorum.role} are wanted{place}, and whoever "
-            "may ask for it is needed among them"
-        )
-    return ""
 
 
 def _covered(linted: Linted, record: Record) -> Iterator[Remark]:
@@ -185,19 +99,6 @@ def _covered(linted: Linted, record: Record) -> Iterator[Remark]:
                     f"{text} {pattern!r}{nearest(pattern, known)}",
                     "It will apply once there is one.",
                 )
-
-
-def _places(policy: Policy, record: Record) -> list[tuple[str, str]]:
-    """Models and environments that a policy covers; one unnamed place if none."""
-    stages = [_example(pattern) for pattern in policy.applies.to]
-    found = [
-        (model, where)
-        for model, where, stage in product(
-            sorted(record.models), sorted(record.environments), stages
-        )
-        if policy.applies.covers(model, Transition("", stage, where))
-    ]
-    return found or [("", "")]
 
 
 def overlaps(
@@ -229,18 +130,15 @@ def overlaps(
 def _clash(one: Policy, other: Policy, models: Iterable[str]) -> str:
     """A transition for which two policies are equally specific, or nothing."""
     applies = (one.applies, other.applies)
-    names = {_example(p) for a in applies for p in a.models} | set(models)
-    stages = {_example(p) for a in applies for p in a.to}
-    places = {_example(p) for a in applies for p in a.environments}
+    names = {example(p) for a in applies for p in a.models} | set(models)
+    stages = {example(p) for a in applies for p in a.to}
+    places = {example(p) for a in applies for p in a.environments}
     for model, stage, where in product(sorted(names), sorted(stages), sorted(places)):
-        asked = Transition("", stage, where)
-        if not all(a.covers(model, asked) for a in applies):
-            continue
-        if len({a.specificity(model, asked) for a in applies}) == 1:
-            return f"{model} to {stage} in {where}"
+        for fitted in applies:
+            asked = asked_example(fitted, model, stage, where)
+            if any(covers(a, asked) is not Verdict.YES for a in applies):
+                continue
+            ours, theirs = (rank(a, asked) for a in applies)
+            if is_as_narrow(ours, theirs) == is_as_narrow(theirs, ours):
+                return f"{model} to {stage} in {where}"
     return ""
-
-
-def _example(pattern: str) -> str:
-    """A name that fits a pattern."""
-    return pattern.replace("*", "any")

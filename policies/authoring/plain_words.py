@@ -13,6 +13,7 @@ from policies.rules.kinds import RULE_KINDS
 
 _BARRED = {
     "trainer": "whoever ran the training",
+    "owner": "whoever owns the model",
     "author": "whoever wrote the code",
 }
 _QUORUM_TOLD = (
@@ -75,7 +76,13 @@ def applies_in_words(applies: Applies) -> str:
     stages = "every stage"
     if "*" not in applies.to:
         stages = _either(applies.to)
-    more = _rest(applies, ("models", "to", "environments"))
+    more = ""
+    if "*" not in applies.from_stages:
+        more += f", and it is in {_either(applies.from_stages)} there"
+    if "*" not in applies.tiers:
+        more += f", and the model's tier is {_either(applies.tiers)}"
+    if "*" not in applies.owners:
+        more += f", and its owner is {_either(applies.owners)}"
     return f"When a version of {models} is to go to {stages}, {where}{more}."
 
 

@@ -34,6 +34,7 @@ class PredicateType(StrEnum):
     DEPLOYMENT_INTENT = NAMESPACE + "deployment-intent/v1"
     DEPLOYMENT_OUTCOME = NAMESPACE + "deployment-outcome/v1"
     EXPORT = NAMESPACE + "export/v1"
+    OBSERVATION = NAMESPACE + "observation/v1"
 
     @property
     def short(self) -> str:
@@ -69,6 +70,9 @@ _DECLARED = {
         "LaunchOutcome": PredicateType.LAUNCH_OUTCOME,
         "DeploymentIntent": PredicateType.DEPLOYMENT_INTENT,
         "DeploymentOutcome": PredicateType.DEPLOYMENT_OUTCOME,
+    },
+    "observations": {
+        "Observation": PredicateType.OBSERVATION,
     },
     "upkeep": {
         "Erasure": PredicateType.ERASURE,

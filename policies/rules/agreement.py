@@ -20,6 +20,7 @@ from policies.rules.people import (
     judge_rejections,
     quorum_name,
 )
+from policies.seating import seats_filled
 from policies.verdict import Node, Verdict, all_of
 
 _TOO_EARLY = "signed before {} had approved"
@@ -120,9 +121,7 @@ def _different_people(
         counted, _ = count_votes(quorum, votes[number], context)
         names |= counted
         seats += [set(counted)] * min(quorum.count, len(counted))
-    taken: dict[str, int] = {}
-    filled = sum(_seat(number, seats, taken, set()) for number in range(len(seats)))
-    is_met = filled == len(seats)
+    is_met = seats_filled(seats) == len(seats)
     wanted = sum(quorum.count for quorum in policy.quorums)
     return Node(
         "different people approved",
@@ -132,17 +131,3 @@ def _different_people(
         + ", ".join(quorum_name(quorum) for quorum in policy.quorums),
         "Somebody else with one of the roles must sign.",
     )
-
-
-def _seat(
-    number: int, seats: Sequence[set[str]], taken: dict[str, int], tried: set[str]
-) -> bool:
-    """Find a person for a seat, moving others where they fit elsewhere."""
-    for person in sorted(seats[number]):
-        if person in tried:
-            continue
-        tried.add(person)
-        if person not in taken or _seat(taken[person], seats, taken, tried):
-            taken[person] = number
-            return True
-    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.evidence import Metric
 from policies.rules.readings import Reading
 
 
@@ -30,6 +31,8 @@ class ModelStanding:
     tier: str
     vendor_parts: tuple[str, ...]
     review_by: datetime | None
+    owner_id: str = ""
+    """Person id of the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,26 @@ class OpenFinding:
     id: str
     severity: str
     due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was measured of a version where it runs, over a window."""
+
+    entry: int
+    version: str
+    manifest: str
+    environment: str
+    target: str
+    since: datetime
+    until: datetime
+    numbers: tuple[Metric, ...]
+    units: tuple[tuple[str, str], ...] = ()
+    baseline: str = ""
+    """Version that took the rest of the traffic, or empty."""
+    baseline_numbers: tuple[Metric, ...] = ()
+    baseline_units: tuple[tuple[str, str], ...] = ()
+    is_by_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +97,8 @@ class Context:
     """The model's record, if it has one."""
     findings: tuple[OpenFinding, ...] = ()
     """Findings that are open at the position."""
+    observations: tuple[Observed, ...] = ()
+    """What was observed of the model's versions below the position."""
     request_entry: int = 0
     """Entry of the request that is judged."""
     cosigned: tuple[CosignedHead, ...] = ()

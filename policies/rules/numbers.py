@@ -44,9 +44,13 @@ def judge_metric(rule: Rule, evidence: Evidence) -> Node:
     wrong = wrong_unit(rule, dict(evidence.measured.units)) or too_few(rule, metric)
     if wrong:
         return node_of(rule, *wrong, wanted)
+    return node_of(rule, yes_if(within_bounds(rule, value)), shown(metric), wanted)
+
+
+def within_bounds(rule: Rule, value: Decimal) -> bool:
+    """Whether a number is neither below `at_least` nor above `at_most`."""
     least, most = rule.number("at_least"), rule.number("at_most")
-    is_met = (least is None or value >= least) and (most is None or value <= most)
-    return node_of(rule, yes_if(is_met), shown(metric), wanted)
+    return (least is None or value >= least) and (most is None or value <= most)
 
 
 def judge_comparison(rule: Rule, evidence: Evidence) -> Node:
@@ -143,14 +147,15 @@ def one_margin(fields: Mapping[str, FieldValue]) -> str:
 def _asks_metric(rule: Rule) -> str:
     name = label(rule.text("metric"), rule.text("slice"))
     dataset = f" on {rule.text('dataset')}" if "dataset" in rule.fields else ""
-    return f"{name} {_bounds(rule)}{samples_wanted(rule)}{dataset}"
+    return f"{name} {bounds_in_words(rule)}{samples_wanted(rule)}{dataset}"
 
 
 def _asks_comparison(rule: Rule) -> str:
     return f"{rule.text('metric')} {not_worse(rule)}"
 
 
-def _bounds(rule: Rule) -> str:
+def bounds_in_words(rule: Rule) -> str:
+    """The bounds of a rule, with their unit."""
     unit = f" {rule.text('unit')}" if "unit" in rule.fields else ""
     bounds = []
     if "at_least" in rule.fields:

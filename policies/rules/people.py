@@ -114,6 +114,8 @@ def _disqualified(vote: Vote, quorum: Quorum, context: Context) -> str:
         return "ran the training"
     if "author" in quorum.exclude and vote.person in context.authors:
         return "wrote the code"
+    if "owner" in quorum.exclude and vote.person == _owner(context):
+        return "owns the model"
     if not vote.holds_role:
         return f"does not hold the role {vote.role} now"
     if vote.stale:
@@ -121,6 +123,11 @@ def _disqualified(vote: Vote, quorum: Quorum, context: Context) -> str:
     if vote.expires is not None and context.now >= vote.expires:
         return f"expired {vote.expires:%Y-%m-%d %H:%M} UTC"
     return ""
+
+
+def _owner(context: Context) -> str:
+    """Person id of the model's owner, or empty where nobody recorded one."""
+    return context.model.owner_id if context.model else ""
 
 
 def _strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
@@ -133,4 +140,6 @@ def _strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
         strangers += context.unknown_authors
         if not context.authors and not context.unknown_authors:
             strangers += ("whoever wrote the code (not recorded)",)
+    if "owner" in quorum.exclude and not _owner(context):
+        strangers += ("whoever owns the model (no record)",)
     return strangers

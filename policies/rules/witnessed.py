@@ -11,9 +11,8 @@ from policies.evidence import Evidence
 from policies.notes import NoteKind, read_verifier_key
 from policies.rules.context import Context
 from policies.rules.forms import RuleKind, count, words
+from policies.rules.kinds import COSIGNED_HEAD
 from policies.verdict import Node, Verdict
-
-COSIGNED_HEAD = "cosigned_head"
 
 
 def judge_cosigned_head(rule: Rule, _: Evidence, context: Context) -> Node:

@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from store.errors import StoreUnavailable
-from store.facts import COLUMNS, FactKind
 from store.objects import Objects
 from store.projection.admission import UnusableBatch, admit_batch
-from store.projection.batches import idle_columns
 from store.projection.connection import (
     ProjectionDamaged,
     create_projection,
     open_projection,
 )
-from store.projection.schema import fact_id_expression, table_name
+from store.projection.new_facts import Window, insert_facts, new_facts
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_TRANSACTION = 50_000
+ROWS_PER_WINDOW = 1_000_000
+"""Rows that are looked up in the store at once, before any of them is taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,7 @@ class Projection:
             except UnusableBatch as problem:
                 self._leave_out(LeftOut(entry.index, batch.digest, str(problem)))
                 continue
-            while self._apply_part(entry.index, table, batch.source):
-                """The file is released between two parts."""
+            self._apply_batch(entry.index, table, batch.source)
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ?",
@@ -209,18 +208,32 @@ class Projection:
                 )
             connection.commit()
 
-    def _apply_part(self, index: int, table: pa.Table, source: str) -> bool:
-        """Apply the next part of one batch; whether more of it is left."""
+    def _apply_batch(self, index: int, table: pa.Table, source: str) -> None:
+        """Apply a batch window by window, the file released between two parts."""
+        while (window := self._look_up(index, table, source)) is not None:
+            while self._apply_part(index, window, table.num_rows, source):
+                """Somebody else may go on with the same batch at any time."""
+
+    def _look_up(self, index: int, table: pa.Table, source: str) -> Window | None:
+        """The next rows of a batch that the store lacks; None: all are taken in."""
+        with open_projection(self.path, read_only=True) as connection:
+            applied, start = _state(connection)
+            if applied > index:
+                return None
+            part = table.slice(start, ROWS_PER_WINDOW)
+            return Window(start, part.num_rows, new_facts(connection, part, source))
+
+    def _apply_part(self, index: int, window: Window, rows: int, source: str) -> bool:
+        """Apply the next part of one batch; whether more of the window is left."""
         with open_projection(self.path, read_only=False) as connection:
             connection.begin()
             applied, start = _state(connection)
-            if applied > index:
+            if applied > index or not window.holds(start):
                 connection.rollback()
                 return False
-            part = table.slice(start, ROWS_PER_TRANSACTION)
-            insert_facts(connection, part, index, source)
-            done = start + part.num_rows
-            is_whole = done >= table.num_rows
+            done = min(start + ROWS_PER_TRANSACTION, window.end)
+            insert_facts(connection, window.between(start, done), index, source)
+            is_whole = done >= rows
             position = (index + 1, 0) if is_whole else (index, done)
             connection.execute(
                 "UPDATE state SET applied = ?, partial_rows = ?, root = ?",
@@ -230,7 +243,7 @@ class Projection:
             if not is_whole:
                 # The log of changes is folded in once, after the last part.
                 connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-        return not is_whole
+        return done < window.end
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -238,78 +251,3 @@ def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     if row is None:
         raise ProjectionDamaged("the state row is missing")
     return int(row[0]), int(row[1])
-
-
-def insert_facts(
-    connection: duckdb.DuckDBPyConnection, part: pa.Table, index: int, source: str
-) -> None:
-    """Insert the facts of `part` that the store does not have; the first one wins."""
-    columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
-    blank, absent = idle_columns(part)
-    fact_id = fact_id_expression("$source", blank=blank, absent=absent)
-    connection.register("incoming", part)
-    try:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
-            f"SELECT {fact_id} AS fact_id, * FROM incoming",
-            {"source": source},
-        )
-    finally:
-        connection.unregister("incoming")
-    kinds = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
-    known = {kind.value for kind in FactKind}
-    for kind in sorted(str(row[0]) for row in kinds if row[0] in known):
-        table = table_name(FactKind(kind))
-        connection.execute(
-            f"INSERT INTO {table} SELECT $index, fact_id, $source, {columns} "
-            "FROM incoming_facts WHERE kind = $kind AND fact_id NOT IN "
-            f"(SELECT fact_id FROM {table}) "
-            "QUALIFY row_number() OVER (PARTITION BY fact_id) = 1",
-            {"index": index, "source": source, "kind": kind},
-        )
-    connection.execute("DROP TABLE incoming_facts")
-
-
-def keep_new_facts(
-    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, target: Path
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Copy the facts of a Parquet file that the projection lacks to another.
-
-    Returns how many new facts of each kind were written to `target`, and how many of
-    the new edges there are by relation.
-    """
-    columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    known = " UNION ALL ".join(
-        f"SELECT fact_id FROM {table_name(kind)}" for kind in FactKind
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fresh AS "
-        f"SELECT {columns} FROM (SELECT *, {fact_id_expression('$source')} AS fact_id, "
-        "row_number() OVER () AS position FROM read_parquet($path)) "
-        f"WHERE fact_id NOT IN ({known}) "
-        "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
-        "ORDER BY kind, position",
-        {"source": source, "path": str(incoming)},
-    )
-    counts = connection.execute("SELECT kind, count(*) FROM fresh GROUP BY kind")
-    new = {str(kind): int(count) for kind, count in counts.fetchall()}
-    edges = connection.execute(
-        "SELECT name, count(*) FROM fresh WHERE kind = 'edge' GROUP BY name"
-    )
-    relations = {str(name): int(count) for name, count in edges.fetchall()}
-    if new:
-        _write_parquet(connection, target)
-    connection.execute("DROP TABLE fresh")
-    return new, relations
-
-
-def _write_parquet(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    import pyarrow.parquet as pq
-
-    from store.projection.batches import ROWS_PER_GROUP, batch_schema
-
-    schema = batch_schema()
-    reader = connection.execute("SELECT * FROM fresh").to_arrow_reader(ROWS_PER_GROUP)
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch.cast(schema))

@@ -13,9 +13,11 @@ from console.reports.bundle import export_audit
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
-from console.services.promoting import gate, promote
+from console.services.gating import gate
+from console.services.named_versions import find_version
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from policies.predicates import Decision
 from policies.verdict import exit_code
 from store.facts import Fact, FactKind, Relation

@@ -9,18 +9,15 @@ import pytest
 
 from console.services.checkpoints import verify_log
 from console.services.demonstration import MODEL
+from console.services.gating import gate
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.revoking import revoke
 from console.services.signing import Acting, act_as_person, append, sign_statement
-from console.services.signoff import (
-    answer_request,
-    find_version,
-    request_transition,
-    withdraw,
-)
+from console.services.signoff import answer_request, request_transition, withdraw
 from policies.errors import Refused
 from policies.predicates import (
     Approval,

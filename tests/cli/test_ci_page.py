@@ -71,9 +71,9 @@ def job(demo: Demonstrated, tmp_path: Path) -> dict[str, str]:
 def folder_of(demo: Demonstrated, version: str) -> str:
     """The files of a version of the sample."""
     from console.services.configuration import Configuration
+    from console.services.named_versions import find_version
     from console.services.opened import open_store
     from console.services.places import Places
-    from console.services.signoff import find_version
 
     places = Places(demo.home / "data", demo.home / "config")
     store = open_store(str(demo.store), places, Configuration())

@@ -9,12 +9,14 @@ import pytest
 from console.services.configuration import Configuration, EnvironmentSetting
 from console.services.demoting import demote
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.importing import import_address
+from console.services.named_versions import find_version
 from console.services.problems import Refusal, Undecided
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import act_as_service
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from console.services.standing import unapproved_changes
 from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind

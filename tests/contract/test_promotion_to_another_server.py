@@ -14,12 +14,13 @@ from connectors.mlflow.copying import CopyOrder, MlflowCopies
 from connectors.protocols import ArtifactFile
 from console.services.configuration import Configuration, EnvironmentSetting
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.importing import import_address
+from console.services.named_versions import find_version
 from console.services.problems import Undecided
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request
 from console.services.signing import act_as_service
-from console.services.signoff import find_version
 from console.services.standing import unapproved_changes
 from policies.predicates import OutcomeKind
 from policies.trust_root import ServiceKind

@@ -201,7 +201,7 @@ def test_sixteen_processes_append_while_some_are_killed(
             pytest.skip(f"{ENDPOINT} names no S3 service")
         for name, value in found.variables().items():
             monkeypatch.setenv(name, value)
-        address, each = found.address(), 63 if kind == "real" else 4
+        address, each = found.address(), 20 if kind == "real" else 4
     if os.environ.get("COUNTERSIGN_TEST_APPENDS"):
         each = int(os.environ["COUNTERSIGN_TEST_APPENDS"]) // 16
     world = new_world(tmp_path / "world", address=address)

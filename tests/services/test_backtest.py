@@ -13,15 +13,11 @@ from console.cli import main
 from console.services.backtesting import Backtest, Retried, Span, backtest
 from console.services.demonstration import Demonstrated
 from console.services.founding import activate_policy
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person
-from console.services.signoff import (
-    answer_request,
-    find_version,
-    request_transition,
-    withdraw,
-)
+from console.services.signoff import answer_request, request_transition, withdraw
 from policies.document_reading import read_policy
 from policies.evidence_reading import read_manifest
 from policies.predicates import Decision

@@ -14,11 +14,13 @@ from console.reports.demands import Demands
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
+from console.services.gating import gate
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from console.services.witness_memory import WitnessMemory
 from console.services.witnessing import (
     Witness,

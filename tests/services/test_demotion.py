@@ -12,10 +12,10 @@ from console.reports.demands import Demands
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.demoting import demote
+from console.services.gating import gate
 from console.services.judging import model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal
-from console.services.promoting import gate
 from console.services.revoking import revoke
 from console.services.signing import append
 from console.services.words import put_words

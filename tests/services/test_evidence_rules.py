@@ -10,19 +10,16 @@ import pytest
 
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.hopes import Hopeless
 from console.services.importing import import_source
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
-from console.services.promoting import gate
 from console.services.readings import readings_of
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
-from console.services.signoff import (
-    Requested,
-    answer_request,
-    find_version,
-    request_transition,
-)
+from console.services.signoff import Requested, answer_request, request_transition
+from policies.document_reading import read_policy
 from policies.evidence import EvidenceManifest
 from policies.evidence_reading import read_manifest
 from policies.predicates import Decision
@@ -147,7 +144,8 @@ def test_a_reader_whom_the_requester_only_names_has_not_read(
     made = asked_under(demo_store, acting, POLICY)
     state = demo_store.state()
     record = find_request(demo_store, made.appended.statement_id, state)
-    own = readings_of(demo_store, record, (state, state), demo_store.index.size)
+    rules, size = read_policy(POLICY.encode()), demo_store.index.size
+    own = readings_of(demo_store, record, rules, (state, state), size)
     assert {reading.reader for reading in own} == {acting("ana").id}
     manifest = read_manifest(demo_store.objects.get(record.request.evidence))
     forged = EvidenceManifest(
@@ -155,7 +153,7 @@ def test_a_reader_whom_the_requester_only_names_has_not_read(
     )
     digest = demo_store.objects.put(forged.to_bytes())
     record = replace(record, request=replace(record.request, evidence=digest))
-    assert readings_of(demo_store, record, (state, state), demo_store.index.size) == ()
+    assert readings_of(demo_store, record, rules, (state, state), size) == ()
 
 
 def test_an_item_that_an_approver_could_not_reach_was_not_read_by_them(

@@ -10,8 +10,8 @@ from console.services.demonstration import MODEL, Demonstrated
 from console.services.explained import Explained, Point, Standing
 from console.services.explaining import explain
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.opened import OpenStore
-from console.services.promoting import gate
 from console.services.signing import act_as_person
 from policies.errors import MalformedPolicy
 from policies.verdict import Verdict

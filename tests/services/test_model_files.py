@@ -13,6 +13,7 @@ from console.reports.demands import Demands
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.model_files import (
     RecordInput,
     attach,
@@ -23,11 +24,11 @@ from console.services.model_files import (
     open_finding,
     set_record,
 )
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal
-from console.services.promoting import gate
 from console.services.reviewing import find_request, review_sheet
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from console.services.words import erase
 from policies.predicates import Decision
 from policies.verdict import exit_code

@@ -21,13 +21,14 @@ from connectors.mlflow.model_signature import told_signature
 from connectors.signers.files import KeyType, create_key_file
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather
+from console.services.gating import gate
 from console.services.hopes import Hopeless
 from console.services.importing import import_address
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
-from console.services.promoting import gate
 from console.services.signing import act_as_person, act_as_service
-from console.services.signoff import find_version, request_transition
+from console.services.signoff import request_transition
 from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding
 from policies.trust_root import ServiceKind
 from policies.verdict import Node, Verdict
@@ -207,6 +208,6 @@ def test_a_key_that_somebody_enrolled_is_known_as_theirs(world: World) -> None:
     )
     with world.store.projection.reading() as connection:
         known = list_versions(connection, key=version)[0]
-    item = gather(world.store, known, "").model_signature
+    item = gather(world.store, known, Incumbent()).model_signature
     assert item.differing == item.absent == ()
     assert [one.owner for one in item.enrolled] == [signer.id]

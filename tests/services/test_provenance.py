@@ -15,7 +15,7 @@ import pytest
 from connectors.data import DataSource
 from connectors.git import GitSource
 from connectors.openlineage import OpenLineageSource
-from console.services.gathering import gather
+from console.services.gathering import Incumbent, gather
 from console.services.importing import import_source
 from console.services.signing import Acting, act_as_service
 from policies.document_reading import read_policy
@@ -110,7 +110,7 @@ def trained(sha: str, train: str, test: str, **tags: str) -> list[Fact]:
 def evidence_of(world: World) -> Evidence:
     with world.store.projection.reading() as connection:
         version = list_versions(connection, key=VERSION)[0]
-    return gather(world.store, version, "")
+    return gather(world.store, version, Incumbent())
 
 
 def verdict(evidence: Evidence, kind: str, fields: str) -> Verdict:

@@ -10,16 +10,14 @@ from connectors.signers.files import create_key_file
 from connectors.signers.opening import open_signer
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy, enrol, make_offer, read_offer
+from console.services.gating import gate
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, append
-from console.services.signoff import (
-    answer_request,
-    find_version,
-    request_transition,
-)
+from console.services.signoff import answer_request, request_transition
 from policies.predicates import Decision, Grant, LineageBatch
 from policies.verdict import exit_code
 

@@ -10,18 +10,15 @@ import pytest
 from console.services.checkpoints import verify_log
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.importing import import_address
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.problems import Refusal, Undecided
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
-from console.services.signoff import (
-    answer_request,
-    find_version,
-    request_transition,
-    withdraw,
-)
+from console.services.signoff import answer_request, request_transition, withdraw
 from console.services.standing import overview, unapproved_changes
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind

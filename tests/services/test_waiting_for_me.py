@@ -9,10 +9,11 @@ import pytest
 
 from console.cli import main
 from console.services.keyring import people_at_hand
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore
 from console.services.places import Places
 from console.services.reviewing import find_request, review_sheet
-from console.services.signoff import answer_request, find_version, request_transition
+from console.services.signoff import answer_request, request_transition
 from console.services.standing import waiting_requests
 from policies.predicates import Decision
 from tests.services.test_waivers import As, acting

@@ -9,10 +9,12 @@ import pytest
 
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
+from console.services.gating import gate
 from console.services.hopes import Hopeless
+from console.services.named_versions import find_version
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
-from console.services.promoting import gate, promote
+from console.services.promoting import promote
 from console.services.reviewing import (
     all_requests,
     find_request,
@@ -20,12 +22,7 @@ from console.services.reviewing import (
     waivers_of,
 )
 from console.services.signing import Acting, act_as_person
-from console.services.signoff import (
-    answer_request,
-    find_version,
-    request_transition,
-    withdraw,
-)
+from console.services.signoff import answer_request, request_transition, withdraw
 from console.services.waiving import draft_waiver, waive
 from policies.predicates import Decision
 from policies.verdict import Node, Verdict, exit_code

@@ -309,6 +309,8 @@ def quorum(wanted: Any, found: set[str], context: Any) -> Answer:
             context[f"unknown_{part}s"] or not context[f"{part}s"]
         ):
             return "unknown"
+    if "owner" in wanted.get("exclude", ()) and not context["owner"]:
+        return "unknown"
     return "yes"
 
 
@@ -318,6 +320,8 @@ def people(wanted: Any, every: list[Any], votes: list[Any], context: Any) -> set
     for part in ("trainer", "author"):
         if part in wanted.get("exclude", ()):
             barred |= set(context[f"{part}s"])
+    if "owner" in wanted.get("exclude", ()):
+        barred |= {context["owner"]}
     newest = {}
     for vote in sorted(votes, key=lambda v: int(v["index"])):
         newest[vote["person"], vote["role"]] = vote

@@ -85,7 +85,7 @@ def read_random(chance: Random, kinds: Sequence[str]) -> tuple[str, Policy]:
 
 def _quorum(chance: Random, role: str) -> dict[str, object]:
     fields: dict[str, object] = {"role": role, "count": chance.randint(1, 2)}
-    exclude = chance.sample(["trainer", "author"], chance.randint(0, 2))
+    exclude = chance.sample(["trainer", "author", "owner"], chance.randint(0, 3))
     return fields | ({"exclude": exclude} if exclude else {})
 
 
@@ -236,9 +236,12 @@ def _artifact(chance: Random, manifest: str) -> ArtifactItem:
 
 
 def random_context(chance: Random) -> Context:
-    """Somebody asked; trainers and authors may be known, unknown or not recorded."""
+    """Somebody asked; trainers, authors and owner may be known, or not recorded."""
+    good = good_context(NOON)
+    owner = chance.choice(("", "owner", "risk-2", "validator-2"))
     return replace(
-        good_context(NOON),
+        good,
+        model=good.model and replace(good.model, owner_id=owner),
         requester="risk-0",
         trainers=frozenset(chance.sample(("risk-1", "tom"), chance.randint(0, 2))),
         authors=frozenset(chance.sample(("validator-1", "ann"), chance.randint(0, 2))),

@@ -33,6 +33,7 @@ from policies.predicates import (
     Transition,
     Withdrawal,
 )
+from policies.predicates.observations import Observation, ObservedNumber
 from policies.predicates.operations import (
     DeploymentIntent,
     DeploymentOutcome,
@@ -195,6 +196,18 @@ SAMPLES: tuple[object, ...] = (
     Erasure(digest("2"), ErasedKind.PROFILE, "", digest("a")),
     Recovery(100, digest("1"), 120, digest("2"), digest("a")),
     Export(digest("f"), "mlflow/fraud", "", ""),
+    Observation(
+        MODEL,
+        VERSION,
+        digest("6"),
+        "staging",
+        "fraud-canary",
+        "2026-02-27T00:00:00Z",
+        "2026-03-01T00:00:00Z",
+        (ObservedNumber("error_rate", "0.012", "", 48211, "ratio"),),
+        "model-version:mlflow/fraud/6",
+        (ObservedNumber("error_rate", "0.013", "", 910344, "ratio"),),
+    ),
 )
 
 

@@ -71,7 +71,8 @@ def plain_votes(votes: list[Vote]) -> list[dict[str, Any]]:
 
 def plain_context(context: Context) -> dict[str, Any]:
     names = ("requester", "trainers", "authors", "unknown_trainers", "unknown_authors")
-    return {name: getattr(context, name) for name in (*names, "now")}
+    owner = context.model.owner_id if context.model else ""
+    return {name: getattr(context, name) for name in (*names, "now")} | {"owner": owner}
 
 
 def answers(node: Node) -> list[str]:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from policies.document import Policy, select_policy
+from policies.document import Policy
 from policies.document_reading import read_policy
 from policies.errors import MalformedPolicy
 from policies.patterns import matches
-from policies.predicates import Transition
 from tests.conftest import REPOSITORY
 
 GOOD = """\
@@ -98,27 +97,6 @@ def test_a_malformed_policy_is_told_with_file_line_and_what(
 def test_what_is_no_policy_at_all_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedPolicy):
         read_policy(data)
-
-
-def test_the_most_specific_policy_is_selected() -> None:
-    general = named("general", 'models = ["*"]')
-    narrow = named("narrow", 'models = ["fraud-*"]')
-    exact = named("exact", 'models = ["fraud-eu"]')
-    transition = Transition("", "production", "eu")
-    chosen = [
-        select_policy([general, narrow, exact], model, transition).id
-        for model in ("loans", "fraud-us", "fraud-eu")
-    ]
-    assert chosen == ["general", "narrow", "exact"]
-
-
-def test_none_and_two_equally_specific_policies_both_refuse() -> None:
-    transition = Transition("", "production", "eu")
-    one, other = named("one", 'models = ["*"]'), named("other", 'models = ["*"]')
-    with pytest.raises(MalformedPolicy, match="no policy in force covers"):
-        select_policy([one], "loans", Transition("", "staging", "eu"))
-    with pytest.raises(MalformedPolicy, match="equally specific"):
-        select_policy([one, other], "loans", transition)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +45,8 @@ from policies.evidence_reading import load_evidence, read_manifest
 from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
 from policies.predicates import Decision, Transition
 from policies.review import ReviewSubject, render_review
-from policies.rules import Context, Vote, evaluate, evaluate_facts
+from policies.rules import Context, Vote, evaluate, evaluate_facts, forms
+from policies.rules.kinds import RULE_KINDS
 from policies.verdict import Node, Verdict, all_of, exit_code
 from store.manifest import manifest_digest
 from store.objects import sha256_hex
@@ -457,6 +460,32 @@ def test_the_review_text_is_the_same_every_time_and_plain() -> None:
     assert text.isascii()
 
 
+def reviewed(evidence: Evidence, now: Policy, earlier: Policy | None) -> str:
+    return render_review(SUBJECT, evidence, now, evaluate_facts(now, evidence), earlier)
+
+
+def test_the_review_says_which_features_and_packages_differ() -> None:
+    rules = policy("metric")
+    lineage = replace(GOOD.lineage, features_digest="f2", lock_digest="")
+    incumbent = replace(GOOD.incumbent, features_digest="f1", lock_digest="l1")
+    text = reviewed(replace(GOOD, lineage=lineage, incumbent=incumbent), rules, None)
+    assert "features changed:  digest: f1 -> f2" in text
+    assert "locked packages removed:  digest l1" in text
+    same = replace(incumbent, features_digest="f2", lock_digest="")
+    text = reviewed(replace(GOOD, lineage=lineage, incumbent=same), rules, None)
+    assert "features: no difference" in text
+    assert "locked packages: no difference" in text
+
+
+def test_the_review_says_what_the_policy_changed_since_the_incumbent() -> None:
+    rules, earlier = policy("metric"), policy("metric", "run_finished")
+    assert "policy: that of version 2 is not known" in reviewed(GOOD, rules, None)
+    assert "policy: no difference" in reviewed(GOOD, rules, rules)
+    text = reviewed(GOOD, rules, replace(earlier, digest="e" * 64))
+    assert f"version 2 was promoted under {earlier.id} version 1" in text
+    assert "dropped: " in text
+
+
 @pytest.mark.parametrize("hostile", ["\x1b]52;c;x\x07", "\u202egnp", "a\nb", "\u200b"])
 def test_hostile_text_stands_escaped_in_the_review(hostile: str) -> None:
     rules = policy("metric")
@@ -468,3 +497,15 @@ def test_hostile_text_stands_escaped_in_the_review(hostile: str) -> None:
     assert "\u202e" not in text
     assert "\u200b" not in text
     assert "\nReason:       " in text
+
+
+def test_every_kind_is_declared_where_it_is_looked_for() -> None:
+    assert {name: kind.name for name, kind in RULE_KINDS.items()} == {
+        name: name for name in RULE_KINDS
+    }
+    declared = {
+        kind.name
+        for path in Path(forms.__file__).parent.glob("*.py")
+        for kind in getattr(import_module(f"policies.rules.{path.stem}"), "KINDS", ())
+    }
+    assert declared == set(RULE_KINDS)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from console.cli import main
+from policies.authoring.known import Record
 from policies.authoring.lint import implies, lint
-from policies.authoring.lint_record import Record, lint_against, overlaps
+from policies.authoring.lint_record import lint_against, overlaps
 from policies.authoring.remarks import Linted, Remark, Severity
 from policies.document_reading import read_policy
 from policies.predicates import Grant
@@ -199,6 +200,51 @@ def test_a_quorum_larger_than_those_who_could_sign_is_a_problem(
     record = replace(RECORD, people=people, trainers={"fraud": frozenset({"t"})})
     found = [t for t in against(text, record) if "role" in t]
     assert found == ([f"19 problem: {wanted}"] if wanted else [])
+
+
+TWO_ROLES = BASE + '[[approvals]]\nrole = "validator"\ncount = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("people", "is_told"),
+    [
+        ((person("a", "risk", "validator"), person("q", "requester")), True),
+        ((person("a", "risk"), person("b", "validator")), False),
+        ((person("a", "risk", "validator"), person("b", "risk")), False),
+    ],
+)
+def test_quorums_that_only_the_same_people_could_fill_are_a_problem(
+    people: tuple[Person, ...], is_told: bool
+) -> None:
+    told_so = "2 different people are wanted for fraud in default, and at most 1"
+    found = against(TWO_ROLES, replace(RECORD, people=people))
+    assert any(told_so in line for line in found) == is_told
+    same = TWO_ROLES + "[decisions]\ndifferent_people = false\n"
+    assert not any("different people" in t for t in against(same, RECORD))
+
+
+def test_a_role_that_only_the_owner_holds_is_short_where_owners_are_barred() -> None:
+    text = BASE.replace("count = 1", 'count = 1\nexclude = ["owner"]')
+    owned = replace(
+        RECORD, people=(person("o", "risk"),), owners={"fraud": frozenset({"o"})}
+    )
+    assert any("0 of the 1 who hold it" in line for line in against(text, owned))
+
+
+def test_signers_of_models_whom_nobody_enrolled_are_remarked() -> None:
+    fields = 'people = ["p-1", "p-2"]\nkeys = ["' + "a" * 64 + '"]'
+    text = BASE + rule("signed", "model_signed", fields)
+    record = replace(RECORD, signers=frozenset({"p-1"}))
+    found = [line for line in against(text, record) if "nobody enrolled" in line]
+    assert len(found) == 2
+    assert any("has the id 'p-2'" in line for line in found)
+    assert any("has the key 'aaaa" in line for line in found)
+
+
+def test_a_number_that_is_observed_where_it_runs_need_be_no_metric_of_a_run() -> None:
+    fields = 'metric = "errors"\nenvironment = "eu"\ndays = 1\nat_most = "1"'
+    text = BASE + rule("watched", "observation", fields)
+    assert not any("no run has a metric 'errors'" in t for t in against(text))
 
 
 def test_a_version_that_is_not_the_next_one_is_a_problem() -> None:

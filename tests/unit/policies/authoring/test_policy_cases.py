@@ -63,6 +63,90 @@ def test_a_case_that_is_met_passes() -> None:
     assert results(HEAD)[0].differences == ()
 
 
+LOGGED = """
+schema = "countersign/policy/v1"
+id = "logged"
+version = 1
+description = "d"
+[applies]
+models = ["*"]
+to = ["production"]
+[[rules]]
+id = "ran"
+kind = "run_finished"
+[[rules]]
+id = "record"
+kind = "model_record"
+require = ["owner", "tier", "review_by"]
+[[rules]]
+id = "findings"
+kind = "findings"
+severities = ["high"]
+[[rules]]
+id = "observed"
+kind = "observation"
+metric = "errors"
+environment = "staging"
+at_most = "0.01"
+unit = "ratio"
+days = 3
+window_hours = 24
+[[rules]]
+id = "canary"
+kind = "canary"
+metric = "errors"
+environment = "production"
+target = "blue"
+better = "lower"
+days = 3
+[[approvals]]
+role = "validator"
+count = 1
+exclude = ["owner"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "unmet"),
+    [
+        ("", set()),
+        ("no_record = true", {"record", "approval by 1 x validator"}),
+        ('record.review_by = "2029-12-31T00:00:00Z"', {"record"}),
+        ("record.is_owner_in_force = false", {"record"}),
+        ('record.owner_id = "validator-1-1"', {"approval by 1 x validator"}),
+        ('findings = [{ severity = "high" }]', {"findings"}),
+        ('findings = [{ severity = "low" }]', set()),
+        ('observed = { errors = "0.011" }', {"observed", "canary"}),
+        ('beside = { errors = "0.009" }', {"canary"}),
+        ('observed_until = "2029-12-28T00:00:00Z"', {"observed", "canary"}),
+        ("empty_stage = true", {"canary"}),
+    ],
+)
+def test_a_case_says_what_the_log_holds(more: str, unmet: set[str]) -> None:
+    decided = read_policy(LOGGED.encode())
+    text = write_cases(decided, "p.toml").partition("[[cases]]")[0]
+    text += f'[[cases]]\nname = "one"\nverdict = "yes"\n{more}\n'
+    (case,) = read_cases(open_cases(text.encode(), path="c.toml"), decided)
+    found = run_case(case, decided).differences
+    assert {one.rule for one in found} - {"the whole"} == unmet
+    assert bool(unmet) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ('findings = [{ due = "2030-01-01T00:00:00Z" }]', "'severity' is missing"),
+        ('findings = [{ severity = "dire" }]', "severity must be"),
+        ('findings = "none"', "findings"),
+        ('record.tiers = "x"', "unknown field 'tiers'"),
+        ('observed = { errors = "many" }', "errors"),
+        ('observed_until = "2029-02-30T00:00:00Z"', "is no day"),
+    ],
+)
+def test_what_the_log_cannot_hold_is_refused(more: str, what: str) -> None:
+    assert what in complaint(f"{HEAD}{more}\n")
+
+
 @pytest.mark.parametrize(
     ("more", "differing"),
     [

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from console.services.problems import Misuse
+
+
+def read_input(given: str, at_most: int) -> bytes:
+    """A small file that a person named, or standard input for `-`.
+
+    Raises:
+        Misuse: it cannot be read, or is larger than that.
+    """
+    if given != "-":
+        return read_file(Path(given), at_most)
+    data = sys.stdin.buffer.read(at_most + 1)
+    if len(data) > at_most:
+        raise Misuse(f"standard input is larger than {at_most} bytes")
+    return data
 
 
 def read_file(path: Path, at_most: int = 1024**2) -> bytes:

@@ -1,0 +1,40 @@
+"""Whether a signature on a request could still count: same policy, same incumbent."""
+
+from __future__ import annotations
+
+from console.services.judging import evidence_of, model_record
+from console.services.opened import OpenStore
+from console.services.problems import Refusal
+from console.services.selecting import Wanted, policy_for
+from policies.workflow import RequestRecord
+
+_HINT = "Ask for the transition again, and have the new request signed."
+
+
+def require_current(store: OpenStore, record: RequestRecord, what: str) -> None:
+    """Refuse to sign or take what would be stale the moment it is in the log.
+
+    `what` names the signature: "the answer", "the waiver".
+
+    Raises:
+        Refusal: the policy in force, or the version in the stage, is another by now.
+        MalformedPolicy: no policy covers the transition any more.
+    """
+    request, asked = record.request, record.request.transition
+    state = store.state()
+    policy = policy_for(store, Wanted.of(record), state)
+    if policy.digest != request.policy:
+        raise Refusal(
+            f"{what} is stale: the policy is now {policy.id} version {policy.version}",
+            hint=_HINT,
+        )
+    holder = model_record(store, request.model, state).holder(
+        asked.environment, asked.to_stage
+    )
+    frozen = evidence_of(store, record).incumbent.version_key
+    if (holder.version if holder else "") != frozen:
+        raise Refusal(
+            f"{what} is stale: the stage is held by another version than when this "
+            "was asked for",
+            hint=_HINT,
+        )
