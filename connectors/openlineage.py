@@ -115,19 +115,24 @@ class OpenLineageSource(NamedSource):
                 yield Fact(
                     kind=FactKind.VIOLATION, subject=key, name=name, text=text or None
                 )
-        for kind, entries in (
-            (FactKind.PARAM, facets.parameters(event["run"])),
-            (FactKind.TAG, facets.tags(event["run"])),
-        ):
-            for name, text in entries:
-                if self._is_new(key, kind, name, text):
-                    yield Fact(kind=kind, subject=key, name=name, text=text)
+        if event["run"].get("facets"):
+            yield from self._told_of_run(event["run"], key)
         run.take(str(event.get("eventType") or ""), moment)
         run.link(event, key, self._runs_of)
         for relation, given in touched:
             name, digest = yield from self._dataset(given)
             run.touch(relation, name, digest)
             yield from self._checks(given, key, _version_key(name, digest))
+
+    def _told_of_run(self, run: Mapping[str, Any], key: str) -> Iterator[Fact]:
+        """The parameters and tags of a run."""
+        for kind, entries in (
+            (FactKind.PARAM, facets.parameters(run)),
+            (FactKind.TAG, facets.tags(run)),
+        ):
+            for name, text in entries:
+                if self._is_new(key, kind, name, text):
+                    yield Fact(kind=kind, subject=key, name=name, text=text)
 
     def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
         namespace, name = _job_name(job)

@@ -292,3 +292,38 @@ def test_two_servers_never_share_a_spool(store: Path) -> None:
         )
     assert again.returncode == 2
     assert "another program serves" in again.stderr
+
+
+CLIENT = """
+import sys
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import Dataset, InputDataset, Job, Run, RunEvent
+from openlineage.client.event_v2 import RunState
+
+url, key, run_id = sys.argv[1:]
+auth = {"type": "api_key", "apiKey": key}
+transport = {"type": "http", "url": url, "auth": auth, "compression": "gzip"}
+client = OpenLineageClient(config={"transport": transport})
+for state in (RunState.START, RunState.COMPLETE):
+    client.emit(RunEvent(
+        eventType=state, eventTime="2026-01-02T03:04:05Z", run=Run(runId=run_id),
+        job=Job(namespace="n", name="j"), producer="https://example.org",
+        inputs=[InputDataset(namespace="s3://b", name="loans")],
+    ))
+client.close()
+"""
+
+
+def test_the_client_of_openlineage_delivers_into_it(store: Path) -> None:
+    python = os.environ.get("COUNTERSIGN_TEST_OPENLINEAGE_PYTHON")
+    if not python:
+        pytest.skip("peer: COUNTERSIGN_TEST_OPENLINEAGE_PYTHON names no interpreter")
+    run = str(uuid.uuid4())
+    with served(store) as server:
+        address = f"http://127.0.0.1:{server.port}"
+        sent = [python, "-c", CLIENT, address, KEY, run]
+        subprocess.run(sent, check=True, timeout=60)
+        server.process.terminate()
+        assert server.process.wait(30) == 0
+    assert set(logged(store, FactKind.RUN, "status")) == {"FINISHED"}
+    assert logged(store, FactKind.DATASET, "name") == ["s3://b/loans"]
