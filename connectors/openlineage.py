@@ -53,19 +53,33 @@ class OpenLineageSource(NamedSource):
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
         runs: dict[str, _Run] = {}
-        for path in event_files(self._path):
-            for where, event in read_events(path, self._tally):
-                try:
-                    with well_formed("the event"):
-                        found = list(self._event(event, runs))
-                except MalformedInput as problem:
-                    self._tally.refused.append(RefusedInput(where, str(problem)))
-                    self._told.clear()
-                else:
-                    self._tally.accepted += 1
-                    yield from found
+        for where, event in self._events():
+            try:
+                with well_formed("the event"):
+                    found = list(self._event(event, runs))
+            except MalformedInput as problem:
+                self._tally.refused.append(RefusedInput(where, str(problem)))
+                self._told.clear()
+            else:
+                self._tally.accepted += 1
+                yield from found
         for key, run in runs.items():
             yield from run.facts(key)
+
+    def check(self, event: Mapping[str, Any]) -> None:
+        """Read one event and tell nothing.
+
+        Raises:
+            MalformedInput: it would be refused.
+        """
+        with well_formed("the event"):
+            for _ in self._event(event, {}):
+                continue
+
+    def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every event with where it stands."""
+        for path in event_files(self._path):
+            yield from read_events(path, self._tally)
 
     def _event(self, event: Mapping[str, Any], runs: dict[str, _Run]) -> Iterator[Fact]:
         """What one event adds; there is no type, so its parts tell what it is."""
@@ -101,19 +115,24 @@ class OpenLineageSource(NamedSource):
                 yield Fact(
                     kind=FactKind.VIOLATION, subject=key, name=name, text=text or None
                 )
-        for kind, entries in (
-            (FactKind.PARAM, facets.parameters(event["run"])),
-            (FactKind.TAG, facets.tags(event["run"])),
-        ):
-            for name, text in entries:
-                if self._is_new(key, kind, name, text):
-                    yield Fact(kind=kind, subject=key, name=name, text=text)
+        if event["run"].get("facets"):
+            yield from self._told_of_run(event["run"], key)
         run.take(str(event.get("eventType") or ""), moment)
         run.link(event, key, self._runs_of)
         for relation, given in touched:
             name, digest = yield from self._dataset(given)
             run.touch(relation, name, digest)
             yield from self._checks(given, key, _version_key(name, digest))
+
+    def _told_of_run(self, run: Mapping[str, Any], key: str) -> Iterator[Fact]:
+        """The parameters and tags of a run."""
+        for kind, entries in (
+            (FactKind.PARAM, facets.parameters(run)),
+            (FactKind.TAG, facets.tags(run)),
+        ):
+            for name, text in entries:
+                if self._is_new(key, kind, name, text):
+                    yield Fact(kind=kind, subject=key, name=name, text=text)
 
     def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
         namespace, name = _job_name(job)

@@ -27,6 +27,9 @@ _SECRET_VALUE = re.compile(
     r"|(password|passwd|secret|token)=[^&\s]+",
     re.IGNORECASE | re.ASCII,
 )
+_MOST_SCHEMAS = 1_000
+_schema_texts: dict[str, str] = {}
+"""Most events repeat a schema; finding its text again is faster than writing it."""
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -43,6 +46,18 @@ def without_secrets(name: str, value: object) -> str:
     if _SECRET_NAME.search(name) or _SECRET_VALUE.search(text):
         return REDACTED
     return _USERINFO.sub("", text)[:LONGEST_VALUE]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is likely to be a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def text_without_secrets(text: str) -> str:
+    """A text in which what has the form of a secret is redacted."""
+    if "PRIVATE KEY" in text.upper():
+        return REDACTED
+    return _SECRET_VALUE.sub(REDACTED, _USERINFO.sub("", text))
 
 
 def parameters(run: object) -> Iterator[tuple[str, str]]:
@@ -91,7 +106,17 @@ def version_digest(given: object) -> str:
 def schema_text(given: object) -> str | None:
     """The fields of a dataset as JSON, if the schema facet lists them."""
     fields = facet(given, "schema").get("fields")
-    return json.dumps(fields, sort_keys=True) if fields else None
+    if not fields:
+        return None
+    told = repr(fields)
+    text = _schema_texts.get(told)
+    if text is None:
+        text = json.dumps(fields, sort_keys=True)
+        if len(_schema_texts) >= _MOST_SCHEMAS:
+            _schema_texts.clear()
+        if len(told) <= LONGEST_VALUE:
+            _schema_texts[told] = text
+    return text
 
 
 def assertions(given: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
@@ -102,6 +127,8 @@ def assertions(given: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """
     for holder in ("facets", "inputFacets", "outputFacets"):
         found = given.get(holder)
+        if not found:
+            continue
         found = found.get("dataQualityAssertions") if isinstance(found, dict) else None
         told = found.get("assertions") if isinstance(found, dict) else None
         for entry in _entries(told):

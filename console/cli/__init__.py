@@ -65,6 +65,7 @@ COMMANDS = {
     "observing": ("observe", "observations"),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
+    "serving": ("serve",),
     "completing": ("completion",),
 }
 """The modules of this package and the commands each declares."""

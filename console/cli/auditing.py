@@ -37,6 +37,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("statement", metavar="STATEMENT", help="index or id")
     parser.add_argument("--out", required=True, metavar="DIR")
     parser.set_defaults(handler=export_statement)
+    parser = exports.add_parser(
+        "openlineage", help="what OpenLineage events told, as events again"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.ndjson")
+    parser.add_argument("--model", default="", metavar="MODEL")
+    parser.add_argument("--since", default="", metavar="TIME")
+    parser.add_argument("--until", default="", metavar="TIME")
+    parser.set_defaults(handler=export_openlineage)
     parser = commands.add_parser(
         "verify", help="verify an auditor's file: no store, no network"
     )
@@ -96,6 +104,29 @@ def export_audit(context: Context) -> int:
     write_whole(target, data)
     say(f"Wrote {target} ({len(data)} bytes). An auditor verifies it with:")
     show(f"countersign verify {target.name} --anchor {store.first_root}")
+    return 0
+
+
+def export_openlineage(context: Context) -> int:
+    """`export openlineage`"""
+    from console.cli.reading import time_argument
+    from console.reports.openlineage_events import Scope, openlineage_events
+
+    arguments = context.arguments
+    target = Path(arguments.out)
+    if not target.name.endswith((".ndjson", ".jsonl")):
+        raise Misuse(f"{target} has another ending than .ndjson or .jsonl")
+    if target.exists():
+        raise Misuse(f"{target} is there already", hint="Choose another name.")
+    since, until = time_argument(arguments.since), time_argument(arguments.until)
+    scope = Scope(since, until, arguments.model)
+    found = openlineage_events(context.store, scope)
+    write_whole(target, "".join(line + "\n" for line in found.lines).encode())
+    say(f"Wrote {target}: {len(found.lines)} events of {found.runs} runs.")
+    if found.passed_over:
+        say(
+            f"{found.passed_over} runs have no time or no UUID; no event can tell them."
+        )
     return 0
 
 

@@ -1,0 +1,102 @@
+"""The command that listens: serve."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from console.cli.context import Context
+from console.cli.output import say
+from console.services.opened import OpenStore, open_store
+from console.services.problems import Misuse
+from console.services.signing import act_as_service
+from policies.trust_root import ServiceKind
+from store.errors import StoreUnavailable
+
+_LISTEN = "127.0.0.1:8765"
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "serve", help="take OpenLineage events over HTTP into the store"
+    )
+    parser.add_argument(
+        "--listen", default=_LISTEN, metavar="HOST:PORT", help=f"(else {_LISTEN})"
+    )
+    parser.add_argument(
+        "--bearer",
+        default="",
+        metavar="env:NAME|file:PATH",
+        help="where the key is that senders must know; needed beyond this machine",
+    )
+    parser.add_argument(
+        "--spool", default="", metavar="DIR", help="where events wait for the log"
+    )
+    parser.add_argument(
+        "--name", default="openlineage", metavar="NAME", help="the source's name"
+    )
+    parser.set_defaults(handler=serve)
+
+
+def serve(context: Context) -> int:
+    """`serve`: until SIGTERM or SIGINT."""
+    import asyncio
+
+    from console.server import access, health, keeping, lineage, running
+    from console.services.draining import Drain
+    from console.services.opened import wall_clock
+    from console.services.spool import Spool
+
+    arguments = context.arguments
+    key = access.bearer_key(arguments.bearer) if arguments.bearer else None
+    listen = access.listen_address(arguments.listen, has_key=key is not None)
+    _require_service(context)
+    spool = Spool(_spool_folder(context))
+    keeper = keeping.Keeper(spool, wall_clock)
+    drain = Drain(spool, lambda: _opened(context), arguments.name)
+    routes = (*lineage.lineage_routes(keeper), *health.health_routes())
+    try:
+        asyncio.run(
+            running.serve(running.make_application(routes, key), listen, drain, say)
+        )
+    finally:
+        keeper.close()
+        spool.close()
+    say("stopped; what was taken is in the log, or waits for the next start")
+    return 0
+
+
+def _require_service(context: Context) -> None:
+    """Refuse at once what could never reach the log; a log that is away may return."""
+    if not context.store_address:
+        raise Misuse(
+            "no store was named", hint="Give --store FOLDER or set COUNTERSIGN_STORE."
+        )
+    try:
+        store = _opened(context)
+    except StoreUnavailable as problem:
+        say(f"the log does not answer yet: {problem}")
+        return
+    try:
+        act_as_service(store, store.state(), ServiceKind.IMPORT)
+    finally:
+        store.close()
+
+
+def _opened(context: Context) -> OpenStore:
+    return open_store(
+        context.store_address,
+        context.places,
+        context.configuration,
+        anchor=context.anchor,
+    )
+
+
+def _spool_folder(context: Context) -> Path:
+    given = context.arguments.spool
+    if given:
+        return Path(given).expanduser()
+    digest = hashlib.sha256(context.store_address.encode()).hexdigest()[:16]
+    return context.places.data / "spool" / digest

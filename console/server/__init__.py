@@ -1,0 +1,1 @@
+"""What countersign takes from others over HTTP; each kind of route is one module."""

@@ -1,0 +1,102 @@
+"""The server from start to SIGTERM: it listens, and takes what came into the log."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiohttp import web
+
+from console.server.access import BearerKey, only_with
+from console.server.bodies import MOST_SENT_BYTES
+from console.server.problems import Handler, RequestProblem, problems_as_json
+from console.services.draining import Drain
+from console.services.problems import KNOWN_ERRORS
+
+Tell = Callable[[str], None]
+TURN_SECONDS = 4.0
+"""Between two looks at what waits for the log."""
+SLOWEST_REQUEST_SECONDS = 30.0
+_CLOSING_SECONDS = 10.0
+
+
+def make_application(
+    routes: Iterable[web.RouteDef], key: BearerKey | None
+) -> web.Application:
+    """What answers requests: the routes behind the key, and problems as JSON."""
+    guard: Any = only_with(key)
+    application = web.Application(
+        middlewares=[problems_as_json, guard, _not_forever],
+        client_max_size=MOST_SENT_BYTES,
+    )
+    application.add_routes(routes)
+    return application
+
+
+async def serve(
+    application: web.Application,
+    listen: tuple[str, int],
+    drain: Drain,
+    tell: Tell,
+) -> None:
+    """Listen until SIGTERM or SIGINT; then finish what was begun.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # aiohttp would inflate without a bound of ours.
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=_CLOSING_SECONDS,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, *listen)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        tell(f"listening on {f'[{host}]' if ':' in host else host}:{port}")
+        draining = asyncio.create_task(_drain_until(stopping, drain, tell))
+        await stopping.wait()
+    finally:
+        await runner.cleanup()
+    await draining
+    await asyncio.to_thread(_turns, drain, tell)
+
+
+async def _drain_until(stopping: asyncio.Event, drain: Drain, tell: Tell) -> None:
+    while not stopping.is_set():
+        await asyncio.to_thread(_turns, drain, tell)
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+def _turns(drain: Drain, tell: Tell) -> None:
+    """Take out everything that waits, or tell why it has to wait on."""
+    try:
+        while (drained := drain.turn()).events:
+            where = "nothing new" if drained.index is None else f"entry {drained.index}"
+            tell(f"{drained.events} events: {where}")
+    except KNOWN_ERRORS as problem:
+        tell(f"what came waits: {problem}")
+    except OSError as problem:
+        tell(f"what came waits: {problem.strerror or problem}")
+
+
+@web.middleware
+async def _not_forever(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        async with asyncio.timeout(SLOWEST_REQUEST_SECONDS):
+            return await handler(request)
+    except TimeoutError as cause:
+        raise RequestProblem(408, "the request took too long") from cause

@@ -1,0 +1,193 @@
+"""Events that were taken from others and wait here until they are in the log.
+
+A SQLite file: what `add` returned from is on the disk. Events of runs stay for a while
+after they are in the log, because what a run did is told by all of its events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from console.services.problems import Misuse
+from store.errors import StoreUnavailable
+
+MOST_WAITING_BYTES = 2 * 1024**3
+"""What may wait for the log; beyond it nothing more is taken."""
+KEPT = timedelta(days=7)
+"""How long the events of a run stay after its last one went into the log."""
+_RUNS_AT_ONCE = 500
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    run TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    received INTEGER NOT NULL,
+    is_logged INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS event_of_run ON event (run, number);
+CREATE INDEX IF NOT EXISTS event_waiting ON event (number) WHERE is_logged = 0;
+"""
+
+
+class SpoolFull(StoreUnavailable):
+    """Too much waits for the log; the sender may try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Events to be put into the log, with earlier ones of the same runs."""
+
+    last: int
+    """Number of the newest event in it."""
+    count: int
+    """How many are not in the log yet."""
+    bodies: tuple[bytes, ...]
+
+
+class Spool:
+    """The events of one folder; one program at a time holds it."""
+
+    def __init__(
+        self, folder: Path, *, most_waiting_bytes: int = MOST_WAITING_BYTES
+    ) -> None:
+        self._most = most_waiting_bytes
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _locked(folder)
+        self._path = folder / "events.sqlite"
+        self._writing = self._connection()
+        self._writing.executescript(_SCHEMA)
+        self._waiting_bytes = self._measured()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for the log, without what the file adds to it."""
+        return self._waiting_bytes
+
+    def add(self, events: Iterable[tuple[str, bytes]], now: datetime) -> int:
+        """Keep events, each as its run and its bytes; return how many were new.
+
+        They are on the disk when this returns, all of them or none.
+
+        Raises:
+            SpoolFull: too much waits already.
+            StoreUnavailable: the disk does not take them.
+        """
+        if self._waiting_bytes > self._most:
+            raise SpoolFull("too much waits for the log")
+        rows = [
+            (hashlib.sha256(body).digest(), run, len(body), body, int(now.timestamp()))
+            for run, body in events
+        ]
+        added = size = 0
+        try:
+            with self._writing as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for row in rows:
+                    cursor = connection.execute(
+                        "INSERT OR IGNORE INTO event "
+                        "(digest, run, size, body, received) VALUES (?, ?, ?, ?, ?)",
+                        row,
+                    )
+                    added += cursor.rowcount
+                    size += row[2] * cursor.rowcount
+        except sqlite3.Error as cause:
+            raise StoreUnavailable(f"the spool takes nothing: {cause}") from cause
+        self._waiting_bytes += size
+        return added
+
+    def waiting(self, at_most: int) -> Waiting:
+        """The oldest events that are not in the log, and all earlier of their runs."""
+        with self._reading() as connection:
+            fresh = connection.execute(
+                "SELECT number, run, body FROM event WHERE is_logged = 0 "
+                "ORDER BY number LIMIT ?",
+                (at_most,),
+            ).fetchall()
+            last = int(fresh[-1][0]) if fresh else 0
+            found = {int(number): bytes(body) for number, _, body in fresh}
+            runs = sorted({run for _, run, _ in fresh if run})
+            for start in range(0, len(runs), _RUNS_AT_ONCE):
+                some = runs[start : start + _RUNS_AT_ONCE]
+                marks = ",".join("?" * len(some))
+                found |= connection.execute(
+                    f"SELECT number, body FROM event WHERE run IN ({marks}) "  # noqa: S608 - question marks alone
+                    "AND number <= ?",
+                    (*some, last),
+                ).fetchall()
+        ordered = tuple(found[number] for number in sorted(found))
+        return Waiting(last, len(fresh), ordered)
+
+    def mark_logged(self, last: int, now: datetime) -> None:
+        """Note that everything up to a number is in the log, and let old events go."""
+        before = int((now - KEPT).timestamp())
+        with self._reading() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "UPDATE event SET is_logged = 1 WHERE is_logged = 0 AND number <= ?",
+                (last,),
+            )
+            connection.execute(
+                "DELETE FROM event WHERE is_logged = 1 AND received < ? AND NOT EXISTS "
+                "(SELECT 1 FROM event AS later WHERE later.run = event.run "
+                "AND later.run <> '' AND later.received >= ?)",
+                (before, before),
+            )
+        self._waiting_bytes = self._measured()
+
+    def close(self) -> None:
+        """Let another program have the folder."""
+        self._writing.close()
+        os.close(self._lock)
+
+    def _measured(self) -> int:
+        with self._reading() as connection:
+            (size,) = connection.execute(
+                "SELECT coalesce(sum(size), 0) FROM event WHERE is_logged = 0"
+            ).fetchone()
+        return int(size)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own: whoever takes events out is another thread."""
+        try:
+            with contextlib.closing(self._connection()) as connection:
+                yield connection
+        except sqlite3.Error as cause:
+            raise StoreUnavailable(f"the spool cannot be read: {cause}") from cause
+
+    def _connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=30, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _locked(folder: Path) -> int:
+    """Hold a folder for this program alone.
+
+    Raises:
+        Misuse: another one has it.
+    """
+    import fcntl
+
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        os.close(lock)
+        raise Misuse(
+            f"another program serves from {folder}",
+            hint="Stop it, or give this one a folder of its own with --spool.",
+        ) from cause
+    return lock
