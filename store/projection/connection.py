@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 LOCK_WAIT_SECONDS = 10.0
+MOST_MEMORY = "1500MB"
+"""What a question or an import may take before it spills to disk."""
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.1
 _in_process = threading.RLock()
@@ -48,7 +50,7 @@ def open_projection(
         connection = _connect(path, read_only, time.monotonic() + wait)
         try:
             yield connection
-        except duckdb.IOException as cause:
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as cause:
             raise _unavailable(path, str(cause)) from cause
         except (duckdb.FatalException, duckdb.InternalException) as cause:
             raise ProjectionDamaged(str(cause)) from cause
@@ -90,6 +92,8 @@ def _connect(path: Path, read_only: bool, deadline: float) -> duckdb.DuckDBPyCon
                     "autoload_known_extensions": "false",
                     "autoinstall_known_extensions": "false",
                     "preserve_insertion_order": "true",
+                    "memory_limit": MOST_MEMORY,
+                    "temp_directory": f"{path}.spill",
                 },
             )
         except duckdb.IOException as cause:
