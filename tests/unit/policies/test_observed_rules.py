@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.document_reading import read_policy
 from policies.errors import MalformedPolicy
@@ -168,3 +171,29 @@ def test_a_rule_that_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(MalformedPolicy, match=complaint):
         judged(kind, fields)
+
+
+_SEEN = st.builds(
+    lambda value, target, hours: saying(
+        value,
+        target=target,
+        since=NOON - timedelta(days=30),
+        until=NOON - timedelta(hours=hours),
+    ),
+    st.sampled_from(("0.001", "0.02", "nonsense")),
+    st.sampled_from(("blue", "green")),
+    st.integers(-2, 24 * 9),
+)
+
+
+@given(st.lists(_SEEN, max_size=5), _SEEN, st.randoms(use_true_random=False))
+def test_a_failing_observation_more_never_turns_a_refusal_into_a_pass(
+    seen: list[Observed], failing: Observed, chance: Random
+) -> None:
+    numbers = (Metric("errors", "0.5", "", 1000),)
+    seen = [replace(one, entry=number) for number, one in enumerate(seen)]
+    worse = [*seen, replace(failing, numbers=numbers, entry=9)]
+    before, after = (verdict("observation", ERRORS, *found) for found in (seen, worse))
+    assert after != "yes" or before == "yes"
+    chance.shuffle(worse)
+    assert verdict("observation", ERRORS, *worse) == after
