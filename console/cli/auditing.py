@@ -45,6 +45,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--since", default="", metavar="TIME")
     parser.add_argument("--until", default="", metavar="TIME")
     parser.set_defaults(handler=export_openlineage)
+    parser = exports.add_parser("prov", help="lineage and decisions as W3C PROV-JSON")
+    parser.add_argument("--out", required=True, metavar="FILE.json")
+    parser.add_argument("--model", default="", metavar="MODEL")
+    parser.add_argument("--since", default="", metavar="TIME")
+    parser.add_argument("--until", default="", metavar="TIME")
+    parser.set_defaults(handler=export_prov)
     parser = commands.add_parser(
         "verify", help="verify an auditor's file: no store, no network"
     )
@@ -110,7 +116,8 @@ def export_audit(context: Context) -> int:
 def export_openlineage(context: Context) -> int:
     """`export openlineage`"""
     from console.cli.reading import time_argument
-    from console.reports.openlineage_events import Scope, openlineage_events
+    from console.reports.lineage_scope import Scope
+    from console.reports.openlineage_events import openlineage_events
 
     arguments = context.arguments
     target = Path(arguments.out)
@@ -127,6 +134,23 @@ def export_openlineage(context: Context) -> int:
         say(
             f"{found.passed_over} runs have no time or no UUID; no event can tell them."
         )
+    return 0
+
+
+def export_prov(context: Context) -> int:
+    """`export prov`"""
+    from console.cli.reading import time_argument
+    from console.reports.lineage_scope import Scope
+    from console.reports.prov_document import prov_document
+
+    arguments = context.arguments
+    target = Path(arguments.out)
+    if target.exists():
+        raise Misuse(f"{target} is there already", hint="Choose another name.")
+    since, until = time_argument(arguments.since), time_argument(arguments.until)
+    found = prov_document(context.store, Scope(since, until, arguments.model))
+    write_whole(target, found.to_bytes())
+    say(f"Wrote {target}: {found.activities} activities, {found.entities} entities.")
     return 0
 
 

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from console.services.problems import Misuse
+from console.reports.lineage_scope import Scope, reached_by_model
 from console.version import VERSION
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import kind_of, split_key
-from store.queries.lineage import Direction, walk
 from store.queries.sql import fetch, latest
 
 if TYPE_CHECKING:
@@ -39,20 +38,6 @@ _SIDES = {Relation.READ.value: "inputs", Relation.WROTE.value: "outputs"}
 _HAS_JOB = "object LIKE 'job:%'"
 _UNTOLD = {"namespace": "unknown", "name": "unknown"}
 Event = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which runs are wanted; runs count by when they started, or else ended."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    model: str = ""
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether nothing is left out."""
-        return self.since is None and self.until is None and not self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +70,14 @@ def openlineage_events(store: OpenStore, scope: Scope) -> Exported:
     store.projection.catch_up()
     with store.projection.reading() as connection:
         telling = _Telling(connection)
-        wanted = _runs_of_model(connection, scope.model) if scope.model else None
+        wanted = reached_by_model(connection, scope.model) if scope.model else None
         events: list[tuple[datetime, Event]] = []
         count = passed_over = 0
         for row in telling.runs.values():
             moment = row["started"] or row["ended"]
             if wanted is not None and row["subject"] not in wanted:
                 continue
-            if moment and not _is_within(moment, scope):
+            if moment and not scope.holds(moment):
                 continue
             told = list(telling.run(row))
             count += bool(told)
@@ -213,33 +198,6 @@ def _told_by_events(kind: str) -> str:
     return (
         f"SELECT * FROM {latest(FactKind(kind))} "  # noqa: S608 - names of this module
         "WHERE source IN (SELECT source FROM job)"
-    )
-
-
-def _runs_of_model(connection: duckdb.DuckDBPyConnection, model: str) -> set[str]:
-    """Every run that any version of a model came from.
-
-    Raises:
-        Misuse: there is no such model.
-    """
-    versions = [
-        key
-        for (key,) in connection.execute(
-            "SELECT DISTINCT subject FROM model_version ORDER BY subject"
-        ).fetchall()
-        if model in (split_key(key)[1][1], "/".join(split_key(key)[1][:2]))
-    ]
-    if not versions:
-        raise Misuse(f"no model is named {model!r}", hint="See: countersign models")
-    reached: set[str] = set()
-    for version in versions:
-        reached |= set(walk(connection, version, Direction.UP).nodes)
-    return reached
-
-
-def _is_within(moment: datetime, scope: Scope) -> bool:
-    return (scope.since is None or moment >= scope.since) and (
-        scope.until is None or moment < scope.until
     )
 
 
