@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MLFLOW_VENV := .venv-mlflow
 export COUNTERSIGN_MLFLOW_PYTHON ?= $(CURDIR)/$(MLFLOW_VENV)/bin/python
+OPENLINEAGE_VENV := .venv-openlineage
+export COUNTERSIGN_TEST_OPENLINEAGE_PYTHON ?= $(CURDIR)/$(OPENLINEAGE_VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo check fix test fast bench dist lock screenshot statements policy-schema clean
@@ -28,7 +30,7 @@ fix: dev ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check $(MLFLOW_VENV)/.ready ## Run the checks, then every test: what CI runs
+test: check $(MLFLOW_VENV)/.ready $(OPENLINEAGE_VENV)/.ready ## Run the checks, then every test: what CI runs
 	$(BIN)/pytest -n 2 --dist loadfile
 
 fast: dev ## The tests that need no outside server, in about a minute
@@ -62,7 +64,7 @@ screenshot: setup ## Draw docs/console.svg from the demonstration
 	$(BIN)/python tools/screenshot.py docs/console.svg
 
 clean: ## Remove what these targets made
-	rm -rf $(VENV) $(MLFLOW_VENV) .peers dist .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(MLFLOW_VENV) $(OPENLINEAGE_VENV) .peers dist .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/.base:
 	$(PYTHON) -m venv $(VENV)
@@ -80,6 +82,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 $(MLFLOW_VENV)/.ready: requirements/sample.txt
 	$(PYTHON) -m venv $(MLFLOW_VENV)
 	$(MLFLOW_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/sample.txt
+	@touch $@
+
+$(OPENLINEAGE_VENV)/.ready: requirements/openlineage.txt
+	$(PYTHON) -m venv $(OPENLINEAGE_VENV)
+	$(OPENLINEAGE_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/openlineage.txt
 	@touch $@
 
 .peers/sigstore-js/.ready: tests/peers/sigstore-js/package.json tests/peers/sigstore-js/package-lock.json

@@ -4,7 +4,7 @@
 #   tools/relock.sh [--upgrade | --upgrade-package NAME]... [-- LOCK...]
 #
 # Versions already locked stay unless an option says otherwise. LOCK is runtime, build,
-# dev or sample; without one, all four, in the order in which they build on each other.
+# dev, sample or openlineage; without one, all, in the order in which they build on each other.
 set -euo pipefail
 
 readonly header="# Exact versions and hashes for %s.in; \`make lock\` writes this file."
@@ -23,7 +23,7 @@ while (($#)) && [[ $1 != -- ]]; do
 done
 (($#)) && shift
 locks=("$@")
-((${#locks[@]})) || locks=(runtime build dev sample)
+((${#locks[@]})) || locks=(runtime build dev sample openlineage)
 
 for lock in "${locks[@]}"; do
     uv pip compile "$lock.in" --universal --python-version 3.11 --generate-hashes \
