@@ -150,8 +150,12 @@ class ReviewScreen(ActingScreen, inherit_bindings=False):
         terms = sheet.policy.waivers
         days = terms.longest_days if terms else 0
         blanks = (
-            Blank("rules", "rules, with commas", ", ".join(n.rule for n in unmet)),
-            Blank("until", f"until when; empty: {days} days", is_needed=False),
+            Blank(
+                "rules",
+                "those you answer for, with commas",
+                ", ".join(n.rule for n in unmet),
+            ),
+            Blank("until", f"a date; empty: {days} days from now", is_needed=False),
         )
         more = tuple(f"Not met: {n.rule}: {n.observed} ({n.wanted})" for n in unmet)
         question = _question_for("waive", sheet, "Answers for", blanks, more)

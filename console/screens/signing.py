@@ -21,7 +21,7 @@ class Blank:
 
     id: str
     hint: str
-    """What stands in it while it is empty."""
+    """What stands above it."""
     value: str = ""
     is_needed: bool = True
 
@@ -79,7 +79,9 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
         with VerticalScroll(id="dialog"):
             yield Static(facts, markup=False)
             for blank in self._asked.blanks:
-                yield Input(blank.value, placeholder=blank.hint, id=blank.id)
+                said = one_line(f"{blank.id}: {blank.hint}")
+                yield Static(said, classes="label", markup=False)
+                yield Input(blank.value, id=blank.id, classes="labelled")
             yield Input(placeholder="key (name or path; empty: the only one)", id="key")
             yield Input(placeholder="passphrase of the key", password=True, id="secret")
             if self._asked.needs_reason:

@@ -13,8 +13,8 @@ from console.services.signing import Acting
 from console.services.signoff import request_transition
 from store.references import parse_reference
 
-_STAGE = Blank("stage", "stage, such as production")
-_ENVIRONMENT = Blank("environment", "environment", DEFAULT_ENVIRONMENT)
+_STAGE = Blank("stage", "such as production")
+_ENVIRONMENT = Blank("environment", "where", DEFAULT_ENVIRONMENT)
 
 
 def ask_question(reference: str) -> SigningQuestion:
@@ -30,7 +30,7 @@ def ask_question(reference: str) -> SigningQuestion:
         blanks=(
             _STAGE,
             _ENVIRONMENT,
-            Blank("waiver", "yes: ask for a waiver of what is not met", "no"),
+            Blank("waiver", "yes to ask for one, where rules are not met", "no"),
         ),
     )
 
@@ -68,7 +68,7 @@ def demote_question(reference: str) -> SigningQuestion:
         blanks=(
             _STAGE,
             _ENVIRONMENT,
-            Blank("restore", "yes: the version before takes it again", "no"),
+            Blank("restore", "yes: the version before takes the stage again", "no"),
         ),
     )
 

@@ -24,9 +24,10 @@ SIZES = [(40, 12), (80, 24), (200, 60)]
 
 async def settle(pilot: Pilot[int]) -> None:
     """Wait for questions, their answers and what these draw, instead of sleeping."""
-    for _ in range(4):
-        await pilot.app.workers.wait_for_complete()
+    for _ in range(8):
         await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
 
 
 def on_screen(app: App[int]) -> str:

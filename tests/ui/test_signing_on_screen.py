@@ -70,7 +70,9 @@ async def test_rules_are_waived_from_the_review_and_the_list_says_so(
         await fill(pilot, key="rik", reason="Mended by March")
         drawn = " ".join(on_screen(app).split())
         assert "waived by Rik Jansen as risk until" in drawn
-        await pilot.press("escape", "3")
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.press("3")
         await settle(pilot)
         assert "2 rules" in on_screen(app)
 
@@ -141,7 +143,9 @@ async def test_a_version_is_taken_out_of_its_stage_and_the_one_before_put_back(
             reason="errors",
         )
         assert "Out of production" in told(app)
-        await pilot.press("escape", "1")
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.press("1")
         await settle(pilot)
         held = " ".join(on_screen(app).split())
         assert f"{MODEL} 2 PRODUCTION" in held
@@ -183,7 +187,9 @@ async def test_a_request_is_written_out_and_its_answer_handed_in(
             signed = sign_pack(opened, acting("vera"), Decision.APPROVE, "read it")
         answer = tmp_path / "answer"
         answer.write_bytes(signed)
-        await pilot.press("escape", "3")
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.press("3")
         await settle(pilot)
         for name in (tmp_path / "none", target, answer):
             await pilot.press("i")
