@@ -29,35 +29,49 @@ def model_file_before(
 
 @dataclass(frozen=True, slots=True)
 class RecordTold:
-    """What policies select by in a model's record, and who made it so."""
+    """What policies select by in a model's record, and who stands behind it."""
 
-    tier: str
-    tier_by: str
+    tier: str = ""
+    tier_by: frozenset[str] = frozenset()
+    """Ids of everybody who signed a record that says so, since it said otherwise."""
+    owner: str = ""
     """Person id."""
-    owner: str
-    """Person id."""
-    owner_by: str
+    owner_by: frozenset[str] = frozenset()
+    lack: str = ""
+    """Why nothing is known of it, if so."""
 
 
 def record_told(
     store: OpenStore, model_key: str, known: TrustState, position: int
-) -> RecordTold | None:
-    """A model's tier and owner below a position; None: it has no record."""
-    file = model_file_before(store, model_key, known, position)
-    if file.record is None:
-        return None
-    return RecordTold(*_told(file, "tier"), *_told(file, "owner"))
+) -> RecordTold:
+    """A model's tier and owner below a position.
 
-
-def _told(file: ModelFile, field: str) -> tuple[str, str]:
-    """What a field of the record is, and who made it so."""
-    value, by = "", ""
-    for entry in file.changes:
-        record = entry.statement.predicate
-        assert isinstance(record, ModelRecordChange)  # noqa: S101 - only these are kept
-        if getattr(record, field) != value:
-            value, by = str(getattr(record, field)), entry.statement.by
-    return value, by
+    Where a thief can have signed the newest record nothing is known: neither what it
+    says, nor whether what it replaced would still be said.
+    """
+    changes = [
+        (entry, entry.statement.predicate)
+        for entry in store.verified_entries(model_topic(model_key), known)
+        if entry.index < position
+        and isinstance(entry.statement.predicate, ModelRecordChange)
+    ]
+    if not changes:
+        return RecordTold(lack="the model has no record")
+    newest, _ = changes[-1]
+    if known.is_suspect(newest.key, newest.index):
+        return RecordTold(lack="the model's record was signed with a stolen key")
+    told = RecordTold()
+    for entry, record in changes:
+        by = frozenset({entry.statement.by})
+        is_told = not known.is_suspect(entry.key, entry.index)
+        if is_told and isinstance(record, ModelRecordChange):
+            told = RecordTold(
+                tier=record.tier,
+                tier_by=by | (told.tier_by if told.tier == record.tier else by),
+                owner=record.owner,
+                owner_by=by | (told.owner_by if told.owner == record.owner else by),
+            )
+    return told
 
 
 def with_record(

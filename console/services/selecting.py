@@ -79,12 +79,12 @@ def asked_at(
     from console.services.record_facts import record_told
 
     told = record_told(store, wanted.model, known, position)
-    if told is None:
-        return Asked(name, wanted.transition, stages)
+    if told.lack:
+        return Asked(name, wanted.transition, stages, why_unknown=told.lack)
     said = [
         what
         for what, by in (("tier", told.tier_by), ("owner", told.owner_by))
-        if by == wanted.requester
+        if by <= {wanted.requester}
     ]
     return Asked(
         name,
@@ -92,7 +92,7 @@ def asked_at(
         stages,
         tier="" if "tier" in said else told.tier,
         owner="" if "owner" in said else told.owner,
-        why_unknown=f"whoever asks set the model's {' and '.join(said)}",
+        why_unknown=f"only whoever asks says the model's {' and '.join(said)}",
     )
 
 

@@ -15,9 +15,10 @@ from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
+from console.services.revoking import revoke
 from console.services.signoff import answer_request, request_transition
 from policies.errors import MalformedPolicy, UnknownSelection
-from policies.predicates import Decision
+from policies.predicates import Decision, RevocationCause
 from policies.verdict import exit_code
 from tests.services.test_waivers import As, acting
 
@@ -71,7 +72,7 @@ def test_a_policy_by_tier_waits_for_a_record_that_somebody_else_set(
         asked(demo_store, acting, "ana")
     assert demo_store.index.size == size
     set_record(demo_store, acting("ana"), f"model:{MODEL}", RECORD)
-    with pytest.raises(UnknownSelection, match=r"whoever asks set the model.s tier"):
+    with pytest.raises(UnknownSelection, match="only whoever asks says the"):
         asked(demo_store, acting, "ana")
     request = asked(demo_store, acting, "bo")
     record = find_request(demo_store, request, demo_store.state())
@@ -152,3 +153,37 @@ def test_a_request_that_one_person_would_have_to_approve_twice_is_refused(
     activate_policy(demo_store, acting("dana"), data)
     with pytest.raises(Refusal, match="wants 2 different people to approve; at most 1"):
         asked(demo_store, acting, "bo")
+
+
+def test_somebody_else_confirms_a_tier_by_setting_the_record_again(
+    demo_store: OpenStore, acting: As
+) -> None:
+    applies = 'to = ["serving"]\ntiers = ["low"]'
+    activate_policy(demo_store, acting("dana"), written("low", applies))
+    set_record(demo_store, acting("ana"), f"model:{MODEL}", RECORD)
+    with pytest.raises(UnknownSelection, match="only whoever asks") as caught:
+        asked(demo_store, acting, "ana")
+    assert "Have somebody else set it: countersign model set" in caught.value.hint
+    set_record(demo_store, acting("bo"), f"model:{MODEL}", RecordInput(tier="low"))
+    assert asked(demo_store, acting, "ana")
+
+
+def test_a_record_that_a_thief_can_have_signed_leaves_the_policy_unknown(
+    demo_store: OpenStore, acting: As
+) -> None:
+    for name, tiers in (("lax", "*"), ("strict", "high")):
+        applies = f'to = ["serving"]\ntiers = ["{tiers}"]'
+        activate_policy(demo_store, acting("dana"), written(name, applies))
+    low, high = RECORD, RecordInput(tier="high")
+    set_record(demo_store, acting("ana"), f"model:{MODEL}", low)
+    done = set_record(demo_store, acting("bo"), f"model:{MODEL}", high)
+    revoke(
+        demo_store,
+        acting("dana"),
+        acting("bo").key.id,
+        RevocationCause.COMPROMISED,
+        "stolen",
+        since=done.index,
+    )
+    with pytest.raises(UnknownSelection, match="was signed with a stolen key"):
+        asked(demo_store, acting, "ana")
