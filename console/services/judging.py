@@ -189,8 +189,8 @@ def judge_standing(
     before: Callable[[int], ModelRecord] | None = None,
 ) -> Judged:
     """Whether a promotion that was made still stands: judged as it was then, plus
-    the bytes as they are now, without what was signed with keys stolen by then, and
-    with waivers only as long as they last.
+    the bytes as they are now, without what was signed with keys stolen by then, with
+    waivers only as long as they last, and only until the model's next review is due.
 
     `as_recorded` leaves out what became known of stolen keys later. `before` gives the
     model's record below an index to callers that have read it already.
@@ -236,10 +236,27 @@ def judge_standing(
             ),
             _no_stolen_key([holder.intent, holder.outcome], (), known),
             *judged.tree.children,
+            *([] if as_recorded else _in_time(store, judged, holder, known, now)),
         ],
         wanted=judged.tree.wanted,
     )
     return replace(judged, tree=tree, judged_at=now)
+
+
+def _in_time(
+    store: OpenStore, judged: Judged, holder: Holder, known: TrustState, now: datetime
+) -> list[Node]:
+    """Whether the model's next review is still ahead, if its policy asked for one."""
+    policy = judged.policy
+    if policy is None or not any(
+        rule.kind == "model_record" and "review_by" in rule.names("require")
+        for rule in policy.rules
+    ):
+        return []
+    from console.services.record_facts import review_still_ahead
+
+    model, position = holder.promoted_by.model, holder.intent.index
+    return review_still_ahead(store, model, known, position, now)
 
 
 def _asks_for_file(policy: Policy) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
@@ -13,6 +14,7 @@ from policies.predicates.records import ModelRecordChange
 from policies.rules.context import Context, ModelStanding, Observed, OpenFinding
 from policies.topics import model_topic
 from policies.trust_state import TrustState
+from policies.verdict import Node, Verdict
 from policies.workflow import Entry, RequestRecord
 
 
@@ -72,6 +74,30 @@ def record_told(
                 owner_by=by | (told.owner_by if told.owner == record.owner else by),
             )
     return told
+
+
+def review_still_ahead(
+    store: OpenStore, model_key: str, known: TrustState, position: int, now: datetime
+) -> list[Node]:
+    """Whether a date of review that was set before a position, or a later one since, is
+    still to come. Nothing where none was set before it: that rule was waived."""
+    then = model_file_before(store, model_key, known, position).record
+    if then is None or not then.review_by:
+        return []
+    record = model_file_before(store, model_key, known, store.index.size).record
+    due = record.review_by if record else ""
+    verdict = Verdict.UNKNOWN
+    if due:
+        verdict = Verdict.YES if now < parse_time(due) else Verdict.NO
+    return [
+        Node(
+            "the model's next review is still ahead",
+            verdict,
+            f"review by {due[:10]}" if due else "no date of the next review",
+            "a date to come",
+            "Review the model, then: countersign model set MODEL --review-by DATE",
+        )
+    ]
 
 
 def with_record(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ from console.services.model_files import (
     set_record,
 )
 from console.services.named_versions import find_version
-from console.services.opened import OpenStore
+from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Misuse, Refusal
+from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signoff import answer_request, request_transition
 from console.services.words import erase
@@ -194,3 +197,32 @@ def test_the_commands_say_what_they_did_and_show_no_control_characters(
     seen = capsys.readouterr()
     assert "\x1b" not in seen.out + seen.err
     assert "open finding F-" in seen.out
+
+
+def test_a_promotion_stands_until_the_review_is_due_and_again_once_it_was_made(
+    demo_store: OpenStore, acting: As
+) -> None:
+    activate_policy(demo_store, acting("dana"), POLICY.encode())
+    soon = rfc3339(demo_store.clock() + timedelta(days=30))
+    set_record(demo_store, acting("ana"), MODEL, replace(WHOLE, review_by=soon))
+    version = find_version(demo_store, f"{MODEL}@6")
+    made = request_transition(
+        demo_store, acting("ana"), version, "serving", "default", "please"
+    )
+    state = demo_store.state()
+    record = find_request(demo_store, made.appended.statement_id, state)
+    sheet = review_sheet(demo_store, record, state)
+    answer_request(demo_store, acting("vera"), sheet, Decision.APPROVE, "read it")
+    record = find_request(demo_store, record.id, demo_store.state())
+    promote(demo_store, acting("rik"), record, environment={})
+
+    def code() -> int:
+        return exit_code(gate(demo_store, f"{MODEL}@6", "serving", "default").tree)
+
+    assert code() == 0
+    now = demo_store.clock()
+    demo_store.clock = lambda: now + timedelta(days=31)
+    assert code() == 1
+    later = rfc3339(demo_store.clock() + timedelta(days=90))
+    set_record(demo_store, acting("ana"), MODEL, RecordInput(review_by=later))
+    assert code() == 0
