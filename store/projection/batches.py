@@ -68,21 +68,3 @@ def _columns(facts: list[Fact]) -> dict[str, list[object]]:
             for moment in columns[name]
         ]
     return columns
-
-
-def idle_columns(table: pa.Table) -> tuple[list[str], list[str]]:
-    """Text columns in which every value is empty, and columns that hold only nulls."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    absent = [
-        name for name in table.column_names if table[name].null_count == len(table)
-    ]
-    blank = [
-        name
-        for name in table.column_names
-        if table.schema.field(name).type == pa.string()
-        and table[name].null_count == 0
-        and pc.max(pc.binary_length(table[name])).as_py() == 0
-    ]
-    return blank, absent
