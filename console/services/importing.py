@@ -49,7 +49,7 @@ class ImportReport:
     new_relations: dict[str, int]
     """New edges by relation."""
     index: int | None
-    """Entry that committed them, if anything was new."""
+    """Entry that committed (the last of) them, if anything was new."""
 
     @property
     def new_edges(self) -> int:
@@ -102,9 +102,11 @@ def import_source(
     *,
     watch: Watcher | None = None,
 ) -> ImportReport:
-    """Read one source to its end and commit what is new as one batch.
+    """Read one source to its end and commit what is new.
 
-    Nothing is committed when the source fails half-way.
+    Nothing is committed when the source fails half-way. What is new becomes one batch,
+    or several where it is millions of facts: of those a crash between two entries may
+    leave the first, and the next import adds the others.
     """
     projection = store.projection
     projection.catch_up()
@@ -115,26 +117,34 @@ def import_source(
             for alias in current_aliases(connection)
         }
     known = KnownState(now, _last_seen(store, source.name), aliases)
+    index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
-        incoming, fresh = Path(folder) / "incoming", Path(folder) / "fresh"
+        incoming = Path(folder) / "incoming"
         write_tables(_watched(source, known, watch), incoming)
         with projection.reading() as connection:
-            new, relations = keep_new_facts(connection, incoming, source.name, fresh)
-        index = None
-        if new:
-            digest = store.objects.put(_admitted(fresh.read_bytes(), source.name))
-            batch = LineageBatch(
+            kept = keep_new_facts(connection, incoming, source.name, Path(folder))
+        batches = [
+            LineageBatch(
                 source=source.name,
                 collector=COLLECTOR,
-                batch=digest,
-                rows=sum(new.values()),
+                batch=store.objects.put(_admitted(file.read_bytes(), source.name)),
+                rows=rows,
                 observed_at=rfc3339(now),
             )
-            index = append(store, acting, batch, (source.name, digest)).index
-            projection.catch_up()
+            for file, rows in zip(kept.files, kept.rows, strict=True)
+        ]
+    for batch in batches:
+        index = append(store, acting, batch, (source.name, batch.batch)).index
+    if batches:
+        projection.catch_up()
     tally = source.tally
     return ImportReport(
-        source.name, tally.accepted, tuple(tally.refused), new, relations, index
+        source.name,
+        tally.accepted,
+        tuple(tally.refused),
+        dict(kept.new),
+        dict(kept.relations),
+        index,
     )
 
 

@@ -49,6 +49,20 @@ def fact_id_expression(source: str, idle: Idle | None = None) -> str:
     return f"sha256({_joined(parts)})"
 
 
+def fact_key(fact_id: str) -> str:
+    """SQL for 128 bits of a fact id: who wants two alike must try 2^64 facts."""
+    return f"md5_number({fact_id})"
+
+
+KEY_HALVES = (
+    "(fact_key >> 64)::UBIGINT AS key_high, "
+    "(fact_key & 18446744073709551615::UHUGEINT)::UBIGINT AS key_low"
+)
+"""SQL for a fact key as two columns that Arrow can hold."""
+KEY_OF_HALVES = "(key_high::UHUGEINT * 18446744073709551616::UHUGEINT + key_low)"
+"""SQL for the fact key of two such columns."""
+
+
 def netstring_of(expression: str) -> str:
     """SQL for the netstring of a text that is never null."""
     return _netstring(expression, is_full=True)
@@ -75,14 +89,14 @@ def _constant(text: str) -> str:
 def identified(
     connection: duckdb.DuckDBPyConnection, relation: str, source: str
 ) -> str:
-    """SQL for the rows of a relation that a source told, each with its fact id.
+    """SQL for the rows of a relation that a source told, each with its fact key.
 
     `relation` has the columns of a batch and `position`.
     """
     names = ", ".join(f'"{name}"' for name in COLUMNS)
     return " UNION ALL ".join(
-        f"SELECT {fact_id_expression(_constant(source), idle)} AS fact_id, position, "
-        f"{names} FROM {relation} WHERE kind = {quoted(kind)}"
+        f"SELECT {fact_key(fact_id_expression(_constant(source), idle))} AS fact_key, "
+        f"position, {names} FROM {relation} WHERE kind = {quoted(kind)}"
         for kind, idle in _idle_by_kind(connection, relation)
     )
 

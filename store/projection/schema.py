@@ -2,14 +2,16 @@
 
 One table a fact kind, all with the columns of a fact, each row with the index of the
 entry that brought it. The views show rows below the horizon that a connection set, so
-`known at` and `not yet applied` are the same filter.
+`known at` and `not yet applied` are the same filter. A table keeps 128 bits of each
+fact id, to find what is told again; a view computes the id where somebody asks for it.
 """
 
 from __future__ import annotations
 
 from store.facts import COLUMNS, TIME_COLUMNS, FactKind
+from store.projection.identity import Idle, fact_id_expression, netstring_of
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -40,10 +42,14 @@ def create_statements() -> list[str]:
     ]
     for kind in FactKind:
         table = table_name(kind)
+        fact_id = fact_id_expression(
+            netstring_of("source"), Idle(same={"kind": kind.value})
+        )
+        names = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
         statements += [
-            f"CREATE TABLE {table} (entry_index BIGINT, fact_id VARCHAR, "
+            f"CREATE TABLE {table} (entry_index BIGINT, fact_key UHUGEINT, "
             f"source VARCHAR, {columns})",
-            f'CREATE VIEW "{kind.value}" AS SELECT * FROM {table} '
-            "WHERE entry_index < getvariable('horizon')",
+            f'CREATE VIEW "{kind.value}" AS SELECT entry_index, {fact_id} AS fact_id, '
+            f"source, {names} FROM {table} WHERE entry_index < getvariable('horizon')",
         ]
     return statements
