@@ -60,6 +60,24 @@ class FactSource(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsAliases(Protocol):
+    """A source that can be asked for its aliases alone, as they are now."""
+
+    @property
+    def name(self) -> str:
+        """Its name in every key and reference."""
+        ...
+
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """(model key, alias) -> model version key.
+
+        Raises:
+            ConnectorError: the registry does not answer, or not in its form.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ArtifactFile:
     """One file of an artifact, hashed as it is now."""

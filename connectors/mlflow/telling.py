@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import ConnectorError
@@ -73,6 +73,11 @@ class MlflowSource(NamedSource):
         """See FactSource.facts."""
         with well_formed(f"what MLflow {self._name} tells"):
             yield from self._facts(known)
+
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """See ShowsAliases."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            return self._pointed(self._reader.models())
 
     def _facts(self, known: KnownState) -> Iterator[Fact]:
         for experiment in self._reader.experiments():
@@ -238,11 +243,7 @@ class MlflowSource(NamedSource):
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""
-        seen: dict[tuple[str, str], str] = {}
-        for model in models:
-            for alias, version in model.aliases.items():
-                key = model_key(self._name, model.name)
-                seen[key, alias] = model_version_key(self._name, model.name, version)
+        seen = self._pointed(models)
         ours = {
             pair: target
             for pair, target in known.aliases.items()
@@ -258,6 +259,15 @@ class MlflowSource(NamedSource):
                     low=known.last_seen,
                     high=known.now,
                 )
+
+    def _pointed(self, models: Iterable[ModelRow]) -> dict[tuple[str, str], str]:
+        return {
+            (model_key(self._name, model.name), alias): model_version_key(
+                self._name, model.name, version
+            )
+            for model in models
+            for alias, version in model.aliases.items()
+        }
 
 
 def _finite_or_not(value: float) -> float:

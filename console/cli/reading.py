@@ -68,6 +68,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
     _format(parser)
+    parser.add_argument(
+        "--watch", action="store_true", help="ask the registries again and again"
+    )
+    parser.add_argument(
+        "--every", metavar="SPAN", help="between two looks of --watch (30s)"
+    )
     parser.set_defaults(handler=status)
 
 
@@ -318,6 +324,12 @@ def history(context: Context) -> int:
 def status(context: Context) -> int:
     """`status`: 0 when every registry says what the log approves, 1 when one does
     not, 3 when no policy names a stage to compare."""
+    if context.arguments.watch:
+        from console.cli.watching import watch
+
+        return watch(context)
+    if context.arguments.every:
+        raise Misuse("--every goes with --watch", hint="countersign status --watch")
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 

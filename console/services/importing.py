@@ -105,7 +105,7 @@ def import_source(
             (alias.model, alias.name): alias.version_key
             for alias in current_aliases(connection)
         }
-    known = KnownState(now, _last_seen(store, source.name), aliases)
+    known = KnownState(now, last_seen(store, source.name), aliases)
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         incoming, fresh = Path(folder) / "incoming", Path(folder) / "fresh"
         write_facts(_watched(source, known, watch), incoming)
@@ -159,8 +159,8 @@ def _watched(
         watch(source.name, count)
 
 
-def _last_seen(store: OpenStore, source: str) -> datetime | None:
-    """When the log last heard of a source."""
+def last_seen(store: OpenStore, source: str) -> datetime | None:
+    """When the log last heard of a source, or None."""
     for entry in reversed(store.index.on_topics(LINEAGE)):
         _, statement = store.entry(entry.index)
         predicate = statement.predicate

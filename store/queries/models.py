@@ -99,6 +99,12 @@ def list_models(connection: duckdb.DuckDBPyConnection) -> list[Model]:
     ]
 
 
+def model_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Sources that told of a registered model."""
+    rows = fetch(connection, "SELECT DISTINCT source FROM model ORDER BY source")
+    return [row["source"] for row in rows]
+
+
 def current_aliases(
     connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
 ) -> list[Alias]:
