@@ -20,6 +20,8 @@ class KnownState:
     """When the source was read last."""
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model key, alias) -> model version key."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Model version key -> stage, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

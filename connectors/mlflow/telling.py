@@ -44,6 +44,7 @@ _SHA_TAG = re.compile(r"countersign\.dataset\.(.+)\.sha256")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _LARGEST_DOUBLE = sys.float_info.max
 _MLMODEL = "MLmodel"
+_NO_STAGE = ("", "None")
 _DROPPED_TAGS = {"mlflow.log-model.history", "mlflow.loggedModels"}
 LONGEST_TAG = 100_000
 LARGEST_MLMODEL_BYTES = 1024**2
@@ -92,10 +93,15 @@ class MlflowSource(NamedSource):
         models = list(self._reader.models())
         for model in models:
             yield from self._model(model)
+        stages: dict[str, str] = {}
         for version in self._reader.versions():
             self._tally.accepted += 1
             yield from self._version(version)
+            if version.stage not in _NO_STAGE and not version.is_deleted:
+                key = model_version_key(self._name, version.name, version.version)
+                stages[key] = version.stage
         yield from self._aliases(models, known)
+        yield from self._stages(stages, known)
 
     def _run(self, run: RunRow) -> Iterator[Fact]:
         key = run_key(self._name, run.id)
@@ -214,8 +220,6 @@ class MlflowSource(NamedSource):
         if version.run_id:
             run = run_key(self._name, version.run_id)
             yield _edge(run, Relation.PRODUCED, key)
-        if version.stage not in ("", "None"):
-            yield Fact(kind=FactKind.STAGE, subject=key, name=version.stage)
 
     def _files(self, location: str) -> tuple[list[ArtifactFile], str]:
         """The files of a version, or why they could not be read."""
@@ -247,7 +251,7 @@ class MlflowSource(NamedSource):
         ours = {
             pair: target
             for pair, target in known.aliases.items()
-            if split_key(pair[0])[1][0] == self._name
+            if self._is_ours(pair[0])
         }
         for pair in sorted(seen.keys() | ours.keys()):
             if seen.get(pair, "") != ours.get(pair, ""):
@@ -259,6 +263,22 @@ class MlflowSource(NamedSource):
                     low=known.last_seen,
                     high=known.now,
                 )
+
+    def _stages(self, seen: dict[str, str], known: KnownState) -> Iterator[Fact]:
+        """Nor of stages; a version that is gone is in none."""
+        ours = {key: at for key, at in known.stages.items() if self._is_ours(key)}
+        for key in sorted(seen.keys() | ours.keys()):
+            if seen.get(key, "") != ours.get(key, ""):
+                yield Fact(
+                    kind=FactKind.STAGE,
+                    subject=key,
+                    name=seen.get(key, ""),
+                    low=known.last_seen,
+                    high=known.now,
+                )
+
+    def _is_ours(self, key: str) -> bool:
+        return split_key(key)[1][0] == self._name
 
     def _pointed(self, models: Iterable[ModelRow]) -> dict[tuple[str, str], str]:
         return {

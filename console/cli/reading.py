@@ -62,9 +62,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("after", metavar="B")
     _format(parser)
     parser.set_defaults(handler=diff)
-    parser = commands.add_parser("history", help="where a model's aliases have been")
+    parser = commands.add_parser("history", help="which version held what, and when")
     parser.add_argument("reference", metavar="MODEL")
     _format(parser)
+    _known_at(parser)
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
     _format(parser)
@@ -307,17 +308,15 @@ def diff(context: Context) -> int:
 
 def history(context: Context) -> int:
     """`history`"""
-    found = inspection.history(context.store, context.arguments.reference)
-    if context.arguments.format == "json":
-        show_json("history", positions=found)
+    from console.cli.timelines import show_history
+    from console.services.tenures import model_history
+
+    arguments = context.arguments
+    found = model_history(context.store, arguments.reference, arguments.known_at)
+    if arguments.format == "json":
+        show_json("history", history=found)
     else:
-        show_table(
-            ("ALIAS", "VERSION", "LAST SEEN OTHERWISE", "FIRST SEEN SO"),
-            [
-                (a.name, a.version or "(gone)", moment(a.low), moment(a.high))
-                for a in found
-            ],
-        )
+        show_history(found)
     return 0
 
 

@@ -19,7 +19,7 @@ from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
 from store.projection.batches import write_facts
 from store.projection.new_facts import keep_new_facts
-from store.queries.models import current_aliases
+from store.queries.models import current_aliases, current_stages
 
 COLLECTOR = "countersign/import"
 Watcher = Callable[[str, int], None]
@@ -105,7 +105,8 @@ def import_source(
             (alias.model, alias.name): alias.version_key
             for alias in current_aliases(connection)
         }
-    known = KnownState(now, last_seen(store, source.name), aliases)
+        stages = current_stages(connection)
+    known = KnownState(now, last_seen(store, source.name), aliases, stages)
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         incoming, fresh = Path(folder) / "incoming", Path(folder) / "fresh"
         write_facts(_watched(source, known, watch), incoming)
@@ -159,9 +160,13 @@ def _watched(
         watch(source.name, count)
 
 
-def last_seen(store: OpenStore, source: str) -> datetime | None:
-    """When the log last heard of a source, or None."""
+def last_seen(
+    store: OpenStore, source: str, before: int | None = None
+) -> datetime | None:
+    """When the log, or its entries below one, last heard of a source; None if never."""
     for entry in reversed(store.index.on_topics(LINEAGE)):
+        if before is not None and entry.index >= before:
+            continue
         _, statement = store.entry(entry.index)
         predicate = statement.predicate
         if isinstance(predicate, LineageBatch) and predicate.source == source:

@@ -107,7 +107,7 @@ def _held(store: OpenStore, state: TrustState) -> list[HeldStage]:
             stage=stage,
             version=split_key(holder.version)[1][-1],
             entry=holder.intent.index,
-            at=(holder.restored or holder.outcome).statement.at,
+            at=holder.began.statement.at,
         )
         for model, (environment, stage), holder in _holders(store, state)
     ]
