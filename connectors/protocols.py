@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from store.facts import Fact
 
 
@@ -76,6 +78,19 @@ class ShowsAliases(Protocol):
 
         Raises:
             ConnectorError: the registry does not answer, or not in its form.
+        """
+        ...
+
+
+@runtime_checkable
+class TableSource(Protocol):
+    """A source that tells its facts as tables, many at a time."""
+
+    def tables(self, known: KnownState) -> Iterator[pa.Table]:
+        """What `FactSource.facts` tells, as tables with the columns of a batch.
+
+        Raises:
+            ConnectorError: the source cannot be read (to the end).
         """
         ...
 

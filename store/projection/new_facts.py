@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
-from store.projection.batches import idle_columns
-from store.projection.schema import fact_id_expression, table_name
+from store.projection.identity import identified, quoted
+from store.projection.schema import table_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,12 +39,15 @@ class Window:
 
     def between(self, first: int, last: int) -> pa.Table:
         """What the store lacked of some rows of the batch."""
+        skipped, kept = self._before(first), self._before(last)
+        return self.fresh.slice(skipped, kept - skipped)
+
+    def _before(self, row: int) -> int:
+        """How many of the fresh ones lie before a row of the batch."""
         import pyarrow.compute as pc
 
-        place = pc.add(self.fresh["position"], self.start)
-        return self.fresh.filter(
-            pc.and_(pc.greater_equal(place, first), pc.less(place, last))
-        )
+        behind = pc.less(self.fresh["position"], row - self.start)
+        return int(pc.sum(behind).as_py() or 0)
 
 
 def new_facts(
@@ -52,17 +55,12 @@ def new_facts(
 ) -> pa.Table:
     """The rows that say what the store does not have yet, each with its fact id and
     its `position` in the part; of rows that say the same the first one."""
-    kinds = [kind.value for kind in FactKind]
-    blank, absent = idle_columns(part)
-    fact_id = fact_id_expression("$source", blank=blank, absent=absent)
-    connection.register("incoming", part)
+    import pyarrow as pa
+
+    placed = part.append_column("position", pa.array(range(part.num_rows), pa.int64()))
+    connection.register("incoming", placed)
     try:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE incoming_facts AS SELECT * FROM "
-            f"(SELECT {fact_id} AS fact_id, row_number() OVER () - 1 AS position, * "
-            "FROM incoming) WHERE kind IN (SELECT unnest($kinds))",
-            {"source": source, "kinds": kinds},
-        )
+        _identify(connection, "incoming", source)
     finally:
         connection.unregister("incoming")
     told = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
@@ -75,6 +73,18 @@ def new_facts(
     ).to_arrow_table()
     connection.execute("DROP TABLE incoming_facts")
     return found
+
+
+def _identify(
+    connection: duckdb.DuckDBPyConnection, relation: str, source: str
+) -> None:
+    """Keep the rows of a relation, with their ids, in the table `incoming_facts`."""
+    rows = identified(connection, relation, source)
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    empty = f"SELECT NULL AS fact_id, position, {names} FROM {relation} LIMIT 0"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming_facts AS {rows or empty}"
+    )
 
 
 def _known_ids(kinds: list[FactKind]) -> str:
@@ -119,11 +129,11 @@ def keep_new_facts(
     """
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
-        f"SELECT *, {fact_id_expression('$source')} AS fact_id, "
-        "row_number() OVER () AS position FROM read_parquet($path)",
-        {"source": source, "path": str(incoming)},
+        "CREATE OR REPLACE TEMP VIEW incoming AS SELECT *, file_row_number AS position "
+        f"FROM read_parquet({quoted(str(incoming))}, file_row_number = true)"
     )
+    _identify(connection, "incoming", source)
+    connection.execute("DROP VIEW incoming")
     known = _known_ids(list(FactKind))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT {columns} FROM incoming_facts "

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from store.facts import FactKind
 from store.projection.apply import Projection
 from store.projection.connection import open_projection
-from store.projection.schema import fact_id_expression, table_name
+from store.projection.identity import fact_id_expression, netstring_of
+from store.projection.schema import table_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +65,9 @@ def _compare(
             )
     wrong = connection.execute(
         f"SELECT count(*), min(subject) FROM {table} WHERE fact_id <> "
-        + fact_id_expression("source").replace('"kind"', f"'{kind.value}'")
+        + fact_id_expression(netstring_of("source")).replace(
+            '"kind"', f"'{kind.value}'"
+        )
     ).fetchone()
     if wrong and wrong[0]:
         problems.append(

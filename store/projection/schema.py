@@ -1,4 +1,4 @@
-"""Tables and views of the projection, and the SQL form of a fact id.
+"""Tables and views of the projection.
 
 One table a fact kind, all with the columns of a fact, each row with the index of the
 entry that brought it. The views show rows below the horizon that a connection set, so
@@ -7,9 +7,7 @@ entry that brought it. The views show rows below the horizon that a connection s
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
+from store.facts import COLUMNS, TIME_COLUMNS, FactKind
 
 SCHEMA_VERSION = 4
 """Raised with any change of this file; another version on disk is rebuilt."""
@@ -49,27 +47,3 @@ def create_statements() -> list[str]:
             "WHERE entry_index < getvariable('horizon')",
         ]
     return statements
-
-
-def _netstring(expression: str) -> str:
-    return (
-        f"CASE WHEN {expression} IS NULL THEN '-' "
-        f"ELSE strlen({expression}) || ':' || {expression} END"
-    )
-
-
-def fact_id_expression(
-    source: str, *, blank: Collection[str] = (), absent: Collection[str] = ()
-) -> str:
-    """SQL that computes store.facts.fact_id over the columns of a batch.
-
-    `source` is a SQL expression for the source's name. Columns known to hold nothing
-    but empty text (`blank`) or nulls (`absent`) are not looked at, which is faster.
-    """
-    forms = {name: f'"{name}"' for name in TEXT_COLUMNS}
-    forms |= {name: f'epoch_us("{name}")::VARCHAR' for name in TIME_COLUMNS}
-    forms["step"] = '"step"::VARCHAR'
-    known = dict.fromkeys(blank, "'0:'") | dict.fromkeys(absent, "'-'")
-    parts = [_netstring(source)]
-    parts += [known.get(name) or _netstring(form) for name, form in forms.items()]
-    return "sha256(" + " || ".join(f"({part})" for part in parts) + ")"
