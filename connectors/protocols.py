@@ -22,6 +22,8 @@ class KnownState:
     """When the source was read last."""
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model key, alias) -> model version key."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Model version key -> stage, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,24 @@ class FactSource(Protocol):
 
         Raises:
             ConnectorError: the source cannot be read (to the end).
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsAliases(Protocol):
+    """A source that can be asked for its aliases alone, as they are now."""
+
+    @property
+    def name(self) -> str:
+        """Its name in every key and reference."""
+        ...
+
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """(model key, alias) -> model version key.
+
+        Raises:
+            ConnectorError: the registry does not answer, or not in its form.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHA_TAG = re.compile(SHA_TAG)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _MLMODEL = "MLmodel"
+_NO_STAGE = ("", "None")
 LARGEST_MLMODEL_BYTES = 1024**2
 
 
@@ -82,6 +83,11 @@ class MlflowSource(NamedSource):
         """See FactSource.facts."""
         with well_formed(f"what MLflow {self._name} tells"):
             yield from self._facts(known)
+
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """See ShowsAliases."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            return self._pointed(self._reader.models())
 
     def tables(self, known: KnownState) -> Iterator[pa.Table]:
         """See TableSource.tables. Runs come in bulk where the reader can do so."""
@@ -122,10 +128,15 @@ class MlflowSource(NamedSource):
         models = list(self._reader.models())
         for model in models:
             yield from self._model(model)
+        stages: dict[str, str] = {}
         for version in self._reader.versions():
             self._tally.accepted += 1
             yield from self._version(version)
+            if version.stage not in _NO_STAGE and not version.is_deleted:
+                key = model_version_key(self._name, version.name, version.version)
+                stages[key] = version.stage
         yield from self._aliases(models, known)
+        yield from self._stages(stages, known)
 
     def _run(self, run: RunRow) -> Iterator[Fact]:
         key = run_key(self._name, run.id)
@@ -244,8 +255,6 @@ class MlflowSource(NamedSource):
         if version.run_id:
             run = run_key(self._name, version.run_id)
             yield _edge(run, Relation.PRODUCED, key)
-        if version.stage not in ("", "None"):
-            yield Fact(kind=FactKind.STAGE, subject=key, name=version.stage)
 
     def _files(self, location: str) -> tuple[list[ArtifactFile], str]:
         """The files of a version, or why they could not be read."""
@@ -273,15 +282,11 @@ class MlflowSource(NamedSource):
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""
-        seen: dict[tuple[str, str], str] = {}
-        for model in models:
-            for alias, version in model.aliases.items():
-                key = model_key(self._name, model.name)
-                seen[key, alias] = model_version_key(self._name, model.name, version)
+        seen = self._pointed(models)
         ours = {
             pair: target
             for pair, target in known.aliases.items()
-            if split_key(pair[0])[1][0] == self._name
+            if self._is_ours(pair[0])
         }
         for pair in sorted(seen.keys() | ours.keys()):
             if seen.get(pair, "") != ours.get(pair, ""):
@@ -293,6 +298,31 @@ class MlflowSource(NamedSource):
                     low=known.last_seen,
                     high=known.now,
                 )
+
+    def _stages(self, seen: dict[str, str], known: KnownState) -> Iterator[Fact]:
+        """Nor of stages; a version that is gone is in none."""
+        ours = {key: at for key, at in known.stages.items() if self._is_ours(key)}
+        for key in sorted(seen.keys() | ours.keys()):
+            if seen.get(key, "") != ours.get(key, ""):
+                yield Fact(
+                    kind=FactKind.STAGE,
+                    subject=key,
+                    name=seen.get(key, ""),
+                    low=known.last_seen,
+                    high=known.now,
+                )
+
+    def _is_ours(self, key: str) -> bool:
+        return split_key(key)[1][0] == self._name
+
+    def _pointed(self, models: Iterable[ModelRow]) -> dict[tuple[str, str], str]:
+        return {
+            (model_key(self._name, model.name), alias): model_version_key(
+                self._name, model.name, version
+            )
+            for model in models
+            for alias, version in model.aliases.items()
+        }
 
 
 def _finite_or_not(value: float) -> float:

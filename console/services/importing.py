@@ -25,7 +25,7 @@ from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
 from store.projection.batches import fact_tables, write_tables
 from store.projection.new_facts import keep_new_facts
-from store.queries.models import current_aliases
+from store.queries.models import current_aliases, current_stages
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,7 +116,8 @@ def import_source(
             (alias.model, alias.name): alias.version_key
             for alias in current_aliases(connection)
         }
-    known = KnownState(now, _last_seen(store, source.name), aliases)
+        stages = current_stages(connection)
+    known = KnownState(now, last_seen(store, source.name), aliases, stages)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         incoming = Path(folder) / "incoming"
@@ -193,9 +194,13 @@ def _counted(
         watch(source.name, count)
 
 
-def _last_seen(store: OpenStore, source: str) -> datetime | None:
-    """When the log last heard of a source."""
+def last_seen(
+    store: OpenStore, source: str, before: int | None = None
+) -> datetime | None:
+    """When the log, or its entries below one, last heard of a source; None if never."""
     for entry in reversed(store.index.on_topics(LINEAGE)):
+        if before is not None and entry.index >= before:
+            continue
         _, statement = store.entry(entry.index)
         predicate = statement.predicate
         if isinstance(predicate, LineageBatch) and predicate.source == source:
