@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from connectors.data import SUFFIX as PARQUET_SUFFIX
-from connectors.data import parquet_files
+from connectors.data_files import LocalFiles, as_unicode
+from connectors.data_formats import SUFFIXES as DATA_SUFFIXES
+from connectors.data_formats import stem_of
+from connectors.data_opening import (
+    DELTA_LOG,
+    data_in_files,
+    is_table,
+    table_metadata_file,
+    table_source,
+)
 from connectors.errors import ConnectorUnavailable, MalformedInput
 from connectors.openlineage_files import SUFFIXES as EVENT_SUFFIXES
 from connectors.openlineage_files import is_events_file
@@ -17,7 +25,7 @@ from connectors.protocols import ArtifactReader, FactSource
 ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
     "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
-    "Parquet data, or a folder of these"
+    "Parquet, CSV, Delta or Iceberg data, or a folder of these"
 )
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
@@ -75,9 +83,11 @@ def _file(path: Path, name: str, artifacts: str) -> FactSource | None:
         return _database(path, name, artifacts)
     if path.suffix == ".bundle":
         return _git(path, name)
+    if table_metadata_file(path.name):
+        return _table_at(path, name)
     if path.name.endswith(EVENT_SUFFIXES):
         return _events(path, name)
-    if path.suffix == PARQUET_SUFFIX:
+    if path.name.endswith(DATA_SUFFIXES):
         return _data(path, name)
     return None
 
@@ -92,11 +102,15 @@ def _folder(path: Path, name: str, artifacts: str) -> FactSource | None:
 
         reader = _local(artifacts, None)
         return MlflowSource(name or path.resolve().name, MlflowFolder(path), reader)
+    files = LocalFiles(path)
+    if is_table(files):
+        return table_source(files, name or path.resolve().name)
     if any(_is_a_source_itself(child) for child in path.iterdir()):
         return None
-    has_data, has_events = bool(parquet_files(path)), _holds_events(path)
+    data = data_in_files(files, name or path.resolve().stem)
+    has_data, has_events = data is not None, _holds_events(path)
     if has_data and not has_events:
-        return _data(path, name)
+        return data
     if has_events and not has_data:
         return _events(path, name)
     return None
@@ -121,15 +135,18 @@ def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
             runs_of = runs_of or source.name
         if source is not None:
             yield source
-    if parquet_files(path):
-        yield _data(path, "")
+    data = data_in_files(LocalFiles(path), path.resolve().stem)
+    if data is not None:
+        yield data
     for child in events:
         yield _events(child, "", runs_of)
 
 
 def _is_a_source_itself(child: Path) -> bool:
     if child.is_dir():
-        return _is_repository(child) or _is_mlruns(child)
+        is_link = child.is_symlink()
+        is_data = not is_link and is_table(LocalFiles(child))
+        return _is_repository(child) or _is_mlruns(child) or is_data
     return child.suffix in (*_DATABASES, ".bundle")
 
 
@@ -146,7 +163,8 @@ def _is_mlruns(path: Path) -> bool:
 
 def _holds_events(path: Path) -> bool:
     looked_at = 0
-    for place, _, names in os.walk(path):
+    for place, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name != DELTA_LOG]
         for name in names:
             looked_at += 1
             if looked_at > _MOST_LOOKED_AT:
@@ -172,8 +190,15 @@ def _events(path: Path, name: str, runs_of: str = "") -> FactSource:
 def _data(path: Path, name: str) -> FactSource:
     from connectors.data import DataSource
 
-    dataset = name if path.is_file() else ""
-    return DataSource(name or path.resolve().stem, path, dataset=dataset)
+    at = path.resolve()
+    dataset = name or as_unicode(stem_of(path.name))
+    return DataSource(dataset, LocalFiles(at.parent), only=at.name, dataset=dataset)
+
+
+def _table_at(path: Path, name: str) -> FactSource:
+    """A table as one of its metadata files tells it."""
+    folder = path.resolve().parent.parent
+    return table_source(LocalFiles(folder), name or folder.name, metadata=path.name)
 
 
 def _database(path: Path, name: str, artifacts: str) -> FactSource:
