@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from connectors.data_files import DataFiles, as_unicode
 from connectors.data_formats import SUFFIXES, contents_of, stem_of
+from connectors.data_kept import kept_tags
 from connectors.errors import MalformedInput
 from connectors.named_source import NamedSource
 from connectors.protocols import KnownState, RefusedInput
@@ -40,7 +41,7 @@ class DataSource(NamedSource):
     def _snapshot(self, path: str) -> Iterator[Fact]:
         with self._files.opened(path) as file:
             contents = contents_of(path, file.stream)
-        digest = f"sha256:{file.sha256}"
+        digest = f"sha256:{file.hashed.sha256}"
         name = self._dataset or as_unicode(stem_of(path))
         version = dataset_version_key(name, digest)
         yield Fact(kind=FactKind.DATASET, subject=dataset_key(name), name=name)
@@ -50,7 +51,7 @@ class DataSource(NamedSource):
             object=dataset_key(name),
             name=name,
             digest=digest,
-            location=file.location,
+            location=file.hashed.location,
             number=float(contents.rows),
             text=contents.schema,
             strength=Strength.REREAD.value,
@@ -63,7 +64,7 @@ class DataSource(NamedSource):
                 text=contents.profile,
                 strength=Strength.REREAD.value,
             )
-        for tag, text in file.tags:
+        for tag, text in kept_tags([file.hashed]):
             yield Fact(kind=FactKind.TAG, subject=version, name=tag, text=text)
 
 

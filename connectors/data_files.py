@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,16 +23,33 @@ MOST_FILES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a place promises to keep bytes, and how firmly."""
+
+    mode: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """What the bytes of a file were found to be."""
+
+    sha256: str
+    size: int
+    location: str
+    """Where it is, as others may be told."""
+    version: str = ""
+    """What the place calls this version of the bytes, if it keeps versions."""
+    retention: Retention | None = None
+    has_legal_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedFile:
     """A file whose bytes were hashed; the stream stands at its beginning."""
 
     stream: BinaryIO
-    sha256: str
-    size: int
-    location: str
-    """Where it is, as a person may be told."""
-    tags: tuple[tuple[str, str], ...] = ()
-    """What the place says of exactly these bytes."""
+    hashed: HashedFile
 
 
 class FileMissing(ConnectorUnavailable):
@@ -41,9 +59,8 @@ class FileMissing(ConnectorUnavailable):
 class DataFiles(Protocol):
     """A place with files: a folder, or a part of a bucket."""
 
-    @property
-    def address(self) -> str:
-        """The place, as a URL without a slash at its end."""
+    def location(self) -> str:
+        """Where it is, as others may be told; empty if only this machine knows."""
         ...
 
     def names(self, folder: str = "") -> list[str]:
@@ -78,10 +95,9 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    @property
-    def address(self) -> str:
-        """See DataFiles."""
-        return self._root.resolve().as_uri()
+    def location(self) -> str:
+        """See DataFiles.location."""
+        return ""
 
     def names(self, folder: str = "") -> list[str]:
         """See DataFiles.names."""
@@ -118,7 +134,7 @@ class LocalFiles:
                 ) from cause
             size = stream.tell()
             stream.seek(0)
-            yield OpenedFile(stream, digest, size, as_unicode(path))
+            yield OpenedFile(stream, HashedFile(digest, size, as_unicode(path)))
 
     def _check(self, path: str) -> None:
         """Say what is the matter with a path; opening it guards against a race."""
@@ -144,7 +160,7 @@ def read_whole(files: DataFiles, path: str, *, at_most: int) -> bytes:
         ConnectorError: it cannot be read.
     """
     with files.opened(path) as file:
-        if file.size > at_most:
+        if file.hashed.size > at_most:
             raise MalformedInput(f"{path} is larger than {at_most} bytes")
         return file.stream.read()
 

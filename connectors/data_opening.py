@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from connectors.data_files import DataFiles
+from connectors.data_formats import SUFFIXES as DATA_SUFFIXES
+from connectors.data_formats import stem_of
 from connectors.errors import MalformedInput
 from connectors.protocols import FactSource
 
+if TYPE_CHECKING:
+    from connectors.s3_files import S3Files
+
 DELTA_LOG = "_delta_log"
 ICEBERG_METADATA = "metadata"
+MOST_FOLDERS = 1_000
+"""In a part of a bucket; each is looked into."""
 _METADATA_FILE = re.compile(
     r"(v[0-9]{1,18}|[0-9]{1,18}-[0-9a-fA-F-]{36})(\.gz\.metadata\.json|\.metadata\.json(\.gz)?)"
 )
@@ -63,6 +72,64 @@ def data_in_files(files: DataFiles, name: str) -> FactSource | None:
     from connectors.data import DataSource, data_names
 
     return DataSource(name, files) if data_names(files) else None
+
+
+def sources_in_bucket(address: str, name: str) -> list[FactSource]:
+    """The data at `s3://bucket/prefix`: a file, a table, or what lies directly there.
+
+    Raises:
+        ConnectorError: nothing is there that can be read, or nobody answers.
+    """
+    folder, _, last = address.rstrip("/").rpartition("/")
+    if last.endswith(DATA_SUFFIXES):
+        return [_one_file(folder, last, name)]
+    if table_metadata_file(last):
+        table, default = folder.rpartition("/")[0], folder.split("/")[-2]
+        return [table_source(_in_bucket(table), name or default, metadata=last)]
+    files = _in_bucket(address)
+    if is_table(files):
+        return [table_source(files, name or last)]
+    found = list(_below(address, files, name or last))
+    if not found:
+        raise MalformedInput(
+            f"{address} holds no data that can be imported",
+            hint="Give a Parquet or CSV file, a Delta or Iceberg table, or a folder of "
+            "these.",
+        )
+    return found
+
+
+def _below(address: str, files: S3Files, name: str) -> Iterator[FactSource]:
+    """Files directly in a part of a bucket, and tables and files one folder down."""
+    data = data_in_files(files, name)
+    if data is not None:
+        yield data
+    folders = files.folders()
+    if len(folders) > MOST_FOLDERS:
+        raise MalformedInput(
+            f"{address} holds more than {MOST_FOLDERS} folders",
+            hint="Give one of them.",
+        )
+    for folder in folders:
+        child = files.below(folder)
+        inside = table_source(child, folder) if is_table(child) else None
+        inside = inside or data_in_files(child, folder)
+        if inside is not None:
+            yield inside
+
+
+def _one_file(folder: str, last: str, name: str) -> FactSource:
+    from connectors.data import DataSource
+
+    dataset = name or stem_of(last)
+    return DataSource(dataset, _in_bucket(folder), only=last, dataset=dataset)
+
+
+def _in_bucket(address: str) -> S3Files:
+    from connectors.s3_files import S3Files
+    from connectors.s3_objects import S3Objects
+
+    return S3Files(S3Objects(address))
 
 
 def _metadata_names(files: DataFiles) -> list[str]:

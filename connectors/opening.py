@@ -14,6 +14,7 @@ from connectors.data_opening import (
     DELTA_LOG,
     data_in_files,
     is_table,
+    sources_in_bucket,
     table_metadata_file,
     table_source,
 )
@@ -25,7 +26,8 @@ from connectors.protocols import ArtifactReader, FactSource
 ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
     "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
-    "Parquet, CSV, Delta or Iceberg data, or a folder of these"
+    "Parquet, CSV, Delta or Iceberg data, a folder of these, or data in a bucket "
+    "(s3://BUCKET/PREFIX)"
 )
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
@@ -47,6 +49,8 @@ def open_sources(
     """
     if address.startswith(("http://", "https://")):
         return [_server(address, name, artifacts, environment)]
+    if address.startswith("s3://"):
+        return sources_in_bucket(address, name)
     try:
         path = _path(address)
         found = _at(path, name, artifacts) if path.exists() else None
@@ -214,8 +218,10 @@ def _database(path: Path, name: str, artifacts: str) -> FactSource:
 
 def _local(artifacts: str, beside: Path | None) -> ArtifactReader:
     from connectors.artifacts import LocalArtifacts
+    from connectors.s3_artifacts import PlacedArtifacts
 
-    return LocalArtifacts(Path(os.path.expanduser(artifacts)) if artifacts else beside)
+    folder = Path(os.path.expanduser(artifacts)) if artifacts else beside
+    return PlacedArtifacts(LocalArtifacts(folder))
 
 
 def _server(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from connectors.data_files import DataFiles, FileMissing
+from connectors.data_files import DataFiles, FileMissing, HashedFile
 from connectors.data_formats import rows_of_parquet
+from connectors.data_kept import kept_tags
 from connectors.errors import MalformedInput
 from connectors.named_source import NamedSource
 from connectors.protocols import KnownState, RefusedInput
@@ -78,10 +79,8 @@ class Table(Protocol):
 class _Read:
     """What a file of the table was found to be."""
 
-    sha256: str
-    size: int
+    hashed: HashedFile
     rows: int | None
-    tags: tuple[tuple[str, str], ...]
 
 
 class TableSource(NamedSource):
@@ -120,7 +119,7 @@ class TableSource(NamedSource):
             object=dataset_key(self._name),
             name=self._name,
             digest=digest,
-            location=self._name,
+            location=self._files.location() or self._name,
             number=None if rows is None else float(rows),
             text=version.schema,
             started=version.made,
@@ -139,23 +138,16 @@ class TableSource(NamedSource):
             yield "table.parent", version.parent
         elif before is not None and before != self._digests[version.number]:
             yield "table.parent", f"{self._name}@{before}"
-        states: dict[str, set[str]] = {}
-        for file in version.files:
-            found = self._read.get(file.path)
-            for name, text in found.tags if found is not None else ():
-                states.setdefault(name, set()).add(text)
-        for name, texts in sorted(states.items()):
-            if len(texts) == 1:
-                yield name, texts.pop()
-            else:
-                yield name, f"differs among the {len(version.files)} files"
+        found = [self._read.get(file.path) for file in version.files]
+        if None not in found:
+            yield from kept_tags([f.hashed for f in found if f is not None])
 
     def _identity(self, version: TableVersion) -> tuple[str, Strength]:
         files = sorted(version.files, key=lambda file: (file.path, file.said))
         found = [self._file(file) for file in files]
         if all(f.is_readable for f in files) and None not in found:
             lines = [
-                [file.path, read.size, read.sha256, file.said]
+                [file.path, read.hashed.size, read.hashed.sha256, file.said]
                 for file, read in zip(files, found, strict=True)
                 if read is not None
             ]
@@ -180,9 +172,9 @@ class TableSource(NamedSource):
         if file.path not in self._read:
             self._read[file.path] = self._looked_at(file)
         found = self._read[file.path]
-        if found is not None and found.size != file.size:
+        if found is not None and found.hashed.size != file.size:
             raise MalformedInput(
-                f"{file.path} has {found.size} bytes; the table says {file.size}"
+                f"{file.path} has {found.hashed.size} bytes; the table says {file.size}"
             )
         counted = None if found is None or file.rows is None else found.rows
         if counted is not None and counted != file.rows:
@@ -197,7 +189,7 @@ class TableSource(NamedSource):
                 rows = None
                 if file.is_parquet:
                     rows = rows_of_parquet(file.path, opened.stream)
-                return _Read(opened.sha256, opened.size, rows, opened.tags)
+                return _Read(opened.hashed, rows)
         except FileMissing:
             return None
 
