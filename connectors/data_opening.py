@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 DELTA_LOG = "_delta_log"
 ICEBERG_METADATA = "metadata"
+DESCRIPTOR = ".json"
+CROISSANT_MARK = b"mlcommons.org/croissant"
+MOST_DESCRIPTORS = 1_000
+"""Files that are looked at for being one, at one place."""
 MOST_FOLDERS = 1_000
 """In a part of a bucket; each is looked into."""
 _METADATA_FILE = re.compile(
@@ -74,6 +78,33 @@ def data_in_files(files: DataFiles, name: str) -> FactSource | None:
     return DataSource(name, files) if data_names(files) else None
 
 
+def _descriptor_names(files: DataFiles) -> list[str]:
+    """Names of the Croissant descriptors directly at a place, by their content."""
+    named = [name for name in files.names() if name.endswith(DESCRIPTOR)]
+    return [name for name in named[:MOST_DESCRIPTORS] if is_descriptor(files, name)]
+
+
+def is_descriptor(files: DataFiles, name: str) -> bool:
+    """Whether a file is a Croissant descriptor.
+
+    Raises:
+        ConnectorError: it cannot be read.
+    """
+    from connectors.croissant import LARGEST_DESCRIPTOR_BYTES, is_croissant
+
+    with files.opened(name) as file:
+        if file.hashed.size > LARGEST_DESCRIPTOR_BYTES:
+            return False
+        return is_croissant(file.stream.read())
+
+
+def descriptor_source(files: DataFiles, path: str, name: str) -> FactSource:
+    """A Croissant descriptor, with the files beside it."""
+    from connectors.croissant import CroissantSource
+
+    return CroissantSource(name, files, path)
+
+
 def sources_in_bucket(address: str, name: str) -> list[FactSource]:
     """The data at `s3://bucket/prefix`: a file, a table, or what lies directly there.
 
@@ -83,6 +114,9 @@ def sources_in_bucket(address: str, name: str) -> list[FactSource]:
     folder, _, last = address.rstrip("/").rpartition("/")
     if last.endswith(DATA_SUFFIXES):
         return [_one_file(folder, last, name)]
+    if last.endswith(DESCRIPTOR) and not table_metadata_file(last):
+        stem = last.removesuffix(DESCRIPTOR)
+        return [descriptor_source(_in_bucket(folder), last, name or stem)]
     if table_metadata_file(last):
         table, default = folder.rpartition("/")[0], folder.split("/")[-2]
         return [table_source(_in_bucket(table), name or default, metadata=last)]
@@ -101,9 +135,7 @@ def sources_in_bucket(address: str, name: str) -> list[FactSource]:
 
 def _below(address: str, files: S3Files, name: str) -> Iterator[FactSource]:
     """Files directly in a part of a bucket, and tables and files one folder down."""
-    data = data_in_files(files, name)
-    if data is not None:
-        yield data
+    yield from _data_and_descriptors(files, name)
     folders = files.folders()
     if len(folders) > MOST_FOLDERS:
         raise MalformedInput(
@@ -112,10 +144,18 @@ def _below(address: str, files: S3Files, name: str) -> Iterator[FactSource]:
         )
     for folder in folders:
         child = files.below(folder)
-        inside = table_source(child, folder) if is_table(child) else None
-        inside = inside or data_in_files(child, folder)
-        if inside is not None:
-            yield inside
+        if is_table(child):
+            yield table_source(child, folder)
+        else:
+            yield from _data_and_descriptors(child, folder)
+
+
+def _data_and_descriptors(files: S3Files, name: str) -> Iterator[FactSource]:
+    data = data_in_files(files, name)
+    if data is not None:
+        yield data
+    for descriptor in _descriptor_names(files):
+        yield descriptor_source(files, descriptor, descriptor.removesuffix(DESCRIPTOR))
 
 
 def _one_file(folder: str, last: str, name: str) -> FactSource:

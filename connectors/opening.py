@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,8 +12,13 @@ from connectors.data_files import LocalFiles, as_unicode
 from connectors.data_formats import SUFFIXES as DATA_SUFFIXES
 from connectors.data_formats import stem_of
 from connectors.data_opening import (
+    CROISSANT_MARK,
     DELTA_LOG,
+    DESCRIPTOR,
+    MOST_DESCRIPTORS,
     data_in_files,
+    descriptor_source,
+    is_descriptor,
     is_table,
     sources_in_bucket,
     table_metadata_file,
@@ -26,12 +32,13 @@ from connectors.protocols import ArtifactReader, FactSource
 ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
     "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
-    "Parquet, CSV, Delta or Iceberg data, a folder of these, or data in a bucket "
-    "(s3://BUCKET/PREFIX)"
+    "Parquet, CSV, Delta or Iceberg data, Croissant descriptors, a folder of these, or "
+    "data in a bucket (s3://BUCKET/PREFIX)"
 )
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 _MOST_LOOKED_AT = 10_000
+_SNIFFED_BYTES = 1024**2
 _ARTIFACT_FOLDERS = ("mlartifacts", "artifacts")
 
 
@@ -89,6 +96,8 @@ def _file(path: Path, name: str, artifacts: str) -> FactSource | None:
         return _git(path, name)
     if table_metadata_file(path.name):
         return _table_at(path, name)
+    if _is_descriptor(path):
+        return _described(path, name)
     if path.name.endswith(EVENT_SUFFIXES):
         return _events(path, name)
     if path.name.endswith(DATA_SUFFIXES):
@@ -111,6 +120,8 @@ def _folder(path: Path, name: str, artifacts: str) -> FactSource | None:
         return table_source(files, name or path.resolve().name)
     if any(_is_a_source_itself(child) for child in path.iterdir()):
         return None
+    if _descriptors(path):
+        return None
     data = data_in_files(files, name or path.resolve().stem)
     has_data, has_events = data is not None, _holds_events(path)
     if has_data and not has_events:
@@ -131,6 +142,10 @@ def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
             continue
         if child.is_dir():
             source = _folder(child, "", artifacts)
+            if source is None:
+                yield from _described_data(child)
+        elif _is_descriptor(child):
+            source = _described(child, "")
         elif is_events_file(child):
             events.append(child)
         elif child.suffix in (*_DATABASES, ".bundle"):
@@ -144,6 +159,37 @@ def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
         yield data
     for child in events:
         yield _events(child, "", runs_of)
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a file is a Croissant descriptor; many files of events are .json too."""
+    if path.suffix != DESCRIPTOR or path.is_symlink() or not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        if CROISSANT_MARK not in stream.read(_SNIFFED_BYTES):
+            return False
+    return is_descriptor(LocalFiles(path.parent), path.name)
+
+
+def _descriptors(path: Path) -> list[Path]:
+    named = (child for child in sorted(path.iterdir()) if child.suffix == DESCRIPTOR)
+    looked_at = islice(named, MOST_DESCRIPTORS)
+    return [child for child in looked_at if _is_descriptor(child)]
+
+
+def _described_data(path: Path) -> Iterator[FactSource]:
+    """The data in a folder with descriptors, and those."""
+    descriptors = _descriptors(path)
+    data = data_in_files(LocalFiles(path), path.resolve().stem)
+    if descriptors and data is not None:
+        yield data
+    for child in descriptors:
+        yield _described(child, "")
+
+
+def _described(path: Path, name: str) -> FactSource:
+    at = path.resolve()
+    return descriptor_source(LocalFiles(at.parent), at.name, name or at.stem)
 
 
 def _is_a_source_itself(child: Path) -> bool:
