@@ -41,7 +41,7 @@ class LocalArtifacts:
     def read(self, location: str, path: str, *, at_most: int) -> bytes:
         """See ArtifactReader.read."""
         folder = self._folder(location)
-        with _open(folder, path) as stream:
+        with open_below(folder, path) as stream:
             data = stream.read(at_most + 1)
         if len(data) > at_most:
             raise ConnectorRefused(f"{path} is larger than {at_most} bytes")
@@ -49,7 +49,7 @@ class LocalArtifacts:
 
     def pieces(self, location: str, path: str) -> Iterator[bytes]:
         """See ArtifactReader.pieces."""
-        with _open(self._folder(location), path) as stream:
+        with open_below(self._folder(location), path) as stream:
             while piece := stream.read(_PIECE_BYTES):
                 yield piece
 
@@ -113,8 +113,12 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _open(folder: Path, path: str) -> BufferedReader:
-    """Open a regular file below a folder; no step of the way may be a link."""
+def open_below(folder: Path, path: str) -> BufferedReader:
+    """Open a regular file below a folder; no step of the way may be a link.
+
+    Raises:
+        ConnectorError: it is not there, not a regular file, or not below the folder.
+    """
     *folders, name = _inside(path) or (".",)
     directory = os.O_RDONLY | os.O_DIRECTORY
     try:
@@ -139,7 +143,7 @@ def _open(folder: Path, path: str) -> BufferedReader:
 
 
 def _hash_file(folder: Path, relative: str) -> ArtifactFile:
-    with _open(folder, relative) as stream:
+    with open_below(folder, relative) as stream:
         try:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as cause:

@@ -1,121 +1,77 @@
-"""Parquet files as dataset versions: the SHA-256 of the bytes, rows and schema."""
+"""Parquet and CSV files as dataset versions: the SHA-256 of the bytes, rows, schema."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
 
-from connectors.data_profile import profile_of
-from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors.data_files import DataFiles, as_unicode
+from connectors.data_formats import SUFFIXES, contents_of, stem_of
+from connectors.data_kept import kept_tags
+from connectors.errors import MalformedInput
 from connectors.named_source import NamedSource
 from connectors.protocols import KnownState, RefusedInput
 from store.facts import Fact, FactKind, Strength
 from store.identifiers import dataset_key, dataset_version_key
 
-SUFFIX = ".parquet"
-MOST_FILES = 100_000
-MOST_COLUMNS = 10_000
-
 
 class DataSource(NamedSource):
-    """A Parquet file or a folder of them; a file is a snapshot of a dataset.
+    """Files of data in one folder; each is a snapshot of a dataset.
 
     The dataset is named by the file's stem, or as given for a single file.
     """
 
-    def __init__(self, name: str, path: Path, *, dataset: str = "") -> None:
+    def __init__(
+        self, name: str, files: DataFiles, *, only: str = "", dataset: str = ""
+    ) -> None:
         super().__init__(name)
-        self._path = path
+        self._files = files
+        self._only = only
         self._dataset = dataset
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
-        for path in self._files():
+        for path in [self._only] if self._only else data_names(self._files):
             try:
                 yield from self._snapshot(path)
             except MalformedInput as problem:
-                self._tally.refused.append(RefusedInput(path.name, str(problem)))
+                self._tally.refused.append(RefusedInput(path, str(problem)))
             else:
                 self._tally.accepted += 1
 
-    def _files(self) -> list[Path]:
-        if self._path.is_file():
-            return [self._path]
-        found = parquet_files(self._path)
-        if len(found) > MOST_FILES:
-            raise MalformedInput(f"{self._path} holds more than {MOST_FILES} files")
-        return found
-
-    def _snapshot(self, path: Path) -> Iterator[Fact]:
-        try:
-            with open(path, "rb") as stream:
-                digest = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
-                stream.seek(0)
-                rows, schema, profile = _described(path, stream)
-        except OSError as cause:
-            raise ConnectorUnavailable(
-                f"cannot read {path}: {cause.strerror}"
-            ) from cause
-        name = self._dataset or _unicode(path.name.removesuffix(SUFFIX))
+    def _snapshot(self, path: str) -> Iterator[Fact]:
+        with self._files.opened(path) as file:
+            contents = contents_of(path, file.stream)
+        digest = f"sha256:{file.hashed.sha256}"
+        name = self._dataset or as_unicode(stem_of(path))
+        version = dataset_version_key(name, digest)
         yield Fact(kind=FactKind.DATASET, subject=dataset_key(name), name=name)
         yield Fact(
             kind=FactKind.DATASET_VERSION,
-            subject=dataset_version_key(name, digest),
+            subject=version,
             object=dataset_key(name),
             name=name,
             digest=digest,
-            location=_unicode(path.name),
-            number=float(rows),
-            text=schema,
+            location=file.hashed.location,
+            number=float(contents.rows),
+            text=contents.schema,
             strength=Strength.REREAD.value,
         )
-        if profile is not None:
+        if contents.profile is not None:
             yield Fact(
                 kind=FactKind.DATA_PROFILE,
-                subject=dataset_version_key(name, digest),
+                subject=version,
                 digest=digest,
-                text=profile,
+                text=contents.profile,
                 strength=Strength.REREAD.value,
             )
+        for tag, text in kept_tags([file.hashed]):
+            yield Fact(kind=FactKind.TAG, subject=version, name=tag, text=text)
 
 
-def parquet_files(folder: Path) -> list[Path]:
-    """The Parquet files directly in a folder, by name; links are left out.
+def data_names(files: DataFiles, folder: str = "") -> list[str]:
+    """Names of the files of data directly in a folder.
 
     Raises:
-        ConnectorUnavailable: the folder cannot be listed.
+        ConnectorError: it cannot be listed.
     """
-    try:
-        return sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix == SUFFIX and path.is_file() and not path.is_symlink()
-        )
-    except OSError as cause:
-        raise ConnectorUnavailable(f"cannot list {folder}: {cause.strerror}") from cause
-
-
-def _described(path: Path, stream: BinaryIO) -> tuple[int, str, str | None]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(stream)
-        schema = file.schema_arrow
-        profile = profile_of(file)
-    except (pa.ArrowException, OSError, ValueError) as cause:
-        raise MalformedInput(
-            f"{path.name} is no Parquet file, or a damaged one",
-            hint="Give Parquet files.",
-        ) from cause
-    if len(schema) > MOST_COLUMNS:
-        raise MalformedInput(f"{path.name} has more than {MOST_COLUMNS} columns")
-    fields = [{"name": field.name, "type": str(field.type)} for field in schema]
-    return int(file.metadata.num_rows), json.dumps(fields), profile
-
-
-def _unicode(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return [name for name in files.names(folder) if name.endswith(SUFFIXES)]

@@ -1,4 +1,4 @@
-"""What is in a Parquet file, column by column: numbers that rules about data judge.
+"""What is in a file of data, column by column: numbers that rules about data judge.
 
 Only counts, types and the extremes of numbers; no text of any row.
 """
@@ -6,35 +6,34 @@ Only counts, types and the extremes of numbers; no text of any row.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
 MOST_COLUMNS = 1_000
 """A wider file is told of without a profile."""
 
 
-def profile_of(file: pq.ParquetFile) -> str | None:
+def profile_of(
+    schema: pa.Schema, rows: int, column_of: Callable[[str], pa.ChunkedArray]
+) -> str | None:
     """Rows and columns as JSON, the same on any machine; None for a file too wide."""
-    schema = file.schema_arrow
     if len(schema) > MOST_COLUMNS or len(set(schema.names)) < len(schema):
         return None
     columns = [
-        {"name": field.name, "type": str(field.type)} | _column(file, position)
-        for position, field in enumerate(schema)
+        {"name": field.name, "type": str(field.type)} | _column(column_of(field.name))
+        for field in schema
     ]
-    rows = int(file.metadata.num_rows)
     return json.dumps({"rows": rows, "columns": columns}, sort_keys=True)
 
 
-def _column(file: pq.ParquetFile, position: int) -> dict[str, object]:
+def _column(column: pa.ChunkedArray) -> dict[str, object]:
     import polars as pl
     import pyarrow as pa
 
-    name = file.schema_arrow.names[position]
-    column = file.read(columns=[name], use_threads=False).column(name)
     missing = int(column.null_count)
     try:
         values = pl.Series(pl.from_arrow(column)).drop_nulls()

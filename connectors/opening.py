@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from connectors.data import SUFFIX as PARQUET_SUFFIX
-from connectors.data import parquet_files
+from connectors.data_files import LocalFiles, as_unicode
+from connectors.data_formats import SUFFIXES as DATA_SUFFIXES
+from connectors.data_formats import stem_of
+from connectors.data_opening import (
+    CROISSANT_MARK,
+    DELTA_LOG,
+    DESCRIPTOR,
+    MOST_DESCRIPTORS,
+    data_in_files,
+    descriptor_source,
+    is_descriptor,
+    is_table,
+    sources_in_bucket,
+    table_metadata_file,
+    table_source,
+)
 from connectors.errors import ConnectorUnavailable, MalformedInput
 from connectors.openlineage_files import SUFFIXES as EVENT_SUFFIXES
 from connectors.openlineage_files import is_events_file
@@ -17,11 +32,13 @@ from connectors.protocols import ArtifactReader, FactSource
 ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
     "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
-    "Parquet data, or a folder of these"
+    "Parquet, CSV, Delta or Iceberg data, Croissant descriptors, a folder of these, or "
+    "data in a bucket (s3://BUCKET/PREFIX)"
 )
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 _MOST_LOOKED_AT = 10_000
+_SNIFFED_BYTES = 1024**2
 _ARTIFACT_FOLDERS = ("mlartifacts", "artifacts")
 
 
@@ -39,6 +56,8 @@ def open_sources(
     """
     if address.startswith(("http://", "https://")):
         return [_server(address, name, artifacts, environment)]
+    if address.startswith("s3://"):
+        return sources_in_bucket(address, name)
     try:
         path = _path(address)
         found = _at(path, name, artifacts) if path.exists() else None
@@ -75,9 +94,13 @@ def _file(path: Path, name: str, artifacts: str) -> FactSource | None:
         return _database(path, name, artifacts)
     if path.suffix == ".bundle":
         return _git(path, name)
+    if table_metadata_file(path.name):
+        return _table_at(path, name)
+    if _is_descriptor(path):
+        return _described(path, name)
     if path.name.endswith(EVENT_SUFFIXES):
         return _events(path, name)
-    if path.suffix == PARQUET_SUFFIX:
+    if path.name.endswith(DATA_SUFFIXES):
         return _data(path, name)
     return None
 
@@ -92,11 +115,17 @@ def _folder(path: Path, name: str, artifacts: str) -> FactSource | None:
 
         reader = _local(artifacts, None)
         return MlflowSource(name or path.resolve().name, MlflowFolder(path), reader)
+    files = LocalFiles(path)
+    if is_table(files):
+        return table_source(files, name or path.resolve().name)
     if any(_is_a_source_itself(child) for child in path.iterdir()):
         return None
-    has_data, has_events = bool(parquet_files(path)), _holds_events(path)
+    if _descriptors(path):
+        return None
+    data = data_in_files(files, name or path.resolve().stem)
+    has_data, has_events = data is not None, _holds_events(path)
     if has_data and not has_events:
-        return _data(path, name)
+        return data
     if has_events and not has_data:
         return _events(path, name)
     return None
@@ -113,6 +142,10 @@ def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
             continue
         if child.is_dir():
             source = _folder(child, "", artifacts)
+            if source is None:
+                yield from _described_data(child)
+        elif _is_descriptor(child):
+            source = _described(child, "")
         elif is_events_file(child):
             events.append(child)
         elif child.suffix in (*_DATABASES, ".bundle"):
@@ -121,15 +154,49 @@ def _side_by_side(path: Path, artifacts: str) -> Iterator[FactSource]:
             runs_of = runs_of or source.name
         if source is not None:
             yield source
-    if parquet_files(path):
-        yield _data(path, "")
+    data = data_in_files(LocalFiles(path), path.resolve().stem)
+    if data is not None:
+        yield data
     for child in events:
         yield _events(child, "", runs_of)
 
 
+def _is_descriptor(path: Path) -> bool:
+    """Whether a file is a Croissant descriptor; many files of events are .json too."""
+    if path.suffix != DESCRIPTOR or path.is_symlink() or not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        if CROISSANT_MARK not in stream.read(_SNIFFED_BYTES):
+            return False
+    return is_descriptor(LocalFiles(path.parent), path.name)
+
+
+def _descriptors(path: Path) -> list[Path]:
+    named = (child for child in sorted(path.iterdir()) if child.suffix == DESCRIPTOR)
+    looked_at = islice(named, MOST_DESCRIPTORS)
+    return [child for child in looked_at if _is_descriptor(child)]
+
+
+def _described_data(path: Path) -> Iterator[FactSource]:
+    """The data in a folder with descriptors, and those."""
+    descriptors = _descriptors(path)
+    data = data_in_files(LocalFiles(path), path.resolve().stem)
+    if descriptors and data is not None:
+        yield data
+    for child in descriptors:
+        yield _described(child, "")
+
+
+def _described(path: Path, name: str) -> FactSource:
+    at = path.resolve()
+    return descriptor_source(LocalFiles(at.parent), at.name, name or at.stem)
+
+
 def _is_a_source_itself(child: Path) -> bool:
     if child.is_dir():
-        return _is_repository(child) or _is_mlruns(child)
+        is_link = child.is_symlink()
+        is_data = not is_link and is_table(LocalFiles(child))
+        return _is_repository(child) or _is_mlruns(child) or is_data
     return child.suffix in (*_DATABASES, ".bundle")
 
 
@@ -146,7 +213,8 @@ def _is_mlruns(path: Path) -> bool:
 
 def _holds_events(path: Path) -> bool:
     looked_at = 0
-    for place, _, names in os.walk(path):
+    for place, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name != DELTA_LOG]
         for name in names:
             looked_at += 1
             if looked_at > _MOST_LOOKED_AT:
@@ -172,8 +240,15 @@ def _events(path: Path, name: str, runs_of: str = "") -> FactSource:
 def _data(path: Path, name: str) -> FactSource:
     from connectors.data import DataSource
 
-    dataset = name if path.is_file() else ""
-    return DataSource(name or path.resolve().stem, path, dataset=dataset)
+    at = path.resolve()
+    dataset = name or as_unicode(stem_of(path.name))
+    return DataSource(dataset, LocalFiles(at.parent), only=at.name, dataset=dataset)
+
+
+def _table_at(path: Path, name: str) -> FactSource:
+    """A table as one of its metadata files tells it."""
+    folder = path.resolve().parent.parent
+    return table_source(LocalFiles(folder), name or folder.name, metadata=path.name)
 
 
 def _database(path: Path, name: str, artifacts: str) -> FactSource:
@@ -189,8 +264,10 @@ def _database(path: Path, name: str, artifacts: str) -> FactSource:
 
 def _local(artifacts: str, beside: Path | None) -> ArtifactReader:
     from connectors.artifacts import LocalArtifacts
+    from connectors.s3_artifacts import PlacedArtifacts
 
-    return LocalArtifacts(Path(os.path.expanduser(artifacts)) if artifacts else beside)
+    folder = Path(os.path.expanduser(artifacts)) if artifacts else beside
+    return PlacedArtifacts(LocalArtifacts(folder))
 
 
 def _server(

@@ -36,7 +36,8 @@ class FactKind(StrEnum):
     """subject=dataset, name, text=namespace."""
     DATASET_VERSION = "dataset_version"
     """subject=dataset version, object=dataset, name, digest, location, number=rows,
-    text=schema as JSON, strength=reread when the bytes were hashed by the import."""
+    text=schema as JSON, started=when it was made, if the source keeps that,
+    strength=reread when the bytes were hashed by the import."""
     DATA_PROFILE = "data_profile"
     """subject=dataset version, text=rows and columns as JSON, strength=reread."""
     ASSERTION = "assertion"

@@ -12,6 +12,7 @@ from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.facts import FactKind
 from store.identifiers import kind_of
+from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
 from store.queries.models import ModelVersion
 from store.queries.resolve import resolve, resolve_version
@@ -67,6 +68,8 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
     with store.projection.reading(known_at) as connection:
         if reference.kind is ReferenceKind.MODEL:
             return _version_details(connection, reference)
+        if dataset := dataset_told(connection, reference):
+            return _dataset_details(connection, dataset)
         key = resolve(connection, reference)
         fields: tuple[tuple[str, str], ...] = ()
         if reference.kind is ReferenceKind.RUN:
@@ -86,6 +89,24 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
             edges=_edges(connection, key),
             gaps=(),
         )
+
+
+def _dataset_details(
+    connection: duckdb.DuckDBPyConnection, dataset: ToldDataset
+) -> Details:
+    """A dataset, where the reference does not say which of its versions is meant."""
+    key = dataset.key
+    return Details(
+        key=key,
+        kind=kind_of(key),
+        title=readable_reference(key),
+        fields=tuple(("version", version) for version in dataset.versions),
+        metrics=(),
+        params=(),
+        tags=tuple(tags_of(connection, key)),
+        edges=_edges(connection, key),
+        gaps=(),
+    )
 
 
 def _first_row(

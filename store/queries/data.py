@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.facts import Strength
-from store.queries.sql import fetch
+from store.identifiers import EntityKey
+from store.queries.sql import Row, fetch
+from store.references import Reference, ReferenceKind
 
 if TYPE_CHECKING:
     import duckdb
 
+MOST_VERSIONS = 1_000
 _SAME_BYTES = "(SELECT subject FROM dataset_version WHERE digest = $1)"
 
 
@@ -48,3 +51,43 @@ def checks_of(
     return tuple(
         ToldCheck(row["name"], row["about"], row["status"] == "passed") for row in rows
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ToldDataset:
+    """A dataset with its versions, a line each, oldest first."""
+
+    key: EntityKey
+    versions: tuple[str, ...]
+    """Digest, and when it was made and how many rows it has, where that is told."""
+
+
+def dataset_told(
+    connection: duckdb.DuckDBPyConnection, reference: Reference
+) -> ToldDataset | None:
+    """The dataset that a reference names without saying which version.
+
+    None where it has one version, or the reference names something else.
+    """
+    if reference.kind is not ReferenceKind.DATASET or reference.selector:
+        return None
+    rows = fetch(
+        connection,
+        "SELECT d.subject, v.digest, max(v.number) AS size, min(v.started) AS made "
+        "FROM dataset d LEFT JOIN dataset_version v ON v.object = d.subject "
+        "WHERE d.name = $1 GROUP BY d.subject, v.digest "
+        "ORDER BY made NULLS FIRST, v.digest LIMIT $2",
+        reference.name,
+        MOST_VERSIONS,
+    )
+    keys = {row["subject"] for row in rows}
+    versions = tuple(_line(row) for row in rows if row["digest"] is not None)
+    if len(keys) != 1 or len(versions) == 1:
+        return None
+    return ToldDataset(EntityKey(keys.pop()), versions)
+
+
+def _line(row: Row) -> str:
+    made = "" if row["made"] is None else f", made {row['made']:%Y-%m-%dT%H:%M:%SZ}"
+    rows = "" if row["size"] is None else f", {row['size']:.0f} rows"
+    return f"{row['digest']}{rows}{made}"

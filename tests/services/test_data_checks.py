@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from connectors.data import DataSource
+from connectors.data_files import LocalFiles
 from connectors.data_profile import MOST_COLUMNS
 from connectors.openlineage import OpenLineageSource
 from console.services.importing import import_source
@@ -62,7 +63,9 @@ def train(tmp_path: Path) -> Path:
 
 def told_of(world: World, train: Path, digest: str, **tags: str) -> None:
     world.tell(*trained("c" * 40, digest, "sha256:" + "7" * 64, **tags))
-    import_source(world.store, service(world), DataSource("data", train.parent))
+    import_source(
+        world.store, service(world), DataSource("data", LocalFiles(train.parent))
+    )
 
 
 JUDGED = {
@@ -100,7 +103,7 @@ def test_the_same_bytes_are_told_the_same_and_other_bytes_not_at_all(
     copy.mkdir()
     (copy / "other_name.parquet").write_bytes(train.read_bytes())
     snapshot(copy / "train.parquet", people(id=[1, 1, 1, 1]))
-    import_source(world.store, service(world), DataSource("again", copy))
+    import_source(world.store, service(world), DataSource("again", LocalFiles(copy)))
     assert item_bytes(evidence_of(world).data) == before
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.data import DataSource
+from connectors.data_files import LocalFiles
 from connectors.git import GitSource
 from connectors.openlineage import OpenLineageSource
 from console.services.gathering import Incumbent, gather
@@ -148,14 +149,14 @@ def test_what_an_import_read_again_is_stronger_and_by_a_service_strongest(
     before = evidence_of(world)
     assert verdict(before, "provenance", f'{STRONG}"observed"') is Verdict.NO
     dana = world.people["dana"]
-    import_source(world.store, dana, DataSource("data", folder))
+    import_source(world.store, dana, DataSource("data", LocalFiles(folder)))
     import_source(world.store, dana, GitSource("code", tmp_path / "code"))
     again = evidence_of(world)
     assert verdict(again, "provenance", f'{STRONG}"reread"') is Verdict.YES
     by_service = f'{STRONG}"collected_by_service"'
     assert verdict(again, "provenance", by_service) is Verdict.NO
     for source in (
-        DataSource("data2", folder),
+        DataSource("data2", LocalFiles(folder)),
         GitSource("code2", tmp_path / "code"),
     ):
         import_source(world.store, service(world), source)
