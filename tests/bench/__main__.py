@@ -124,11 +124,9 @@ def import_rows(folder: Path) -> list[Row]:
     with running(python, backend="sqlite") as server:
         fill(server.database, RUNS)
         started = time.perf_counter()
-        by_rest = sum(
-            1
-            for source in open_sources(server.address)
-            for _ in source.facts(KnownState(wall_clock()))
-        )
+        for source in open_sources(server.address):
+            for _ in source.facts(KnownState(wall_clock())):
+                """Read to the end."""
         rest = time.perf_counter() - started
         started = time.perf_counter()
         by_database = sum(
