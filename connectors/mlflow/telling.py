@@ -71,7 +71,7 @@ class MlflowSource(NamedSource):
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
-        with well_formed(f"what MLflow {self._name} tells"):
+        with well_formed(f"what {self._name} tells"):
             yield from self._facts(known)
 
     def _facts(self, known: KnownState) -> Iterator[Fact]:
@@ -153,7 +153,7 @@ class MlflowSource(NamedSource):
         for given in run.inputs:
             told.add(given.name)
             sha = by_tag.get(given.name, "")
-            digest = f"sha256:{sha}" if sha else f"mlflow-md5-8:{given.digest}"
+            digest = f"sha256:{sha}" if sha else f"{given.algorithm}:{given.digest}"
             yield from _read_of(key, given.name, digest, given.context, given)
         for name, sha in by_tag.items():
             if name not in told:
