@@ -33,8 +33,9 @@ ACCEPTED = (
     "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
     "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
     "Parquet, CSV, Delta or Iceberg data, Croissant descriptors, a folder of these, or "
-    "data in a bucket (s3://BUCKET/PREFIX)"
+    "data in a bucket (s3://BUCKET/PREFIX), a Kubeflow Hub (kubeflow-hub+http://...)"
 )
+HUB = "kubeflow-hub+"
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 _MOST_LOOKED_AT = 10_000
@@ -56,6 +57,8 @@ def open_sources(
     """
     if address.startswith(("http://", "https://")):
         return [_server(address, name, artifacts, environment)]
+    if address.startswith(HUB):
+        return [_hub(address.removeprefix(HUB), name, environment)]
     if address.startswith("s3://"):
         return sources_in_bucket(address, name)
     try:
@@ -284,6 +287,20 @@ def _server(
     )
     default = (urlsplit(address).hostname or "mlflow").replace(".", "-")
     return MlflowSource(name or default, MlflowRest(client), reader)
+
+
+def _hub(address: str, name: str, environment: Mapping[str, str]) -> FactSource:
+    from connectors.kubeflow_hub import BucketsOnly, KubeflowHub, hub_client
+    from connectors.mlflow.telling import MlflowSource
+
+    if not address.startswith(("http://", "https://")):
+        raise MalformedInput(
+            f"{address!r:.200} is no address of a Kubeflow Hub",
+            hint=f"Write {HUB}https://HOST.",
+        )
+    hub = KubeflowHub(hub_client(address, environment))
+    default = (urlsplit(address).hostname or "kubeflow-hub").replace(".", "-")
+    return MlflowSource(name or default, hub, BucketsOnly())
 
 
 def _begins_with(path: Path, header: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""HTTP to an MLflow server: bounded, patient with what is transient, secretive."""
+"""HTTP to an MLflow server or its like: bounded, patient, secretive."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ LARGEST_ANSWER_BYTES = 256 * 1024**2
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.2
 SLOWEST_BYTES_PER_SECOND = 1024
+CREDENTIALS_HINT = (
+    "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD, for somebody who may do this."
+)
 _PIECE_BYTES = 256 * 1024
 _TRANSIENT = {429, 500, 502, 503, 504}
 
@@ -76,6 +80,7 @@ class MlflowClient:
         authorisation: Authorisation = no_authorisation,
         timeout_seconds: float = TIMEOUT_SECONDS,
         workspace: str = "",
+        credentials_hint: str = CREDENTIALS_HINT,
     ) -> None:
         try:
             parts = urlsplit(address)
@@ -84,11 +89,12 @@ class MlflowClient:
         if parts.username or parts.password:
             raise ConnectorRefused(
                 "an address must not hold a user name or password",
-                hint="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+                hint=credentials_hint,
             )
         self.address = address.rstrip("/")
         self._authorisation = authorisation
         self._timeout = timeout_seconds
+        self._credentials_hint = credentials_hint
         self._headers = {"X-MLFLOW-WORKSPACE": workspace} if workspace else {}
         self._pool: Any = None
 
@@ -99,6 +105,7 @@ class MlflowClient:
             authorisation=self._authorisation,
             timeout_seconds=self._timeout,
             workspace=name,
+            credentials_hint=self._credentials_hint,
         )
 
     def get(
@@ -229,8 +236,7 @@ class MlflowClient:
         if status in (401, 403):
             return ConnectorRefused(
                 message,
-                hint="Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-                "MLFLOW_TRACKING_PASSWORD, for somebody who may do this.",
+                hint=self._credentials_hint,
             )
         return ConnectorRefused(f"{message}: {said}" if said else message)
 

@@ -37,6 +37,8 @@ class DatasetInputRow:
     source: str
     schema: str
     context: str
+    algorithm: str = "mlflow-md5-8"
+    """What computed the digest, as far as anybody knows."""
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class MlflowSource(NamedSource):
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
-        with well_formed(f"what MLflow {self._name} tells"):
+        with well_formed(f"what {self._name} tells"):
             yield from self._facts(known)
 
     def aliases_now(self) -> dict[tuple[str, str], str]:
@@ -199,7 +199,7 @@ class MlflowSource(NamedSource):
         for given in run.inputs:
             told.add(given.name)
             sha = by_tag.get(given.name, "")
-            digest = f"sha256:{sha}" if sha else f"mlflow-md5-8:{given.digest}"
+            digest = f"sha256:{sha}" if sha else f"{given.algorithm}:{given.digest}"
             yield from _read_of(key, given.name, digest, given.context, given)
         for name, sha in by_tag.items():
             if name not in told:
