@@ -36,8 +36,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         if name == "runs":
             _as_of(parser)
         parser.set_defaults(handler=handler)
-    parser = commands.add_parser("search", help="find anything by a part of its name")
-    parser.add_argument("text", metavar="TEXT")
+    parser = commands.add_parser(
+        "search", help="find anything by what you recall of its name"
+    )
+    parser.add_argument("text", metavar="TEXT", help="also KIND:TEXT, as model:fraud")
     _format(parser)
     parser.set_defaults(handler=search)
     parser = commands.add_parser("show", help="everything about one thing")
@@ -200,14 +202,26 @@ def commits(context: Context) -> int:
 
 def search(context: Context) -> int:
     """`search`"""
-    found = catalogue.search(context.store, context.arguments.text)
+    from console.services.searching import MOST_HITS, find
+
+    found = find(context.store, context.arguments.text)
     if context.arguments.format == "json":
         show_json("search", hits=found)
     else:
         show_table(
-            ("KIND", "REFERENCE", "TEXT"),
-            [(h.kind, h.reference, h.text) for h in found],
+            ("KIND", "MATCH", "REFERENCE", "TEXT"),
+            [
+                (
+                    h.kind,
+                    h.match,
+                    h.reference,
+                    "" if h.reference.endswith(h.text) else h.text,
+                )
+                for h in found
+            ],
         )
+    if len(found) == MOST_HITS:
+        say("There may be more; type more of it, or ask for one kind, such as model:")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Reading: lists of things, one thing in detail, lineage, search, differences."""
+"""Lists of things: models, versions, runs, experiments, datasets, commits, aliases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.services.opened import OpenStore
-from console.services.problems import Misuse
 from store.identifiers import split_key
 from store.queries.models import (
     Alias,
@@ -23,9 +22,6 @@ from store.queries.runs import (
     list_runs,
 )
 from store.queries.sql import fetch
-from store.references import readable_reference
-
-MOST_HITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +44,6 @@ class Commit:
     subject: str
     authors: str
     committed: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """Something a search found."""
-
-    kind: str
-    reference: str
-    text: str
 
 
 def caught_up(store: OpenStore) -> None:
@@ -144,26 +131,3 @@ def aliases(store: OpenStore, as_of: datetime | None = None) -> list[Alias]:
     caught_up(store)
     with store.projection.reading() as connection:
         return current_aliases(connection, as_of=as_of)
-
-
-def search(store: OpenStore, text: str) -> list[Hit]:
-    """Things whose name, tag or commit message contains a text, whatever its case."""
-    if not text.strip():
-        raise Misuse("nothing to search for")
-    caught_up(store)
-    with store.projection.reading() as connection:
-        rows = fetch(
-            connection,
-            "SELECT DISTINCT kind, subject, text FROM ("
-            "SELECT 'model' AS kind, subject, name AS text FROM model UNION ALL "
-            "SELECT 'run', subject, name FROM run UNION ALL "
-            "SELECT 'experiment', subject, name FROM experiment UNION ALL "
-            "SELECT 'dataset', subject, name FROM dataset UNION ALL "
-            "SELECT 'commit', subject, digest || ' ' || name FROM commit UNION ALL "
-            "SELECT 'tag', subject, name || '=' || text FROM tag) "
-            "WHERE contains(lower(text), lower(?)) ORDER BY kind, text, subject "
-            "LIMIT ?",
-            text,
-            MOST_HITS,
-        )
-    return [Hit(r["kind"], readable_reference(r["subject"]), r["text"]) for r in rows]

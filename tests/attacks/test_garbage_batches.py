@@ -27,6 +27,7 @@ from console.services.erasing import give_up_batch
 from console.services.gathering import provenance_of
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
+from console.services.searching import find
 from console.services.signing import append
 from console.services.unusable_batches import WAITING, unusable_batches
 from policies.predicates import LineageBatch
@@ -39,6 +40,7 @@ from store.projection.apply import BatchMissing
 from store.projection.batches import batch_schema, write_facts
 from store.queries.lineage import Direction, walk
 from store.queries.models import list_versions
+from store.queries.tenures import alias_changes, spans
 from tests.worlds import World
 
 VERSION = model_version_key("mlflow", "fraud", "7")
@@ -337,10 +339,14 @@ def read_all(store: OpenStore) -> None:
     catalogue.models(store)
     catalogue.datasets(store)
     catalogue.commits(store, limit=9)
-    catalogue.search(store, "a")
+    find(store, "a")
+    find(store, "tag:zzzz")
+    find(store, "misspelt")
     with store.projection.reading() as connection:
         for version in list_versions(connection):
             provenance_of(connection, version)
+            for changes in alias_changes(connection, version.model_key).values():
+                spans(changes, None)
         edges = connection.execute("SELECT subject, object FROM edge").fetchall()
     for key in {str(key) for row in edges for key in row if key}:
         with store.projection.reading() as connection:
