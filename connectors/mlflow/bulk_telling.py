@@ -132,8 +132,7 @@ class BulkTelling:
         """What runs read, ran at and belong to, once all tags and inputs are told."""
         for fact, source in (*_OF_DATA, *_OF_COMMITS, *_OF_PARENTS):
             query = self._database.execute(*self._bound(f"SELECT {fact} FROM {source}"))
-            for batch in query.to_arrow_reader(250_000):
-                yield _as_batch(batch)
+            yield query.to_arrow_table().cast(batch_schema())
 
     def _remember(self, table: str, part: pa.Table, which: str = "true") -> None:
         self._database.register("part", part)
@@ -229,12 +228,6 @@ def _edge(subject: str, relation: Relation, target: str, text: str = "") -> str:
         strength=f"'{Strength.DECLARED.value}'",
         **({"text": text} if text else {}),
     )
-
-
-def _as_batch(batch: pa.RecordBatch) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.Table.from_batches([batch]).cast(batch_schema())
 
 
 _SHAS = (
