@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from store.facts import Fact
 
 
@@ -20,6 +22,8 @@ class KnownState:
     """When the source was read last."""
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model key, alias) -> model version key."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Model version key -> stage, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,37 @@ class FactSource(Protocol):
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """Tell everything, in any order.
+
+        Raises:
+            ConnectorError: the source cannot be read (to the end).
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsAliases(Protocol):
+    """A source that can be asked for its aliases alone, as they are now."""
+
+    @property
+    def name(self) -> str:
+        """Its name in every key and reference."""
+        ...
+
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """(model key, alias) -> model version key.
+
+        Raises:
+            ConnectorError: the registry does not answer, or not in its form.
+        """
+        ...
+
+
+@runtime_checkable
+class TableSource(Protocol):
+    """A source that tells its facts as tables, many at a time."""
+
+    def tables(self, known: KnownState) -> Iterator[pa.Table]:
+        """What `FactSource.facts` tells, as tables with the columns of a batch.
 
         Raises:
             ConnectorError: the source cannot be read (to the end).

@@ -92,6 +92,11 @@ class Holder:
         return self.placed or self.version
 
     @property
+    def began(self) -> Entry:
+        """What put the version into the stage, this time."""
+        return self.restored or self.outcome
+
+    @property
     def promoted_by(self) -> PromotionIntent:
         """The intent's own words."""
         predicate = self.intent.statement.predicate

@@ -64,7 +64,8 @@ class FactKind(StrEnum):
     ALIAS = "alias"
     """subject=model, name=alias, object=model version, empty when taken away."""
     STAGE = "stage"
-    """subject=model version, name=registry stage such as Production."""
+    """subject=model version, name=registry stage such as Production, empty when
+    in none any more."""
     EDGE = "edge"
     """subject -> object, name=relation (see Relation), strength, text=context."""
     DELETION = "deletion"

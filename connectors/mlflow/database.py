@@ -12,9 +12,10 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
+from connectors.mlflow.bulk_reading import one_library
 from connectors.mlflow.rows import (
     DatasetInputRow,
     ExperimentRow,
@@ -24,6 +25,9 @@ from connectors.mlflow.rows import (
     VersionRow,
     qualified,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KNOWN_HEADS = frozenset({"dc11669786a5"})
 """Revisions of MLflow's schema that this module was tested with."""
@@ -139,6 +143,12 @@ class MlflowDatabase:
                         inputs=[_input(r) for r in inputs.get(found, ())],
                     )
 
+    def run_tables(self, source: str) -> Iterator[tuple[pa.Table, int]]:
+        """See BulkReader."""
+        from connectors.mlflow.bulk_runs import tell_runs
+
+        return tell_runs(source, self._path, self._columns_of)
+
     def models(self) -> Iterator[ModelRow]:
         """See MlflowReader."""
         aliases = self._of_models("registered_model_aliases", "alias", "version")
@@ -236,13 +246,16 @@ class MlflowDatabase:
                 uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None
             )
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        with contextlib.closing(connection):
+        try:
             yield connection
+        finally:
+            with one_library:
+                connection.close()
 
     @contextlib.contextmanager
     def _snapshot(self, connection: sqlite3.Connection) -> Iterator[None]:
         """What is read within is of one moment."""
-        with self._problems():
+        with one_library, self._problems():
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("BEGIN")
             yield

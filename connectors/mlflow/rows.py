@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(slots=True)
@@ -109,4 +112,21 @@ class MlflowReader(Protocol):
 
     def versions(self) -> Iterator[VersionRow]:
         """All versions; deleted ones where the route still shows them."""
+        ...
+
+
+class UnusualValue(Exception):
+    """A value of another type than MLflow writes, or text that is not UTF-8."""
+
+
+@runtime_checkable
+class BulkReader(Protocol):
+    """A route that can tell all runs without a Python object for each value."""
+
+    def run_tables(self, source: str) -> Iterator[tuple[pa.Table, int]]:
+        """Facts of all runs as tables, and how many runs each tells first.
+
+        Raises:
+            UnusualValue: what is there is to be read row by row.
+        """
         ...

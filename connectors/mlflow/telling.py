@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError
+from connectors.mlflow.meanings import (
+    DROPPED_TAGS,
+    LARGEST_DOUBLE,
+    LONGEST_TAG,
+    SHA_TAG,
+)
 from connectors.mlflow.mlmodel import read_formats, read_signature
 from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
+    BulkReader,
     DatasetInputRow,
     MlflowReader,
     ModelRow,
     RunRow,
+    UnusualValue,
     VersionRow,
 )
 from connectors.named_source import NamedSource
@@ -38,14 +46,16 @@ from store.identifiers import (
     split_key,
 )
 from store.manifest import MODEL_SIGNATURE_FILE, manifest_digest
+from store.projection.batches import fact_tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SHA_TAG = re.compile(r"countersign\.dataset\.(.+)\.sha256")
+_SHA_TAG = re.compile(SHA_TAG)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_LARGEST_DOUBLE = sys.float_info.max
 _MLMODEL = "MLmodel"
-_DROPPED_TAGS = {"mlflow.log-model.history", "mlflow.loggedModels"}
-LONGEST_TAG = 100_000
+_NO_STAGE = ("", "None")
 LARGEST_MLMODEL_BYTES = 1024**2
 
 
@@ -74,23 +84,59 @@ class MlflowSource(NamedSource):
         with well_formed(f"what {self._name} tells"):
             yield from self._facts(known)
 
+    def aliases_now(self) -> dict[tuple[str, str], str]:
+        """See ShowsAliases."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            return self._pointed(self._reader.models())
+
+    def tables(self, known: KnownState) -> Iterator[pa.Table]:
+        """See TableSource.tables. Runs come in bulk where the reader can do so."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            yield from self._run_tables()
+            yield from fact_tables(self._facts_beside_runs(known))
+
+    def _run_tables(self) -> Iterator[pa.Table]:
+        runs = 0
+        if isinstance(self._reader, BulkReader):
+            try:
+                for table, count in self._reader.run_tables(self._name):
+                    runs += count
+                    yield table
+            except UnusualValue:
+                """What was told stands, and is told once more below."""
+            else:
+                self._tally.accepted += runs
+                return
+        yield from fact_tables(self._runs())
+
     def _facts(self, known: KnownState) -> Iterator[Fact]:
+        yield from self._runs()
+        yield from self._facts_beside_runs(known)
+
+    def _runs(self) -> Iterator[Fact]:
+        for run in self._reader.runs():
+            self._tally.accepted += 1
+            yield from self._run(run)
+
+    def _facts_beside_runs(self, known: KnownState) -> Iterator[Fact]:
         for experiment in self._reader.experiments():
             yield Fact(
                 kind=FactKind.EXPERIMENT,
                 subject=experiment_key(self._name, experiment.id),
                 name=experiment.name,
             )
-        for run in self._reader.runs():
-            self._tally.accepted += 1
-            yield from self._run(run)
         models = list(self._reader.models())
         for model in models:
             yield from self._model(model)
+        stages: dict[str, str] = {}
         for version in self._reader.versions():
             self._tally.accepted += 1
             yield from self._version(version)
+            if version.stage not in _NO_STAGE and not version.is_deleted:
+                key = model_version_key(self._name, version.name, version.version)
+                stages[key] = version.stage
         yield from self._aliases(models, known)
+        yield from self._stages(stages, known)
 
     def _run(self, run: RunRow) -> Iterator[Fact]:
         key = run_key(self._name, run.id)
@@ -131,7 +177,7 @@ class MlflowSource(NamedSource):
 
     def _tags(self, key: EntityKey, tags: dict[str, str]) -> Iterator[Fact]:
         for name, value in tags.items():
-            if name in _DROPPED_TAGS:
+            if name in DROPPED_TAGS:
                 continue
             if len(value) > LONGEST_TAG:
                 text = f"{name[:200]}: {len(value)} characters, cut"
@@ -209,8 +255,6 @@ class MlflowSource(NamedSource):
         if version.run_id:
             run = run_key(self._name, version.run_id)
             yield _edge(run, Relation.PRODUCED, key)
-        if version.stage not in ("", "None"):
-            yield Fact(kind=FactKind.STAGE, subject=key, name=version.stage)
 
     def _files(self, location: str) -> tuple[list[ArtifactFile], str]:
         """The files of a version, or why they could not be read."""
@@ -238,15 +282,11 @@ class MlflowSource(NamedSource):
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""
-        seen: dict[tuple[str, str], str] = {}
-        for model in models:
-            for alias, version in model.aliases.items():
-                key = model_key(self._name, model.name)
-                seen[key, alias] = model_version_key(self._name, model.name, version)
+        seen = self._pointed(models)
         ours = {
             pair: target
             for pair, target in known.aliases.items()
-            if split_key(pair[0])[1][0] == self._name
+            if self._is_ours(pair[0])
         }
         for pair in sorted(seen.keys() | ours.keys()):
             if seen.get(pair, "") != ours.get(pair, ""):
@@ -259,10 +299,35 @@ class MlflowSource(NamedSource):
                     high=known.now,
                 )
 
+    def _stages(self, seen: dict[str, str], known: KnownState) -> Iterator[Fact]:
+        """Nor of stages; a version that is gone is in none."""
+        ours = {key: at for key, at in known.stages.items() if self._is_ours(key)}
+        for key in sorted(seen.keys() | ours.keys()):
+            if seen.get(key, "") != ours.get(key, ""):
+                yield Fact(
+                    kind=FactKind.STAGE,
+                    subject=key,
+                    name=seen.get(key, ""),
+                    low=known.last_seen,
+                    high=known.now,
+                )
+
+    def _is_ours(self, key: str) -> bool:
+        return split_key(key)[1][0] == self._name
+
+    def _pointed(self, models: Iterable[ModelRow]) -> dict[tuple[str, str], str]:
+        return {
+            (model_key(self._name, model.name), alias): model_version_key(
+                self._name, model.name, version
+            )
+            for model in models
+            for alias, version in model.aliases.items()
+        }
+
 
 def _finite_or_not(value: float) -> float:
     """What was logged: infinity is kept by MLflow's database as the largest double."""
-    return math.copysign(math.inf, value) if abs(value) >= _LARGEST_DOUBLE else value
+    return math.copysign(math.inf, value) if abs(value) >= LARGEST_DOUBLE else value
 
 
 def _violation(subject: str, name: str, text: str) -> Fact:

@@ -90,13 +90,7 @@ class Context:
 
     def _max_age(self) -> timedelta:
         """`--max-age` as seconds, or with s, m, h or d."""
-        given = getattr(self.arguments, "max_age", None) or "0"
-        number, unit = given[:-1], given[-1]
-        if unit.isdecimal():
-            number, unit = given, "s"
-        if not number.isdecimal() or unit not in _UNIT_SECONDS:
-            raise Misuse(f"{given!r} is no age", hint="Write 30s, 15m, 2h or 1d.")
-        return timedelta(seconds=int(number) * _UNIT_SECONDS[unit])
+        return span_of(getattr(self.arguments, "max_age", None) or "0", "age")
 
     def _confirm_anchor(self, store: OpenStore) -> None:
         """In a terminal, a person may confirm a first root that is new here."""
@@ -134,6 +128,24 @@ class Context:
             self.key_address(),
             passphrase_source(self.ask_secret()),
         )
+
+
+def span_of(given: str, what: str) -> timedelta:
+    """A length of time: seconds, or a number with s, m, h or d.
+
+    Raises:
+        Misuse: it is none, or longer than a calendar holds.
+    """
+    number, unit = (given, "s") if given[-1:].isdecimal() else (given[:-1], given[-1:])
+    hint = "Write 30s, 15m, 2h or 1d."
+    if not (number.isascii() and number.isdecimal() and unit in _UNIT_SECONDS):
+        raise Misuse(f"{given[:40]!r} is no {what}", hint=hint)
+    try:
+        return timedelta(seconds=int(number) * _UNIT_SECONDS[unit])
+    except (OverflowError, ValueError) as cause:
+        raise Misuse(
+            f"{given[:40]!r} is no {what} that a clock could keep", hint=hint
+        ) from cause
 
 
 def unspoken_anchor(given: str) -> str:

@@ -45,6 +45,12 @@ def json_text(command: str, **values: object) -> str:
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
 
+def show_json_line(command: str, **values: object) -> None:
+    """Print one versioned object on a line of its own, at once."""
+    show(json.dumps(json.loads(json_text(command, **values))))
+    sys.stdout.flush()
+
+
 def plain(value: object) -> Any:
     """Dataclasses, times and enumerations as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -62,12 +62,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("after", metavar="B")
     _format(parser)
     parser.set_defaults(handler=diff)
-    parser = commands.add_parser("history", help="where a model's aliases have been")
+    parser = commands.add_parser("history", help="which version held what, and when")
     parser.add_argument("reference", metavar="MODEL")
     _format(parser)
+    _known_at(parser)
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
     _format(parser)
+    parser.add_argument(
+        "--watch", action="store_true", help="ask the registries again and again"
+    )
+    parser.add_argument(
+        "--every", metavar="SPAN", help="between two looks of --watch (30s)"
+    )
     parser.set_defaults(handler=status)
 
 
@@ -301,23 +308,27 @@ def diff(context: Context) -> int:
 
 def history(context: Context) -> int:
     """`history`"""
-    found = inspection.history(context.store, context.arguments.reference)
-    if context.arguments.format == "json":
-        show_json("history", positions=found)
+    from console.cli.timelines import show_history
+    from console.services.tenures import model_history
+
+    arguments = context.arguments
+    found = model_history(context.store, arguments.reference, arguments.known_at)
+    if arguments.format == "json":
+        show_json("history", history=found)
     else:
-        show_table(
-            ("ALIAS", "VERSION", "LAST SEEN OTHERWISE", "FIRST SEEN SO"),
-            [
-                (a.name, a.version or "(gone)", moment(a.low), moment(a.high))
-                for a in found
-            ],
-        )
+        show_history(found)
     return 0
 
 
 def status(context: Context) -> int:
     """`status`: 0 when every registry says what the log approves, 1 when one does
     not, 3 when no policy names a stage to compare."""
+    if context.arguments.watch:
+        from console.cli.watching import watch
+
+        return watch(context)
+    if context.arguments.every:
+        raise Misuse("--every goes with --watch", hint="countersign status --watch")
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 

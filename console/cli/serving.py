@@ -20,7 +20,7 @@ _LISTEN = "127.0.0.1:8765"
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "serve", help="take OpenLineage events over HTTP into the store"
+        "serve", help="take OpenLineage events and webhooks over HTTP"
     )
     parser.add_argument(
         "--listen", default=_LISTEN, metavar="HOST:PORT", help=f"(else {_LISTEN})"
@@ -44,23 +44,29 @@ def serve(context: Context) -> int:
     """`serve`: until SIGTERM or SIGINT."""
     import asyncio
 
-    from console.server import access, health, keeping, lineage, running
+    from console.server import access, health, keeping, lineage, running, webhooks
     from console.services.draining import Drain
     from console.services.opened import wall_clock
+    from console.services.polling import Polls
     from console.services.spool import Spool
 
     arguments = context.arguments
     key = access.bearer_key(arguments.bearer) if arguments.bearer else None
     listen = access.listen_address(arguments.listen, has_key=key is not None)
+    secrets = webhooks.webhook_secrets(context.configuration.sources)
     _require_service(context)
     spool = Spool(_spool_folder(context))
     keeper = keeping.Keeper(spool, wall_clock)
     drain = Drain(spool, lambda: _opened(context), arguments.name)
-    routes = (*lineage.lineage_routes(keeper), *health.health_routes())
+    polls = Polls(lambda: _opened(context), wall_clock)
+    routes = (
+        *lineage.lineage_routes(keeper),
+        *webhooks.webhook_routes(secrets, polls.ask, wall_clock),
+        *health.health_routes(),
+    )
+    application = running.make_application(routes, key)
     try:
-        asyncio.run(
-            running.serve(running.make_application(routes, key), listen, drain, say)
-        )
+        asyncio.run(running.serve(application, listen, drain, say, polls))
     finally:
         keeper.close()
         spool.close()

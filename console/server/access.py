@@ -16,6 +16,8 @@ from console.services.problems import Misuse
 SHORTEST_KEY = 16
 _LONGEST_KEY = 4096
 OPEN_PATHS = ("/healthz",)
+SIGNED_ROUTE = "/api/v1/webhooks/mlflow/{source}"
+"""Senders there cannot send a key; each request is signed with a secret instead."""
 
 
 class BearerKey:
@@ -42,6 +44,21 @@ def bearer_key(
     Raises:
         Misuse: it is not there, too short, or the reference is the key itself.
     """
+    hint = "Give --bearer env:NAME or --bearer file:PATH."
+    return BearerKey(referenced_secret(reference, "bearer key", hint, environment))
+
+
+def referenced_secret(
+    reference: str,
+    what: str,
+    hint: str,
+    environment: Mapping[str, str] = os.environ,
+) -> bytes:
+    """The secret that `env:NAME` or `file:PATH` refers to, without blanks around it.
+
+    Raises:
+        Misuse: it is not there, too short, or the reference is the secret itself.
+    """
     kind, _, place = reference.partition(":")
     if kind == "env" and place:
         secret = environment.get(place, "").encode("utf-8", "surrogateescape")
@@ -50,20 +67,19 @@ def bearer_key(
             with open(Path(place).expanduser(), "rb") as stream:
                 secret = stream.read(_LONGEST_KEY + 1)
         except OSError as cause:
-            raise Misuse(f"cannot read the key in {place}: {cause.strerror}") from cause
+            raise Misuse(
+                f"cannot read the {what} in {place}: {cause.strerror}"
+            ) from cause
     else:
-        raise Misuse(
-            "a bearer key is given by reference, never itself",
-            hint="Give --bearer env:NAME or --bearer file:PATH.",
-        )
+        raise Misuse(f"a {what} is given by reference, never itself", hint=hint)
     secret = secret.strip()
     if not SHORTEST_KEY <= len(secret) <= _LONGEST_KEY:
         raise Misuse(
-            f"the bearer key in {kind}:{place} is missing, or not {SHORTEST_KEY} to "
+            f"the {what} in {kind}:{place} is missing, or not {SHORTEST_KEY} to "
             f"{_LONGEST_KEY} bytes long",
             hint="Make one: openssl rand -hex 32",
         )
-    return BearerKey(secret)
+    return secret
 
 
 def listen_address(given: str, *, has_key: bool) -> tuple[str, int]:
@@ -85,11 +101,16 @@ def listen_address(given: str, *, has_key: bool) -> tuple[str, int]:
 
 
 def only_with(key: BearerKey | None) -> object:
-    """A middleware that lets nobody past who does not send the key."""
+    """A middleware that lets nobody past who does not send the key.
+
+    Health is open to all, and signed routes have a check of their own.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if key is not None and request.path not in OPEN_PATHS:
+        resource = request.match_info.route.resource
+        is_signed = resource is not None and resource.canonical == SIGNED_ROUTE
+        if key is not None and request.path not in OPEN_PATHS and not is_signed:
             given = request.headers.getall("Authorization", [])
             if len(given) != 1 or not key.is_in(given[0]):
                 raise RequestProblem(

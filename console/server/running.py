@@ -13,6 +13,7 @@ from console.server.access import BearerKey, only_with
 from console.server.bodies import MOST_SENT_BYTES
 from console.server.problems import Handler, RequestProblem, problems_as_json
 from console.services.draining import Drain
+from console.services.polling import Polls
 from console.services.problems import KNOWN_ERRORS
 
 Tell = Callable[[str], None]
@@ -40,6 +41,7 @@ async def serve(
     listen: tuple[str, int],
     drain: Drain,
     tell: Tell,
+    polls: Polls | None = None,
 ) -> None:
     """Listen until SIGTERM or SIGINT; then finish what was begun.
 
@@ -63,7 +65,7 @@ async def serve(
         await site.start()
         host, port = runner.addresses[0][:2]
         tell(f"listening on {f'[{host}]' if ':' in host else host}:{port}")
-        draining = asyncio.create_task(_drain_until(stopping, drain, tell))
+        draining = asyncio.create_task(_drain_until(stopping, drain, tell, polls))
         await stopping.wait()
     finally:
         await runner.cleanup()
@@ -71,9 +73,13 @@ async def serve(
     await asyncio.to_thread(_turns, drain, tell)
 
 
-async def _drain_until(stopping: asyncio.Event, drain: Drain, tell: Tell) -> None:
+async def _drain_until(
+    stopping: asyncio.Event, drain: Drain, tell: Tell, polls: Polls | None
+) -> None:
     while not stopping.is_set():
         await asyncio.to_thread(_turns, drain, tell)
+        if polls is not None and not stopping.is_set():
+            await asyncio.to_thread(polls.turn, tell)
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await stopping.wait()

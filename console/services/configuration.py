@@ -21,7 +21,7 @@ DEFAULT_ENVIRONMENT = "default"
 _TOP = {"store", "anchor", "key", "sources", "environments", "witnesses"}
 _PERSONAL = {"store", "anchor", "key", "witnesses"}
 """Never taken from a file that was merely found in a parent folder."""
-_SOURCE = {"address", "artifacts"}
+_SOURCE = {"address", "artifacts", "webhook_secret"}
 _ENVIRONMENT = {"registry", "source", "aliases"}
 
 
@@ -31,6 +31,8 @@ class SourceSetting:
 
     address: str
     artifacts: str = ""
+    webhook_secret: str = ""
+    """Where the secret is that its webhooks are signed with: env:NAME or file:PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,13 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             f"may not set {found_personal[0]!r}",
             hint="Name the file with --config, or give --store or --anchor.",
         )
+    sources = _tables(raw, "sources", _SOURCE, path, text)
+    if not is_trusted and any("webhook_secret" in table for _, table in sources):
+        raise Misuse(
+            f"{path}:{_line(text, 'webhook_secret')}: a file found in a parent folder "
+            "may not set 'webhook_secret'",
+            hint="Name the file with --config.",
+        )
     return Configuration(
         path=path,
         store=_text(raw, "store", path, text),
@@ -113,8 +122,9 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             name: SourceSetting(
                 _text(table, "address", path, text),
                 _text(table, "artifacts", path, text),
+                _secret(table, path, text),
             )
-            for name, table in _tables(raw, "sources", _SOURCE, path, text)
+            for name, table in sources
         },
         environments={
             name: EnvironmentSetting(
@@ -180,6 +190,18 @@ def _text(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
     if not isinstance(value, str):
         raise Misuse(f"{path}:{_line(text, name)}: {name} must be text")
     return value
+
+
+def _secret(table: Mapping[str, object], path: Path, text: str) -> str:
+    """A reference to a secret; the secret itself is refused and not repeated."""
+    reference = _text(table, "webhook_secret", path, text)
+    if reference and not re.fullmatch(r"(env|file):.+", reference):
+        raise Misuse(
+            f"{path}:{_line(text, 'webhook_secret')}: a secret is given by reference, "
+            "never itself",
+            hint='webhook_secret = "env:NAME" or "file:PATH"',
+        )
+    return reference
 
 
 def _known(

@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connectors.opening import open_sources
-from connectors.protocols import FactSource, KnownState, RefusedInput
+from connectors.protocols import (
+    FactSource,
+    KnownState,
+    RefusedInput,
+    TableSource,
+)
 from console.services.configuration import SourceSetting
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Refusal
@@ -17,9 +23,12 @@ from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
-from store.projection.batches import write_facts
+from store.projection.batches import fact_tables, write_tables
 from store.projection.new_facts import keep_new_facts
-from store.queries.models import current_aliases
+from store.queries.models import current_aliases, current_stages
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLLECTOR = "countersign/import"
 Watcher = Callable[[str, int], None]
@@ -40,7 +49,7 @@ class ImportReport:
     new_relations: dict[str, int]
     """New edges by relation."""
     index: int | None
-    """Entry that committed them, if anything was new."""
+    """Entry that committed (the last of) them, if anything was new."""
 
     @property
     def new_edges(self) -> int:
@@ -93,9 +102,11 @@ def import_source(
     *,
     watch: Watcher | None = None,
 ) -> ImportReport:
-    """Read one source to its end and commit what is new as one batch.
+    """Read one source to its end and commit what is new.
 
-    Nothing is committed when the source fails half-way.
+    Nothing is committed when the source fails half-way. What is new becomes one batch,
+    or several where it is millions of facts: of those a crash between two entries may
+    leave the first, and the next import adds the others.
     """
     projection = store.projection
     projection.catch_up()
@@ -105,27 +116,36 @@ def import_source(
             (alias.model, alias.name): alias.version_key
             for alias in current_aliases(connection)
         }
-    known = KnownState(now, _last_seen(store, source.name), aliases)
+        stages = current_stages(connection)
+    known = KnownState(now, last_seen(store, source.name), aliases, stages)
+    index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
-        incoming, fresh = Path(folder) / "incoming", Path(folder) / "fresh"
-        write_facts(_watched(source, known, watch), incoming)
+        incoming = Path(folder) / "incoming"
+        write_tables(_watched(source, known, watch), incoming)
         with projection.reading() as connection:
-            new, relations = keep_new_facts(connection, incoming, source.name, fresh)
-        index = None
-        if new:
-            digest = store.objects.put(_admitted(fresh.read_bytes(), source.name))
-            batch = LineageBatch(
+            kept = keep_new_facts(connection, incoming, source.name, Path(folder))
+        batches = [
+            LineageBatch(
                 source=source.name,
                 collector=COLLECTOR,
-                batch=digest,
-                rows=sum(new.values()),
+                batch=store.objects.put(_admitted(file.read_bytes(), source.name)),
+                rows=rows,
                 observed_at=rfc3339(now),
             )
-            index = append(store, acting, batch, (source.name, digest)).index
-            projection.catch_up()
+            for file, rows in zip(kept.files, kept.rows, strict=True)
+        ]
+    for batch in batches:
+        index = append(store, acting, batch, (source.name, batch.batch)).index
+    if batches:
+        projection.catch_up()
     tally = source.tally
     return ImportReport(
-        source.name, tally.accepted, tuple(tally.refused), new, relations, index
+        source.name,
+        tally.accepted,
+        tuple(tally.refused),
+        dict(kept.new),
+        dict(kept.relations),
+        index,
     )
 
 
@@ -149,6 +169,21 @@ def _admitted(data: bytes, source: str) -> bytes:
 
 def _watched(
     source: FactSource, known: KnownState, watch: Watcher | None
+) -> Iterator[pa.Table]:
+    """What a source tells, as tables; who watches hears how far it is."""
+    told = 0
+    if isinstance(source, TableSource):
+        for table in source.tables(known):
+            told += table.num_rows
+            if watch is not None:
+                watch(source.name, told)
+            yield table
+    else:
+        yield from fact_tables(_counted(source, known, watch))
+
+
+def _counted(
+    source: FactSource, known: KnownState, watch: Watcher | None
 ) -> Iterator[Fact]:
     count = 0
     for count, fact in enumerate(source.facts(known), start=1):
@@ -159,9 +194,13 @@ def _watched(
         watch(source.name, count)
 
 
-def _last_seen(store: OpenStore, source: str) -> datetime | None:
-    """When the log last heard of a source."""
+def last_seen(
+    store: OpenStore, source: str, before: int | None = None
+) -> datetime | None:
+    """When the log, or its entries below one, last heard of a source; None if never."""
     for entry in reversed(store.index.on_topics(LINEAGE)):
+        if before is not None and entry.index >= before:
+            continue
         _, statement = store.entry(entry.index)
         predicate = statement.predicate
         if isinstance(predicate, LineageBatch) and predicate.source == source:

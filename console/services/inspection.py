@@ -14,11 +14,7 @@ from store.facts import FactKind
 from store.identifiers import kind_of
 from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import (
-    Alias,
-    ModelVersion,
-    alias_history,
-)
+from store.queries.models import ModelVersion
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
@@ -240,12 +236,3 @@ def difference(store: OpenStore, before: str, after: str) -> list[Difference]:
 
 def _metric_map(provenance: Provenance) -> dict[str, str]:
     return {f"{m.name} {m.slice}".strip(): m.value for m in provenance.measured.metrics}
-
-
-def history(store: OpenStore, text: str) -> list[Alias]:
-    """Every position of a model's aliases that was seen."""
-    caught_up(store)
-    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading() as connection:
-        version = resolve_version(connection, Reference(reference.kind, reference.name))
-        return alias_history(connection, version.model_key)

@@ -35,7 +35,7 @@ def stages_held(
                     Held(
                         environment,
                         stage,
-                        parse_time((holder.restored or holder.outcome).statement.at),
+                        parse_time(holder.began.statement.at),
                         parse_time(ending.statement.at) if ending else None,
                     )
                 )

@@ -107,7 +107,7 @@ def _held(store: OpenStore, state: TrustState) -> list[HeldStage]:
             stage=stage,
             version=split_key(holder.version)[1][-1],
             entry=holder.intent.index,
-            at=(holder.restored or holder.outcome).statement.at,
+            at=holder.began.statement.at,
         )
         for model, (environment, stage), holder in _holders(store, state)
     ]
@@ -204,7 +204,7 @@ def _obstacles(
 
 
 def unapproved_changes(store: OpenStore) -> list[UnapprovedChange]:
-    """Aliases of governed stages that differ from what the log approves.
+    """Imported aliases of governed stages that differ from what the log approves.
 
     Governed are the stages that a policy in force names, in every environment that is
     configured, or in the one without a name.
@@ -212,6 +212,11 @@ def unapproved_changes(store: OpenStore) -> list[UnapprovedChange]:
     store.projection.catch_up()
     with store.projection.reading() as connection:
         aliases = current_aliases(connection)
+    return changes_among(store, aliases)
+
+
+def changes_among(store: OpenStore, aliases: list[Alias]) -> list[UnapprovedChange]:
+    """Those of some aliases that differ from what the log approves."""
     state = store.state()
     holders = {(model, slot): holder for model, slot, holder in _holders(store, state)}
     changes = []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_TRANSACTION = 50_000
+ROWS_PER_TRANSACTION = 100_000
 ROWS_PER_WINDOW = 1_000_000
 """Rows that are looked up in the store at once, before any of them is taken in."""
 

@@ -6,8 +6,9 @@ it. Which source told it stands in the statement that commits it, not in the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,24 +32,30 @@ def batch_schema() -> pa.Schema:
     return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
 
 
-def write_facts(facts: Iterable[Fact], path: Path) -> int:
-    """Write facts to a Parquet file, a bounded number in memory; return how many."""
+def fact_tables(facts: Iterable[Fact]) -> Iterator[pa.Table]:
+    """Facts as tables of at most ROWS_PER_GROUP rows."""
     import pyarrow as pa
+
+    schema, rest = batch_schema(), iter(facts)
+    while pending := list(islice(rest, ROWS_PER_GROUP)):
+        yield pa.Table.from_pydict(_columns(pending), schema)
+
+
+def write_tables(tables: Iterable[pa.Table], path: Path) -> int:
+    """Write tables of facts to one Parquet file; return how many facts."""
     import pyarrow.parquet as pq
 
-    schema, written = batch_schema(), 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        pending: list[Fact] = []
-        for fact in facts:
-            pending.append(fact)
-            if len(pending) == ROWS_PER_GROUP:
-                writer.write_table(pa.Table.from_pydict(_columns(pending), schema))
-                written += len(pending)
-                pending.clear()
-        if pending:
-            writer.write_table(pa.Table.from_pydict(_columns(pending), schema))
-            written += len(pending)
+    written = 0
+    with pq.ParquetWriter(path, batch_schema(), compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            written += table.num_rows
     return written
+
+
+def write_facts(facts: Iterable[Fact], path: Path) -> int:
+    """Write facts to a Parquet file, a bounded number in memory; return how many."""
+    return write_tables(fact_tables(facts), path)
 
 
 def _columns(facts: list[Fact]) -> dict[str, list[object]]:
@@ -61,21 +68,3 @@ def _columns(facts: list[Fact]) -> dict[str, list[object]]:
             for moment in columns[name]
         ]
     return columns
-
-
-def idle_columns(table: pa.Table) -> tuple[list[str], list[str]]:
-    """Text columns in which every value is empty, and columns that hold only nulls."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    absent = [
-        name for name in table.column_names if table[name].null_count == len(table)
-    ]
-    blank = [
-        name
-        for name in table.column_names
-        if table.schema.field(name).type == pa.string()
-        and table[name].null_count == 0
-        and pc.max(pc.binary_length(table[name])).as_py() == 0
-    ]
-    return blank, absent

@@ -6,17 +6,28 @@ for many rows at once, since it runs past everything that is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
-from store.projection.batches import idle_columns
-from store.projection.schema import fact_id_expression, table_name
+from store.projection.batches import ROWS_PER_GROUP, batch_schema
+from store.projection.identity import KEY_HALVES, KEY_OF_HALVES, identified
+from store.projection.schema import table_name
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet as pq
+
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+ROWS_AT_ONCE = 1_000_000
+"""Facts that are looked up together."""
+MOST_ROWS_OF_A_BATCH = 4_000_000
+"""Of what an import commits; reading a batch takes about 500 bytes a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,53 +50,73 @@ class Window:
 
     def between(self, first: int, last: int) -> pa.Table:
         """What the store lacked of some rows of the batch."""
+        skipped, kept = self._before(first), self._before(last)
+        return self.fresh.slice(skipped, kept - skipped)
+
+    def _before(self, row: int) -> int:
+        """How many of the fresh ones lie before a row of the batch."""
         import pyarrow.compute as pc
 
-        place = pc.add(self.fresh["position"], self.start)
-        return self.fresh.filter(
-            pc.and_(pc.greater_equal(place, first), pc.less(place, last))
-        )
+        behind = pc.less(self.fresh["position"], row - self.start)
+        return int(pc.sum(behind).as_py() or 0)
 
 
 def new_facts(
-    connection: duckdb.DuckDBPyConnection, part: pa.Table, source: str
+    connection: duckdb.DuckDBPyConnection,
+    part: pa.Table,
+    source: str,
+    *,
+    besides: str = "",
 ) -> pa.Table:
-    """The rows that say what the store does not have yet, each with its fact id and
-    its `position` in the part; of rows that say the same the first one."""
-    kinds = [kind.value for kind in FactKind]
-    blank, absent = idle_columns(part)
-    fact_id = fact_id_expression("$source", blank=blank, absent=absent)
-    connection.register("incoming", part)
+    """The rows that say what the store does not have yet, of those that say the same
+    the first one; each with the halves of its fact key and its `position` in the part.
+
+    `besides` names a table of more fact keys that are known.
+    """
+    import pyarrow as pa
+
+    placed = part.append_column("position", pa.array(range(part.num_rows), pa.int64()))
+    connection.register("incoming", placed)
     try:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE incoming_facts AS SELECT * FROM "
-            f"(SELECT {fact_id} AS fact_id, row_number() OVER () - 1 AS position, * "
-            "FROM incoming) WHERE kind IN (SELECT unnest($kinds))",
-            {"source": source, "kinds": kinds},
-        )
+        told = _identify(connection, "incoming", source)
     finally:
         connection.unregister("incoming")
-    told = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
-    known = _known_ids([FactKind(str(row[0])) for row in sorted(told)])
+    known = _known_keys([*map(table_name, told), *filter(None, [besides])])
     found = connection.execute(
-        "SELECT * FROM incoming_facts "
-        + (f"WHERE fact_id NOT IN ({known}) " if known else "")
-        + "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
+        f"SELECT {KEY_HALVES}, position, {_NAMES} FROM incoming_facts "
+        + (f"WHERE fact_key NOT IN ({known}) " if known else "")
+        + "QUALIFY row_number() OVER (PARTITION BY fact_key ORDER BY position) = 1 "
         "ORDER BY position"
     ).to_arrow_table()
     connection.execute("DROP TABLE incoming_facts")
     return found
 
 
-def _known_ids(kinds: list[FactKind]) -> str:
-    """SQL for the ids of incoming facts that the store has.
+def _identify(
+    connection: duckdb.DuckDBPyConnection, relation: str, source: str
+) -> list[FactKind]:
+    """Keep the rows of a relation, with their keys, in the table `incoming_facts`;
+    return the kinds that there are."""
+    rows = identified(connection, relation, source)
+    empty = (
+        f"SELECT 0::UHUGEINT AS fact_key, position, {_NAMES} FROM {relation} LIMIT 0"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming_facts AS {rows or empty}"
+    )
+    told = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
+    return [FactKind(str(row[0])) for row in sorted(told)]
+
+
+def _known_keys(tables: list[str]) -> str:
+    """SQL for the keys of incoming facts that some tables have.
 
     The few that come are kept at hand, and the many that are there run past them.
     """
     return " UNION ALL ".join(
-        f"SELECT fact_id FROM {table_name(kind)} WHERE fact_id IN "
-        "(SELECT fact_id FROM incoming_facts)"
-        for kind in kinds
+        f"SELECT fact_key FROM {table} WHERE fact_key IN "
+        "(SELECT fact_key FROM incoming_facts)"
+        for table in tables
     )
 
 
@@ -101,7 +132,7 @@ def insert_facts(
         for kind in sorted(pc.unique(fresh["kind"]).to_pylist()):
             connection.execute(
                 f"INSERT INTO {table_name(FactKind(kind))} "
-                f"SELECT $index, fact_id, $source, {columns} FROM incoming "
+                f"SELECT $index, {KEY_OF_HALVES}, $source, {columns} FROM incoming "
                 "WHERE kind = $kind",
                 {"index": index, "source": source, "kind": kind},
             )
@@ -109,48 +140,78 @@ def insert_facts(
         connection.unregister("incoming")
 
 
+@dataclass(slots=True)
+class Kept:
+    """What was new of all that a source told."""
+
+    files: list[Path] = field(default_factory=list)
+    """Parquet files, each of a size for one batch."""
+    rows: list[int] = field(default_factory=list)
+    """How many facts each of them holds."""
+    new: Counter[str] = field(default_factory=Counter)
+    """Facts by kind."""
+    relations: Counter[str] = field(default_factory=Counter)
+    """Edges by relation."""
+
+
 def keep_new_facts(
-    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, target: Path
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Copy the facts of a Parquet file that the projection lacks to another.
+    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, folder: Path
+) -> Kept:
+    """Copy the facts of a Parquet file that the projection lacks to files of a folder.
 
-    Returns how many new facts of each kind were written to `target`, and how many of
-    the new edges there are by relation.
+    Looks at a bounded number of facts at a time, whatever the file's size.
     """
-    columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE incoming_facts AS "
-        f"SELECT *, {fact_id_expression('$source')} AS fact_id, "
-        "row_number() OVER () AS position FROM read_parquet($path)",
-        {"source": source, "path": str(incoming)},
-    )
-    known = _known_ids(list(FactKind))
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT {columns} FROM incoming_facts "
-        f"WHERE fact_id NOT IN ({known}) "
-        "QUALIFY row_number() OVER (PARTITION BY fact_id ORDER BY position) = 1 "
-        "ORDER BY kind, position"
-    )
-    connection.execute("DROP TABLE incoming_facts")
-    counts = connection.execute("SELECT kind, count(*) FROM fresh GROUP BY kind")
-    new = {str(kind): int(count) for kind, count in counts.fetchall()}
-    edges = connection.execute(
-        "SELECT name, count(*) FROM fresh WHERE kind = 'edge' GROUP BY name"
-    )
-    relations = {str(name): int(count) for name, count in edges.fetchall()}
-    if new:
-        _write_parquet(connection, target)
-    connection.execute("DROP TABLE fresh")
-    return new, relations
+    import pyarrow.compute as pc
+
+    kept = Kept()
+    connection.execute("CREATE OR REPLACE TEMP TABLE seen (fact_key UHUGEINT)")
+    with contextlib.ExitStack() as stack:
+        for part in _parts(incoming):
+            fresh = new_facts(connection, part, source, besides="seen")
+            if not fresh.num_rows:
+                continue
+            connection.register("fresh", fresh)
+            connection.execute(f"INSERT INTO seen SELECT {KEY_OF_HALVES} FROM fresh")
+            connection.unregister("fresh")
+            edges = fresh.filter(pc.equal(fresh["kind"], FactKind.EDGE.value))
+            kept.new.update(_counted(fresh["kind"]))
+            kept.relations.update(_counted(edges["name"]))
+            if not kept.files or kept.rows[-1] + fresh.num_rows > MOST_ROWS_OF_A_BATCH:
+                stack.close()
+                kept.files.append(folder / f"new-{len(kept.files)}")
+                kept.rows.append(0)
+                writer = stack.enter_context(_writer(kept.files[-1]))
+            kept.rows[-1] += fresh.num_rows
+            table = fresh.select(list(COLUMNS)).cast(batch_schema())
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+    connection.execute("DROP TABLE seen")
+    return kept
 
 
-def _write_parquet(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+def _parts(incoming: Path) -> Iterator[pa.Table]:
+    """The file's facts, a bounded number at a time."""
     import pyarrow.parquet as pq
 
-    from store.projection.batches import ROWS_PER_GROUP, batch_schema
+    with pq.ParquetFile(incoming) as file:
+        groups: list[int] = []
+        rows = 0
+        for group in range(file.metadata.num_row_groups):
+            groups.append(group)
+            rows += file.metadata.row_group(group).num_rows
+            if rows >= ROWS_AT_ONCE:
+                yield file.read_row_groups(groups)
+                groups, rows = [], 0
+        if groups:
+            yield file.read_row_groups(groups)
 
-    schema = batch_schema()
-    reader = connection.execute("SELECT * FROM fresh").to_arrow_reader(ROWS_PER_GROUP)
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch.cast(schema))
+
+def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+    import pyarrow.compute as pc
+
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(path, batch_schema(), compression="zstd")

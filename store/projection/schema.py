@@ -1,17 +1,17 @@
-"""Tables and views of the projection, and the SQL form of a fact id.
+"""Tables and views of the projection.
 
 One table a fact kind, all with the columns of a fact, each row with the index of the
 entry that brought it. The views show rows below the horizon that a connection set, so
-`known at` and `not yet applied` are the same filter.
+`known at` and `not yet applied` are the same filter. A table keeps 128 bits of each
+fact id, to find what is told again; a view computes the id where somebody asks for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from store.facts import COLUMNS, TIME_COLUMNS, FactKind
+from store.projection.identity import Idle, fact_id_expression, netstring_of
 
-from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, FactKind
-
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -42,34 +42,14 @@ def create_statements() -> list[str]:
     ]
     for kind in FactKind:
         table = table_name(kind)
+        fact_id = fact_id_expression(
+            netstring_of("source"), Idle(same={"kind": kind.value})
+        )
+        names = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
         statements += [
-            f"CREATE TABLE {table} (entry_index BIGINT, fact_id VARCHAR, "
+            f"CREATE TABLE {table} (entry_index BIGINT, fact_key UHUGEINT, "
             f"source VARCHAR, {columns})",
-            f'CREATE VIEW "{kind.value}" AS SELECT * FROM {table} '
-            "WHERE entry_index < getvariable('horizon')",
+            f'CREATE VIEW "{kind.value}" AS SELECT entry_index, {fact_id} AS fact_id, '
+            f"source, {names} FROM {table} WHERE entry_index < getvariable('horizon')",
         ]
     return statements
-
-
-def _netstring(expression: str) -> str:
-    return (
-        f"CASE WHEN {expression} IS NULL THEN '-' "
-        f"ELSE strlen({expression}) || ':' || {expression} END"
-    )
-
-
-def fact_id_expression(
-    source: str, *, blank: Collection[str] = (), absent: Collection[str] = ()
-) -> str:
-    """SQL that computes store.facts.fact_id over the columns of a batch.
-
-    `source` is a SQL expression for the source's name. Columns known to hold nothing
-    but empty text (`blank`) or nulls (`absent`) are not looked at, which is faster.
-    """
-    forms = {name: f'"{name}"' for name in TEXT_COLUMNS}
-    forms |= {name: f'epoch_us("{name}")::VARCHAR' for name in TIME_COLUMNS}
-    forms["step"] = '"step"::VARCHAR'
-    known = dict.fromkeys(blank, "'0:'") | dict.fromkeys(absent, "'-'")
-    parts = [_netstring(source)]
-    parts += [known.get(name) or _netstring(form) for name, form in forms.items()]
-    return "sha256(" + " || ".join(f"({part})" for part in parts) + ")"

@@ -99,6 +99,12 @@ def list_models(connection: duckdb.DuckDBPyConnection) -> list[Model]:
     ]
 
 
+def model_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Sources that told of a registered model."""
+    rows = fetch(connection, "SELECT DISTINCT source FROM model ORDER BY source")
+    return [row["source"] for row in rows]
+
+
 def current_aliases(
     connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
 ) -> list[Alias]:
@@ -115,15 +121,10 @@ def current_aliases(
     return [_alias(row) for row in rows if row["object"]]
 
 
-def alias_history(connection: duckdb.DuckDBPyConnection, model_key: str) -> list[Alias]:
-    """Every position of every alias of a model that was seen, oldest first."""
-    rows = fetch(
-        connection,
-        "SELECT subject, name, object, low, high FROM alias WHERE subject = ? "
-        "ORDER BY high NULLS FIRST, entry_index",
-        model_key,
-    )
-    return [_alias(row) for row in rows]
+def current_stages(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The stage of every version that is in one, by the version's key."""
+    rows = fetch(connection, f"SELECT subject, name FROM {latest(FactKind.STAGE)}")
+    return {row["subject"]: row["name"] for row in rows if row["name"]}
 
 
 def _alias(row: Row) -> Alias:

@@ -11,7 +11,8 @@ from tests.contract.mlflow_server import Server, running, seed
 from tests.contract.s3_places import S3Place, moto_place
 
 
-def _python() -> str:
+def mlflow_python() -> str:
+    """The Python that has MLflow; without one the test is skipped."""
     python = os.environ.get("COUNTERSIGN_MLFLOW_PYTHON", "")
     if not python:
         pytest.skip("peer: COUNTERSIGN_MLFLOW_PYTHON names no Python with MLflow")
@@ -21,7 +22,7 @@ def _python() -> str:
 @pytest.fixture(scope="module")
 def mlflow_server() -> Iterator[Server]:
     """A seeded MLflow server with a SQLite backend."""
-    with running(_python(), backend="sqlite") as server:
+    with running(mlflow_python(), backend="sqlite") as server:
         seed(server)
         yield server
 
@@ -29,7 +30,7 @@ def mlflow_server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def mlflow_file_server() -> Iterator[Server]:
     """A seeded MLflow server with the old file store."""
-    with running(_python(), backend="file") as server:
+    with running(mlflow_python(), backend="file") as server:
         seed(server)
         yield server
 

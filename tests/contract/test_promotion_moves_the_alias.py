@@ -18,6 +18,7 @@ from console.services.reviewing import find_request, review_sheet
 from console.services.signing import act_as_service
 from console.services.signoff import answer_request, request_transition
 from console.services.standing import unapproved_changes
+from console.services.watching import ReadBy, Watch
 from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind
 from policies.verdict import exit_code
@@ -102,6 +103,27 @@ def test_the_alias_follows_the_promotion_and_a_move_behind_our_back_is_found(
     (change,) = unapproved_changes(store)
     assert (change.registry, change.approved) == ("1", "2")
     assert change.since == connected.clock.now
+
+
+def test_a_watch_sees_a_move_on_the_server_without_an_import(
+    connected: World, mlflow_server: Server
+) -> None:
+    store = connected.store
+    record = find_request(store, signed_off(connected, "2"), store.state())
+    promote(store, connected.people["dana"], record, environment={})
+    watched = Watch(store, environment={})
+    assert watched.look().exit_code == 0
+    alias = {"name": "fraud", "alias": "champion", "version": "1"}
+    mlflow_server.call("POST", "registered-models/alias", alias)
+    connected.clock.forward(minutes=1)
+    look = watched.look()
+    assert [(one.source, one.by) for one in look.compared] == [("mlflow", ReadBy.LIVE)]
+    (change,) = look.unapproved_changes
+    assert (change.registry, change.approved) == ("1", "2")
+    assert change.since == connected.clock.now
+    assert look.exit_code == 1
+    mlflow_server.call("POST", "registered-models/alias", alias | {"version": "2"})
+    assert watched.look().exit_code == 0
 
 
 def test_a_registry_that_is_away_leaves_a_visible_intent_and_trying_again_ends_it(

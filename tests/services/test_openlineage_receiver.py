@@ -11,13 +11,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from console.cli import main
 from console.services.configuration import Configuration
@@ -26,8 +23,8 @@ from console.services.places import standard_places
 from store.facts import FactKind
 from store.projection.schema import table_name
 from store.queries.runs import list_runs
+from tests.served import KEY, Server, served
 
-KEY = "a-key-of-the-senders-0123456789"
 PASSWORD = "hunter2-in-an-address"
 
 
@@ -44,28 +41,8 @@ def event(run_id: str, **changed: Any) -> dict[str, Any]:
     }
 
 
-class Server:
-    """One `countersign serve`, and a client of it."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.port = port
-        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False)
-
-    def post(
-        self, body: bytes, path: str = "/api/v1/lineage", **headers: str
-    ) -> urllib3.BaseHTTPResponse:
-        given = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
-        given |= {name.replace("_", "-"): text for name, text in headers.items()}
-        return self._pool.request(
-            "POST",
-            path,
-            body=body,
-            headers={name: text for name, text in given.items() if text},
-        )
-
-    def send(self, run_id: str, **changed: Any) -> int:
-        return self.post(json.dumps(event(run_id, **changed)).encode()).status
+def send(server: Server, run_id: str, **changed: Any) -> int:
+    return server.post(json.dumps(event(run_id, **changed)).encode()).status
 
 
 @pytest.fixture
@@ -74,30 +51,6 @@ def store(tmp_path: Path) -> Path:
     given = ["init", "--store", str(folder), "--name", "Ana", "--no-passphrase"]
     assert main(given) == 0
     return folder
-
-
-@contextmanager
-def served(store: Path, *options: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "console", "serve", "--store", str(store)]
-    process = subprocess.Popen(
-        [*command, "--listen", "127.0.0.1:0", "--bearer", "env:LINEAGE_KEY", *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"LINEAGE_KEY": KEY},
-    )
-    try:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith("listening on "):
-                break
-        assert said, "it said nothing"
-        assert said[-1].startswith("listening on "), said
-        yield Server(process, int(said[-1].rpartition(":")[2]))
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def logged(store: Path, kind: FactKind, column: str = "subject") -> list[str]:
@@ -121,8 +74,8 @@ def test_an_event_is_in_the_log_within_ten_seconds_and_once(store: Path) -> None
     run = str(uuid.uuid4())
     with served(store) as server:
         sent = time.monotonic()
-        assert server.send(run) == 201
-        assert server.send(run) == 201
+        assert send(server, run) == 201
+        assert send(server, run) == 201
         while not logged(store, FactKind.RUN):
             assert time.monotonic() - sent < 10
             time.sleep(0.3)
@@ -138,7 +91,7 @@ def test_what_was_answered_survives_being_killed_again_and_again(store: Path) ->
             begun = time.monotonic()
             while time.monotonic() - begun < 0.4 + 1.3 * turn:
                 run = str(uuid.uuid4())
-                assert server.send(run) == 201
+                assert send(server, run) == 201
                 acknowledged.append(run)
             server.process.send_signal(signal.SIGKILL)
             server.process.wait()
@@ -155,7 +108,7 @@ def test_events_of_one_run_add_up_over_several_batches(store: Path) -> None:
     for kind, hour in (("COMPLETE", 5), ("START", 4)):
         with served(store) as server:
             moment = f"2026-01-02T0{hour}:00:00Z"
-            assert server.send(run, eventType=kind, eventTime=moment) == 201
+            assert send(server, run, eventType=kind, eventTime=moment) == 201
             server.process.terminate()
             assert server.process.wait(30) == 0
     opened = open_store(str(store), standard_places(), Configuration())
@@ -173,7 +126,7 @@ def test_the_log_being_away_only_makes_events_wait(store: Path) -> None:
     run = str(uuid.uuid4())
     with served(store) as server:
         store.rename(away)
-        assert server.send(run) == 201
+        assert send(server, run) == 201
         server.process.terminate()
         assert server.process.wait(30) == 0
     away.rename(store)
@@ -231,7 +184,7 @@ def test_bad_requests_are_told_apart_and_never_a_fault_of_the_server(
                 assert kind.startswith("application/problem+json"), position
                 assert json.loads(answer.data)["status"] == expected
         assert answers[16][0].headers["WWW-Authenticate"] == "Bearer"
-        assert server.send(str(uuid.uuid4())) == 201
+        assert send(server, str(uuid.uuid4())) == 201
 
 
 def test_secrets_are_on_no_disk_and_in_no_message(store: Path, tmp_path: Path) -> None:
@@ -247,7 +200,7 @@ def test_secrets_are_on_no_disk_and_in_no_message(store: Path, tmp_path: Path) -
     }
     run = str(uuid.uuid4())
     with served(store) as server:
-        assert server.send(run, run={"runId": run, "facets": facets}) == 201
+        assert send(server, run, run={"runId": run, "facets": facets}) == 201
         kept = sqlite3.connect(spool_of(store)).execute("SELECT body FROM event")
         assert b'"0.1"' in kept.fetchone()[0]
         for path in tmp_path.rglob("*"):

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.artifacts import LocalArtifacts
 from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors.mlflow.meanings import LONGEST_TAG
 from connectors.mlflow.mlmodel import read_signature
 from connectors.mlflow.rows import (
     ExperimentRow,
@@ -17,7 +18,7 @@ from connectors.mlflow.rows import (
     RunRow,
     VersionRow,
 )
-from connectors.mlflow.telling import LONGEST_TAG, MlflowSource, moment_of
+from connectors.mlflow.telling import MlflowSource, moment_of
 from connectors.protocols import ArtifactFile
 from store.facts import FactKind
 from store.manifest import manifest_digest

@@ -1,0 +1,303 @@
+"""From tables of runs to tables of facts, in SQL: the same facts as row by row.
+
+What each tag means is decided in connectors.mlflow.telling; this says it once more for
+many rows at a time, and a test holds the two against each other on hostile input.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from connectors.mlflow.meanings import (
+    DROPPED_TAGS,
+    LARGEST_DOUBLE,
+    LONGEST_TAG,
+    SHA_TAG,
+)
+from store.facts import COLUMNS, TIME_COLUMNS, FactKind, Relation, Strength
+from store.identifiers import entity_key
+from store.projection.batches import batch_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+_MOST_MEMORY = "1GB"
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+_MARKS = (
+    "mlflow.user",
+    "countersign.git.commit",
+    "mlflow.source.git.commit",
+    "mlflow.parentRunId",
+)
+"""Tags that say something of their run beside being tags."""
+
+
+class BulkTelling:
+    """Takes the tables of one MLflow in and tells facts; runs come last.
+
+    Close it, or use it as a context: it keeps what it must remember in a database of
+    its own, which spills to a temporary folder.
+    """
+
+    def __init__(self, source: str) -> None:
+        import duckdb
+
+        self._prefix = {
+            kind: entity_key(kind, source) + "/" for kind in ("run", "experiment")
+        }
+        self._folder = tempfile.TemporaryDirectory()
+        self._database = duckdb.connect(
+            config={"memory_limit": _MOST_MEMORY, "temp_directory": self._folder.name}
+        )
+        for table in _REMEMBERED:
+            self._database.execute(table)
+
+    def __enter__(self) -> BulkTelling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    def params(self, part: pa.Table) -> pa.Table:
+        """From columns run, key, value."""
+        return self._told(
+            part, _fact(FactKind.PARAM, subject=_RUN, name="key", text='"value"')
+        )
+
+    def metrics(self, part: pa.Table) -> pa.Table:
+        """From columns run, key, value, ms, step, is_nan."""
+        return self._told(
+            part,
+            _fact(
+                FactKind.METRIC,
+                subject=_RUN,
+                name="key",
+                text=f"CASE WHEN isnan({_NUMBER}) THEN 'nan' "
+                f"ELSE ({_NUMBER})::VARCHAR END",
+                number=_NUMBER,
+                step="step",
+                started=_moment("ms"),
+            ),
+        )
+
+    def tags(self, part: pa.Table) -> Iterator[pa.Table]:
+        """From columns run, key, value; remembers those that say more of their run."""
+        self._remember("marks", part, f"{_is_one_of(_MARKS)} OR {_IS_SHA_TAG}")
+        kept = f"NOT ({_is_one_of(sorted(DROPPED_TAGS))})"
+        tag = _fact(
+            FactKind.TAG, subject=_RUN, name="key", text=f"left(value, {LONGEST_TAG})"
+        )
+        yield self._told(part, tag, kept)
+        text = "left(key, 200) || ': ' || length(value) || ' characters, cut'"
+        cut = _violation("'tag too long'", text)
+        yield self._told(part, cut, f"{kept} AND length(value) > {LONGEST_TAG}")
+
+    def datasets(self, part: pa.Table) -> None:
+        """From columns id, name, digest, location, schema: remembered."""
+        self._remember("datasets", part)
+
+    def inputs(self, part: pa.Table) -> None:
+        """From columns run, dataset, context: remembered; no run: of something else."""
+        self._remember("inputs", part, "run <> ''")
+
+    def runs(self, part: pa.Table) -> Iterator[pa.Table]:
+        """From columns run, experiment, name, user, status, start_ms, end_ms,
+        lifecycle, location. Everything else is to be told before."""
+        run = _fact(
+            FactKind.RUN,
+            subject=_RUN,
+            object="$experiment || url_encode(experiment)",
+            name="name",
+            text="lifecycle",
+            status="status",
+            started=_moment("start_ms"),
+            ended=_moment("end_ms"),
+            actor='coalesce(marked."value", "user")',
+            location="location",
+        )
+        marked = (
+            " LEFT JOIN (SELECT run AS owner, value FROM marks WHERE key = "
+            "'mlflow.user') AS marked ON marked.owner = run"
+        )
+        yield self._told(part, run, source=f"part{marked}")
+        gone = _fact(FactKind.DELETION, subject=_RUN, text="'deleted in MLflow'")
+        yield self._told(part, gone, "lifecycle = 'deleted'")
+
+    def links(self) -> Iterator[pa.Table]:
+        """What runs read, ran at and belong to, once all tags and inputs are told."""
+        for fact, source in (*_OF_DATA, *_OF_COMMITS, *_OF_PARENTS):
+            query = self._database.execute(*self._bound(f"SELECT {fact} FROM {source}"))
+            for batch in query.to_arrow_reader(250_000):
+                yield _as_batch(batch)
+
+    def _remember(self, table: str, part: pa.Table, which: str = "true") -> None:
+        self._database.register("part", part)
+        try:
+            self._database.execute(
+                f"INSERT INTO {table} BY NAME SELECT * FROM part WHERE {which}"
+            )
+        finally:
+            self._database.unregister("part")
+
+    def _told(
+        self, part: pa.Table, fact: str, which: str = "true", source: str = "part"
+    ) -> pa.Table:
+        self._database.register("part", part)
+        try:
+            query = f"SELECT {fact} FROM {source} WHERE {which}"
+            found = self._database.execute(*self._bound(query)).to_arrow_table()
+        finally:
+            self._database.unregister("part")
+        return found.cast(batch_schema())
+
+    def _bound(self, query: str) -> tuple[str, dict[str, str]]:
+        """The query with the beginnings of keys that it names."""
+        return query, {k: v for k, v in self._prefix.items() if f"${k} " in query}
+
+
+_REMEMBERED = (
+    "CREATE TABLE marks (run VARCHAR, key VARCHAR, value VARCHAR)",
+    "CREATE TABLE inputs (run VARCHAR, dataset VARCHAR, context VARCHAR)",
+    "CREATE TABLE datasets (id VARCHAR, name VARCHAR, digest VARCHAR, "
+    "location VARCHAR, schema VARCHAR)",
+)
+
+
+def _run_key(column: str) -> str:
+    """SQL of store.identifiers.run_key."""
+    compact = f"replace(lower({column}), '-', '')"
+    return (
+        f"$run || CASE WHEN regexp_full_match({column}, '[0-9a-f]{{32}}') "
+        f"THEN {column} WHEN regexp_full_match({compact}, '[0-9a-f]{{32}}') "
+        f"THEN {compact} ELSE url_encode({column}) END"
+    )
+
+
+_RUN = _run_key("run")
+_NUMBER = (
+    "CASE WHEN is_nan <> 0 THEN 'nan'::DOUBLE "
+    f"WHEN \"value\" >= {LARGEST_DOUBLE!r} THEN 'inf'::DOUBLE "
+    f"WHEN \"value\" <= -{LARGEST_DOUBLE!r} THEN '-inf'::DOUBLE "
+    'ELSE "value" END'
+)
+_IS_SHA_TAG = f"regexp_full_match(key, '{SHA_TAG}')"
+_DATASET = "'dataset:' || url_encode(name)"
+_DATASET_VERSION = "'dataset-version:' || url_encode(name) || '/' || url_encode(digest)"
+
+
+def _moment(column: str) -> str:
+    """Milliseconds since 1970 as a time; none for what no calendar holds."""
+    within = f"greatest(least({column}, {_LAST_MS}), {_FIRST_MS})"
+    return (
+        f"CASE WHEN {column} BETWEEN {_FIRST_MS} AND {_LAST_MS} "
+        f"THEN make_timestamp({within} * 1000) END"
+    )
+
+
+def _is_one_of(names: Iterable[str]) -> str:
+    return "key IN (" + ", ".join(f"'{name}'" for name in names) + ")"
+
+
+def _fact(kind: FactKind, **columns: str) -> str:
+    """The select list of a fact; columns that are not given hold nothing."""
+    absent: dict[str, str] = dict.fromkeys(TIME_COLUMNS, "NULL::TIMESTAMP")
+    absent |= {
+        "number": "NULL::DOUBLE",
+        "step": "NULL::BIGINT",
+        "text": "NULL::VARCHAR",
+    }
+    given = {"kind": f"'{kind.value}'", **columns}
+    forms = {name: given.get(name) or absent.get(name) or "''" for name in COLUMNS}
+    return ", ".join(f'{form} AS "{name}"' for name, form in forms.items())
+
+
+def _violation(name: str, text: str) -> str:
+    return _fact(FactKind.VIOLATION, subject=_RUN, name=name, text=text)
+
+
+def _edge(subject: str, relation: Relation, target: str, text: str = "") -> str:
+    return _fact(
+        FactKind.EDGE,
+        subject=subject,
+        object=target,
+        name=f"'{relation.value}'",
+        strength=f"'{Strength.DECLARED.value}'",
+        **({"text": text} if text else {}),
+    )
+
+
+def _as_batch(batch: pa.RecordBatch) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch]).cast(batch_schema())
+
+
+_SHAS = (
+    f"(SELECT run, regexp_extract(key, '{SHA_TAG}', 1) AS name, lower(value) AS sha "
+    f"FROM marks WHERE {_IS_SHA_TAG} AND regexp_full_match(value, '[0-9a-fA-F]{{64}}'))"
+)
+_READ = (
+    "(SELECT i.run, d.name, coalesce('sha256:' || s.sha, 'mlflow-md5-8:' || d.digest) "
+    "AS digest, d.location, d.schema AS text, i.context FROM inputs i "
+    f"JOIN datasets d ON d.id = i.dataset LEFT JOIN {_SHAS} s "
+    "ON s.run = i.run AND s.name = d.name "
+    f"UNION ALL SELECT s.run, s.name, 'sha256:' || s.sha, '', NULL, '' FROM {_SHAS} s "
+    "WHERE NOT EXISTS (SELECT 1 FROM inputs i JOIN datasets d ON d.id = i.dataset "
+    "WHERE i.run = s.run AND d.name = s.name))"
+)
+_NO_SHA = (
+    f"marks WHERE {_IS_SHA_TAG} AND NOT regexp_full_match(value, '[0-9a-fA-F]{{64}}')"
+)
+_OF_DATA = (
+    (
+        _fact(FactKind.DATASET, subject=_DATASET, name="name"),
+        f"(SELECT DISTINCT name FROM {_READ})",
+    ),
+    (
+        _fact(
+            FactKind.DATASET_VERSION,
+            subject=_DATASET_VERSION,
+            object=_DATASET,
+            name="name",
+            digest="digest",
+            location="location",
+            text="text",
+        ),
+        f"(SELECT DISTINCT name, digest, location, text FROM {_READ})",
+    ),
+    (_edge(_RUN, Relation.READ, _DATASET_VERSION, "nullif(context, '')"), _READ),
+    (
+        _violation(
+            "'dataset digest is no SHA-256'",
+            "left(key, 200) || ': ' || left(value, 200)",
+        ),
+        _NO_SHA,
+    ),
+)
+_COMMITS = (
+    "(SELECT run, coalesce(max(nullif(value, '')) FILTER (key = "
+    "'countersign.git.commit'), max(nullif(value, '')) FILTER (key = "
+    "'mlflow.source.git.commit')) AS sha FROM marks GROUP BY run)"
+)
+_IS_COMMIT = "regexp_full_match(sha, '[0-9a-fA-F]{40}|[0-9a-fA-F]{64}')"
+_OF_COMMITS = (
+    (
+        _edge(_RUN, Relation.USED, "'commit:' || lower(sha)"),
+        f"{_COMMITS} WHERE {_IS_COMMIT}",
+    ),
+    (
+        _violation("'commit is no hash'", "left(sha, 200)"),
+        f"{_COMMITS} WHERE NOT {_IS_COMMIT}",
+    ),
+)
+_OF_PARENTS = (
+    (
+        _edge(_run_key('"value"'), Relation.CONTAINS, _RUN),
+        "marks WHERE key = 'mlflow.parentRunId' AND value <> ''",
+    ),
+)

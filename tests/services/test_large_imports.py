@@ -1,0 +1,91 @@
+"""Imports larger than one look-up and one batch: counted once, resumed, and shared."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from console.services import signing
+from console.services.importing import ImportReport, import_source
+from console.services.signing import act_as_service
+from policies.trust_root import ServiceKind
+from store.facts import Fact, FactKind
+from store.identifiers import run_key
+from store.projection import batches, new_facts
+from tests.worlds import ToldSource, World
+
+RUNS = 20
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four facts a row group, eight looked up together, sixteen a batch."""
+    monkeypatch.setattr(batches, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(new_facts, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(new_facts, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(new_facts, "MOST_ROWS_OF_A_BATCH", 16)
+
+
+def facts() -> list[Fact]:
+    """A run and two tags each, every run told twice, far apart."""
+    keys = [run_key("mlflow", f"r{n}") for n in range(RUNS)]
+    runs = [Fact(kind=FactKind.RUN, subject=key, name="run") for key in keys]
+    tags = [
+        Fact(kind=FactKind.TAG, subject=key, name=name, text="x")
+        for key, name in itertools.product(keys, ("a", "b"))
+    ]
+    return [*runs, *tags, *runs]
+
+
+def tell(world: World) -> ImportReport:
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    return import_source(world.store, acting, ToldSource("mlflow", facts()))
+
+
+def rows(world: World) -> tuple[int, int]:
+    with world.store.projection.reading() as connection:
+        found = [
+            connection.execute(f"SELECT count(*) FROM {kind}").fetchone()
+            for kind in ("run", "tag")
+        ]
+    return found[0][0], found[1][0]  # type: ignore[index]
+
+
+def test_a_fact_told_again_in_another_batch_is_counted_once(world: World) -> None:
+    size = world.store.index.size
+    report = tell(world)
+    assert report.new == {"run": RUNS, "tag": 2 * RUNS}
+    assert world.store.index.size - size > 1
+    assert report.index == world.store.index.size - 1
+    assert rows(world) == (RUNS, 2 * RUNS)
+    again = tell(world)
+    assert (again.new, again.index) == ({}, None)
+
+
+def test_an_import_that_dies_between_two_batches_is_completed_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, appended = signing.append, itertools.count()
+
+    def dying(*given: object) -> object:
+        if next(appended) == 2:
+            raise KeyboardInterrupt
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("console.services.importing.append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        tell(world)
+    monkeypatch.setattr("console.services.importing.append", real)
+    world.store.projection.catch_up()
+    assert sum(rows(world)) < 3 * RUNS
+    report = tell(world)
+    assert 0 < sum(report.new.values()) < 3 * RUNS
+    assert rows(world) == (RUNS, 2 * RUNS)
+
+
+def test_a_rebuilt_projection_says_the_same(world: World) -> None:
+    from store.projection.rebuild import compare_with_rebuilt
+
+    tell(world)
+    assert compare_with_rebuilt(world.store.projection) == []
