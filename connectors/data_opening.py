@@ -51,12 +51,12 @@ def table_source(files: DataFiles, name: str, *, metadata: str = "") -> FactSour
     Raises:
         ConnectorError: it cannot be listed, or which metadata counts is open.
     """
+    from connectors.data_tables import VersionedTable
     from connectors.delta import DeltaTable
     from connectors.iceberg import IcebergTable, newest_metadata
-    from connectors.table_source import TableSource
 
     if not metadata and DELTA_LOG in files.folders():
-        return TableSource(name, files, DeltaTable(files))
+        return VersionedTable(name, files, DeltaTable(files))
     found = _metadata_names(files)
     if metadata and metadata not in found:
         raise MalformedInput(
@@ -64,7 +64,7 @@ def table_source(files: DataFiles, name: str, *, metadata: str = "") -> FactSour
             hint="Give the folder of the table, or a file in its metadata folder.",
         )
     chosen = metadata or newest_metadata(found)
-    return TableSource(name, files, IcebergTable(files, chosen))
+    return VersionedTable(name, files, IcebergTable(files, chosen))
 
 
 def data_in_files(files: DataFiles, name: str) -> FactSource | None:

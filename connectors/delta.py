@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from connectors.data_files import DataFiles, read_whole, steps_of
 from connectors.data_opening import DELTA_LOG
+from connectors.data_tables import MOST_VERSIONS, TableFile, TableVersion
 from connectors.errors import MalformedInput
 from connectors.parsing import parse_json, well_formed
-from connectors.table_source import MOST_VERSIONS, TableFile, TableVersion
 
 MOST_TABLE_FILES = 1_000_000
 MOST_COMMIT_BYTES = 256 * 1024**2

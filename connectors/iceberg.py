@@ -17,9 +17,9 @@ from typing import Any
 from connectors.avro import avro_records
 from connectors.data_files import DataFiles, FileMissing, path_below, read_whole
 from connectors.data_opening import ICEBERG_METADATA
+from connectors.data_tables import MOST_VERSIONS, TableFile, TableVersion
 from connectors.errors import MalformedInput
 from connectors.parsing import parse_json, well_formed
-from connectors.table_source import MOST_VERSIONS, TableFile, TableVersion
 
 MOST_TABLE_FILES = 1_000_000
 MOST_METADATA_BYTES = 256 * 1024**2

@@ -30,10 +30,10 @@ from connectors.openlineage_files import is_events_file
 from connectors.protocols import ArtifactReader, FactSource
 
 ACCEPTED = (
-    "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a git "
-    "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
-    "Parquet, CSV, Delta or Iceberg data, Croissant descriptors, a folder of these, or "
-    "data in a bucket (s3://BUCKET/PREFIX), a Kubeflow Hub (kubeflow-hub+http://...)"
+    "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a "
+    "Kubeflow Hub (kubeflow-hub+http://...), a git repository or .bundle, OpenLineage "
+    "events (.json, .ndjson, .jsonl, also .gz), Parquet, CSV, Delta or Iceberg data, "
+    "Croissant descriptors, a folder of these, or data in a bucket (s3://BUCKET/PREFIX)"
 )
 HUB = "kubeflow-hub+"
 _SQLITE_HEADER = b"SQLite format 3\x00"

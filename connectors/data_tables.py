@@ -83,7 +83,7 @@ class _Read:
     rows: int | None
 
 
-class TableSource(NamedSource):
+class VersionedTable(NamedSource):
     """Every version of one table."""
 
     def __init__(self, name: str, files: DataFiles, table: Table) -> None:
