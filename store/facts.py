@@ -130,6 +130,14 @@ class Fact:
     """Id of the fact this one corrects, if any."""
 
 
+NARROW_KINDS = {
+    FactKind.PARAM: ("name", "text", "replaces"),
+    FactKind.METRIC: ("name", "text", "number", "step", "started", "replaces"),
+    FactKind.TAG: ("name", "text", "replaces"),
+}
+"""Kinds of which a history has millions, and the only columns, beside the subject, in
+which their facts may say something. A metric always has its text."""
+
 TEXT_COLUMNS = (
     "kind",
     "subject",

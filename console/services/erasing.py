@@ -57,7 +57,8 @@ def give_up_batch(
         Misuse: it is a batch that every machine takes in.
         StoreRefused: the signer may not.
     """
-    from store.projection.admission import UnusableBatch, admit_batch
+    from store.projection.admission import admit_batch
+    from store.projection.fact_checks import UnusableBatch
 
     data = store.objects.find(digest)
     try:
@@ -88,8 +89,9 @@ def _without(objects: Objects, digest: str, subject: str) -> bytes | None:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from store.projection.admission import UnusableBatch, admit_batch
+    from store.projection.admission import admit_batch
     from store.projection.batches import ROWS_PER_GROUP
+    from store.projection.fact_checks import UnusableBatch
 
     try:
         table = admit_batch(objects.get(digest), None)

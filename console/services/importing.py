@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,9 +24,10 @@ from console.services.problems import Refusal
 from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
-from store.facts import Fact, FactKind, Relation
-from store.projection.batches import fact_tables, write_tables
-from store.projection.new_facts import keep_new_facts
+from store.ahead import ahead
+from store.facts import FactKind, Relation
+from store.projection.batches import fact_tables
+from store.projection.keeping import keep_new_facts
 from store.queries.models import current_aliases, current_stages
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 COLLECTOR = "countersign/import"
 Watcher = Callable[[str, int], None]
 """Told the source's name and how many facts were read so far."""
-_FACTS_PER_REPORT = 5_000
+_FACTS_PER_TABLE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +123,24 @@ def import_source(
     known = KnownState(now, last_seen(store, source.name), aliases, stages)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
-        incoming = Path(folder) / "incoming"
-        write_tables(_watched(source, known, watch), incoming)
-        with projection.reading() as connection:
-            kept = keep_new_facts(connection, incoming, source.name, Path(folder))
-        batches = [
-            LineageBatch(
-                source=source.name,
-                collector=COLLECTOR,
-                batch=store.objects.put(_admitted(file.read_bytes(), source.name)),
-                rows=rows,
-                observed_at=rfc3339(now),
+        told = _watched(ahead(_tables(source, known)), source.name, watch)
+        with contextlib.closing(told), _Admission(source.name) as admission:
+            kept = keep_new_facts(
+                projection, told, source.name, Path(folder), admission.begin
             )
-            for file, rows in zip(kept.files, kept.rows, strict=True)
-        ]
+            admission.finish()
+        digests = [store.objects.put(file.read_bytes()) for file in kept.files]
+    projection.admitted.update(digests)
+    batches = [
+        LineageBatch(
+            source=source.name,
+            collector=COLLECTOR,
+            batch=digest,
+            rows=rows,
+            observed_at=rfc3339(now),
+        )
+        for digest, rows in zip(digests, kept.rows, strict=True)
+    ]
     for batch in batches:
         index = append(store, acting, batch, (source.name, batch.batch)).index
     if batches:
@@ -149,49 +156,65 @@ def import_source(
     )
 
 
-def _admitted(data: bytes, source: str) -> bytes:
-    """The bytes of a batch that every machine will take in.
+class _Admission:
+    """Finds out, while more is read, whether what was kept makes batches."""
 
-    Raises:
-        Refusal: they would be left out, so nothing is committed.
-    """
-    from store.projection.admission import UnusableBatch, admit_batch
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._pool = ThreadPoolExecutor(1)
+        self._found: list[Future[None]] = []
 
-    try:
-        admit_batch(data, None)
-    except UnusableBatch as problem:
-        raise Refusal(
-            f"what {source} tells makes no batch of facts: {problem}",
-            hint="Nothing was written. Look at what that source holds.",
-        ) from problem
-    return data
+    def __enter__(self) -> _Admission:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, file: Path) -> None:
+        """Look at one file."""
+        self._found.append(self._pool.submit(_check_file, file))
+
+    def finish(self) -> None:
+        """Wait for the answers.
+
+        Raises:
+            Refusal: a batch would be left out, so nothing is committed.
+        """
+        from store.projection.fact_checks import UnusableBatch
+
+        for found in self._found:
+            try:
+                found.result()
+            except UnusableBatch as problem:
+                raise Refusal(
+                    f"what {self._source} tells makes no batch of facts: {problem}",
+                    hint="Nothing was written. Look at what that source holds.",
+                ) from problem
+
+
+def _check_file(file: Path) -> None:
+    from store.projection.admission import check_batch
+
+    check_batch(file.read_bytes(), None)
+
+
+def _tables(source: FactSource, known: KnownState) -> Iterator[pa.Table]:
+    """What a source tells, as tables; small ones where it takes its time."""
+    if isinstance(source, TableSource):
+        return source.tables(known)
+    return fact_tables(source.facts(known), _FACTS_PER_TABLE)
 
 
 def _watched(
-    source: FactSource, known: KnownState, watch: Watcher | None
-) -> Iterator[pa.Table]:
-    """What a source tells, as tables; who watches hears how far it is."""
+    tables: Iterable[pa.Table], name: str, watch: Watcher | None
+) -> Generator[pa.Table]:
+    """The tables; who watches hears how far it is."""
     told = 0
-    if isinstance(source, TableSource):
-        for table in source.tables(known):
-            told += table.num_rows
-            if watch is not None:
-                watch(source.name, told)
-            yield table
-    else:
-        yield from fact_tables(_counted(source, known, watch))
-
-
-def _counted(
-    source: FactSource, known: KnownState, watch: Watcher | None
-) -> Iterator[Fact]:
-    count = 0
-    for count, fact in enumerate(source.facts(known), start=1):
-        if watch is not None and count % _FACTS_PER_REPORT == 0:
-            watch(source.name, count)
-        yield fact
-    if watch is not None:
-        watch(source.name, count)
+    for table in tables:
+        told += table.num_rows
+        if watch is not None:
+            watch(name, told)
+        yield table
 
 
 def last_seen(

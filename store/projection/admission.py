@@ -7,11 +7,13 @@ every machine. A missing object is another thing: it may still come.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from store.errors import StoreUnavailable
-from store.facts import TEXT_COLUMNS, TIME_COLUMNS, FactKind, Relation, Strength
+from store.facts import TEXT_COLUMNS
 from store.projection.batches import batch_schema
+from store.projection.fact_checks import UnusableBatch, check_facts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,56 +23,32 @@ MOST_ROWS = 50_000_000
 MOST_BYTES = 4 * 1024**3
 """Of text in one batch, once it is unpacked."""
 _MOST_ROWS_AT_ONCE = 65_536
-_LARGEST_NUMBER = 2.0**53
 _OF_ODD_BYTES = (ValueError, LookupError, TypeError, OverflowError)
 """What Arrow's Python side raises on names and numbers that it did not expect."""
-_FIRST_YEAR, _LAST_YEAR = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""0001-01-01 and 9999-12-31 in microseconds since 1970: what a date can say."""
-
-_PART = r"[A-Za-z0-9_.~%-]*"
-_PARTS_OF = {
-    "experiment": 2,
-    "run": 2,
-    "model": 2,
-    "model-version": 3,
-    "job": 3,
-    "dataset": 1,
-    "dataset-version": 2,
-    "commit": 1,
-    "repository": 1,
-}
-_SUBJECT_OF = {
-    FactKind.EXPERIMENT: "experiment",
-    FactKind.RUN: "run",
-    FactKind.JOB: "job",
-    FactKind.DATASET: "dataset",
-    FactKind.DATASET_VERSION: "dataset-version",
-    FactKind.DATA_PROFILE: "dataset-version",
-    FactKind.ASSERTION: "dataset-version",
-    FactKind.COMMIT: "commit",
-    FactKind.MODEL: "model",
-    FactKind.MODEL_VERSION: "model-version",
-    FactKind.FILE: "model-version",
-    FactKind.SIGNATURE: "model-version",
-    FactKind.ALIAS: "model",
-    FactKind.STAGE: "model-version",
-}
-_OBJECT_OF = {
-    Relation.READ: "dataset-version",
-    Relation.WROTE: "dataset-version",
-    Relation.USED: "commit",
-    Relation.PRODUCED: "model-version",
-    Relation.SERVES: "model-version",
-    Relation.CONTAINS: "run",
-}
-
-
-class UnusableBatch(Exception):
-    """The bytes are no batch, and never will be; the message says why."""
 
 
 def admit_batch(data: bytes, rows: int | None) -> pa.Table:
-    """The table of a batch object.
+    """The table of a batch object; see check_batch for the rest."""
+    import pyarrow as pa
+
+    parts: list[pa.RecordBatch] = []
+    check_batch(data, rows, lambda part: parts.append(part.cast(batch_schema())))
+    return pa.Table.from_batches(parts, batch_schema())
+
+
+def read_batch(data: bytes) -> pa.Table:
+    """The table of a batch object that this process has admitted before."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(data)).cast(batch_schema())
+
+
+def check_batch(
+    data: bytes, rows: int | None, take: Callable[[pa.RecordBatch], None] | None = None
+) -> None:
+    """Say whether an object is a batch; `take` is given its parts as they are found
+    good, their texts as dictionaries.
 
     `rows` is what its statement promises, or None where nothing does.
 
@@ -86,11 +64,13 @@ def admit_batch(data: bytes, rows: int | None) -> pa.Table:
         _check_form(plain, rows)
         packed = pq.ParquetFile(
             pa.BufferReader(data),
-            read_dictionary=list(TEXT_COLUMNS),
+            read_dictionary=[name for name in TEXT_COLUMNS if name != "text"],
             arrow_extensions_enabled=False,
         )
-        table = _read(packed)
-        _check_facts(table)
+        for part in _parts(packed):
+            check_facts(part)
+            if take is not None:
+                take(part)
     except MemoryError as cause:
         raise StoreUnavailable(
             "this machine lacks the memory to read a batch of facts",
@@ -98,7 +78,6 @@ def admit_batch(data: bytes, rows: int | None) -> pa.Table:
         ) from cause
     except (pa.ArrowException, OSError, *_OF_ODD_BYTES) as cause:
         raise UnusableBatch("it is no Parquet file that can be read") from cause
-    return table
 
 
 def _check_form(file: pq.ParquetFile, rows: int | None) -> None:
@@ -122,109 +101,29 @@ def _check_form(file: pq.ParquetFile, rows: int | None) -> None:
         raise UnusableBatch(f"it unpacks to more than {MOST_BYTES} bytes")
 
 
-def _read(file: pq.ParquetFile) -> pa.Table:
+def _parts(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     """Unpack the file part by part; one that grows without end is left."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    parts: list[pa.RecordBatch] = []
-    unpacked = 0
+    unpacked = rows = 0
     for part in file.iter_batches(batch_size=_MOST_ROWS_AT_ONCE):
         part.validate(full=True)
-        for column in part.columns:
-            if pa.types.is_dictionary(column.type):
-                column.dictionary.validate(full=True)
-                lengths = pc.binary_length(column.dictionary)
-                spread = pc.sum(pc.take(lengths, column.indices)).as_py()
-                unpacked += int(spread or 0)
+        unpacked += sum(_bytes_of_text(column) for column in part.columns)
         if unpacked > MOST_BYTES:
             raise UnusableBatch(f"it unpacks to more than {MOST_BYTES} bytes of text")
-        parts.append(part.cast(batch_schema()))
-    table = pa.Table.from_batches(parts, batch_schema())
-    if table.num_rows != file.metadata.num_rows:
+        rows += part.num_rows
+        yield part
+    if rows != file.metadata.num_rows:
         raise UnusableBatch("it has other rows than it says")
-    return table
 
 
-def _check_facts(table: pa.Table) -> None:
-    """Every row is a fact that the readers of the projection can bear."""
+def _bytes_of_text(column: pa.Array) -> int:
+    """How long the texts of a column are once each row has its own."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for name in TEXT_COLUMNS:
-        if name != "text" and table[name].null_count:
-            raise UnusableBatch(f"a fact lacks its {name}")
-    for name in TIME_COLUMNS:
-        _require(
-            _within(table[name].cast(pa.int64()), _FIRST_YEAR, _LAST_YEAR),
-            f"a time in {name} is outside the years 1 to 9999",
-        )
-    kinds = pa.array([kind.value for kind in FactKind])
-    _require(pc.is_in(table["kind"], kinds), "it holds facts of an unknown kind")
-    _require(_is_key(table["subject"]), "a subject is no key of a thing")
-    _require(
-        pc.or_(pc.equal(table["object"], ""), _is_key(table["object"])),
-        "an object is no key of a thing",
-    )
-    for kind, wanted in _SUBJECT_OF.items():
-        rows = table.filter(pc.equal(table["kind"], kind.value))
-        _require(
-            pc.starts_with(rows["subject"], f"{wanted}:"),
-            f"a fact of kind {kind.value} is about something else",
-        )
-    _check_edges(table.filter(pc.equal(table["kind"], FactKind.EDGE.value)))
-    files = table.filter(pc.equal(table["kind"], FactKind.FILE.value))
-    _require(
-        _within(files["number"], 0.0, _LARGEST_NUMBER), "the size of a file is no size"
-    )
-
-
-def _check_edges(edges: pa.Table) -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    relations = pa.array([relation.value for relation in Relation])
-    strengths = pa.array([strength.value for strength in Strength])
-    _require(pc.is_in(edges["name"], relations), "it holds links of an unknown kind")
-    _require(
-        pc.is_in(edges["strength"], strengths),
-        "a link does not say how it came to be known",
-    )
-    for relation, wanted in _OBJECT_OF.items():
-        rows = edges.filter(pc.equal(edges["name"], relation.value))
-        _require(
-            pc.starts_with(rows["object"], f"{wanted}:"),
-            f"a link of kind {relation.value} leads to something else",
-        )
-
-
-def _is_key(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whether each text is a key, with as many parts as its kind has."""
-    import pyarrow.compute as pc
-
-    known = "|".join(
-        f"{kind}:" + "/".join([_PART] * parts) for kind, parts in _PARTS_OF.items()
-    )
-    other = rf"\A[a-z][a-z0-9-]*:{_PART}(/{_PART})*\z"
-    return pc.or_(
-        pc.match_substring_regex(column, rf"\A(?:{known})\z"),
-        pc.and_not(
-            pc.match_substring_regex(column, other),
-            pc.match_substring_regex(column, rf"\A(?:{'|'.join(_PARTS_OF)}):"),
-        ),
-    )
-
-
-def _within(column: pa.ChunkedArray, lowest: float, highest: float) -> pa.ChunkedArray:
-    """Whether each number lies between two others; what is absent does."""
-    import pyarrow.compute as pc
-
-    between = pc.and_(pc.greater_equal(column, lowest), pc.less_equal(column, highest))
-    return pc.fill_null(between, True)
-
-
-def _require(holds: pa.ChunkedArray, otherwise: str) -> None:
-    import pyarrow.compute as pc
-
-    if pc.all(holds, min_count=0).as_py() is False:
-        raise UnusableBatch(otherwise)
+    if pa.types.is_string(column.type):
+        return int(pc.sum(pc.binary_length(column)).as_py() or 0)
+    if not pa.types.is_dictionary(column.type):
+        return 0
+    column.dictionary.validate(full=True)
+    lengths = pc.binary_length(column.dictionary)
+    return int(pc.sum(pc.take(lengths, column.indices)).as_py() or 0)

@@ -9,27 +9,32 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from store.errors import StoreUnavailable
 from store.objects import Objects
-from store.projection.admission import UnusableBatch, admit_batch
+from store.projection.admission import admit_batch, read_batch
 from store.projection.connection import (
     ProjectionDamaged,
     create_projection,
     open_projection,
 )
-from store.projection.new_facts import Window, insert_facts, new_facts
+from store.projection.fact_checks import UnusableBatch
+from store.projection.new_facts import NewFacts, insert_facts, new_facts
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_TRANSACTION = 100_000
-ROWS_PER_WINDOW = 1_000_000
+    _Told: TypeAlias = "pa.Table | UnusableBatch | None"
+
+ROWS_PER_TRANSACTION = 245_760
+"""Two of DuckDB's row groups: those it writes to their place at once."""
+ROWS_PER_WINDOW = 983_040
 """Rows that are looked up in the store at once, before any of them is taken in."""
 
 
@@ -50,6 +55,29 @@ class LeftOut:
     entry: int
     digest: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows of a batch that were looked up together."""
+
+    start: int
+    rows: int
+    fresh: NewFacts
+    """Those that the store lacked."""
+
+    @property
+    def end(self) -> int:
+        """The row of the batch behind the window."""
+        return self.start + self.rows
+
+    def holds(self, row: int) -> bool:
+        """Whether a row of the batch is in the window; an empty one holds its start."""
+        return self.start <= row < max(self.end, self.start + 1)
+
+    def between(self, first: int, last: int) -> pa.Table:
+        """What the store lacked of some rows of the batch."""
+        return self.fresh.between(first - self.start, last - self.start)
 
 
 class BatchReader(Protocol):
@@ -88,6 +116,8 @@ class Projection:
         self._index = index
         self._objects = objects
         self._batches = batches
+        self.admitted: set[str] = set()
+        """Digests of batches that this process has found good itself."""
 
     def catch_up(self) -> None:
         """Apply every indexed entry that is not applied yet.
@@ -175,22 +205,43 @@ class Projection:
             applied, _ = _state(connection)
             self._require_this_history(connection)
         end = self._index.size
-        for entry in self._index.batches(applied):
-            batch = self._batches.batch_at(entry.index)
-            data = self._objects.find(batch.digest)
-            if data is None:
-                raise BatchMissing(entry.index, batch.digest)
-            try:
-                table = admit_batch(data, batch.rows)
-            except UnusableBatch as problem:
-                self._leave_out(LeftOut(entry.index, batch.digest, str(problem)))
-                continue
-            self._apply_batch(entry.index, table, batch.source)
+        for index, batch, told in self._batches_from(applied):
+            if isinstance(told, UnusableBatch):
+                self._leave_out(LeftOut(index, batch.digest, str(told)))
+            else:
+                self._apply_batch(index, told, batch.source)
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ?",
                 (end, self._index.root_at(end).hex(), end),
             )
+
+    def _batches_from(
+        self, applied: int
+    ) -> Iterator[tuple[int, CommittedBatch, pa.Table | UnusableBatch]]:
+        """Batches of entries from one on, each read while the one before is applied."""
+        with ThreadPoolExecutor(1) as reader:
+            waiting: list[tuple[int, CommittedBatch, Future[_Told]]] = []
+            for entry in self._index.batches(applied):
+                batch = self._batches.batch_at(entry.index)
+                told = reader.submit(self._told_in, batch)
+                waiting.append((entry.index, batch, told))
+                if len(waiting) > 1:
+                    yield _present(*waiting.pop(0))
+            for one in waiting:
+                yield _present(*one)
+
+    def _told_in(self, batch: CommittedBatch) -> _Told:
+        """The table of a batch, why it is none, or nothing where it is missing."""
+        data = self._objects.find(batch.digest)
+        if data is None:
+            return None
+        if batch.digest in self.admitted:
+            return read_batch(data)
+        try:
+            return admit_batch(data, batch.rows)
+        except UnusableBatch as problem:
+            return problem
 
     def _leave_out(self, batch: LeftOut) -> None:
         """Go past a batch that is none, and remember why."""
@@ -244,6 +295,20 @@ class Projection:
                 # The log of changes is folded in once, after the last part.
                 connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         return done < window.end
+
+
+def _present(
+    index: int, batch: CommittedBatch, told: Future[_Told]
+) -> tuple[int, CommittedBatch, pa.Table | UnusableBatch]:
+    """What was read, once it is.
+
+    Raises:
+        BatchMissing: it is not there.
+    """
+    found = told.result()
+    if found is None:
+        raise BatchMissing(index, batch.digest)
+    return index, batch, found
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -13,10 +13,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store.facts import COLUMNS, TIME_COLUMNS, Fact
+from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, Fact
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 100_000
 _ALL_FIELDS: Callable[[Fact], tuple[Any, ...]] = attrgetter(*COLUMNS)
@@ -32,30 +33,35 @@ def batch_schema() -> pa.Schema:
     return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
 
 
-def fact_tables(facts: Iterable[Fact]) -> Iterator[pa.Table]:
-    """Facts as tables of at most ROWS_PER_GROUP rows."""
+def fact_tables(
+    facts: Iterable[Fact], most_rows: int = ROWS_PER_GROUP
+) -> Iterator[pa.Table]:
+    """Facts as tables of a bounded number of rows."""
     import pyarrow as pa
 
     schema, rest = batch_schema(), iter(facts)
-    while pending := list(islice(rest, ROWS_PER_GROUP)):
+    while pending := list(islice(rest, most_rows)):
         yield pa.Table.from_pydict(_columns(pending), schema)
 
 
-def write_tables(tables: Iterable[pa.Table], path: Path) -> int:
-    """Write tables of facts to one Parquet file; return how many facts."""
+def batch_writer(path: Path) -> pq.ParquetWriter:
+    """Writes tables of facts to one Parquet file."""
     import pyarrow.parquet as pq
 
-    written = 0
-    with pq.ParquetWriter(path, batch_schema(), compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-            written += table.num_rows
-    return written
+    repeating = [name for name in TEXT_COLUMNS if name != "text"]
+    return pq.ParquetWriter(
+        path, batch_schema(), compression="zstd", use_dictionary=repeating
+    )
 
 
 def write_facts(facts: Iterable[Fact], path: Path) -> int:
     """Write facts to a Parquet file, a bounded number in memory; return how many."""
-    return write_tables(fact_tables(facts), path)
+    written = 0
+    with batch_writer(path) as writer:
+        for table in fact_tables(facts):
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            written += table.num_rows
+    return written
 
 
 def _columns(facts: list[Fact]) -> dict[str, list[object]]:

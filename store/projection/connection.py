@@ -114,13 +114,18 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     import duckdb
 
     try:
-        row = connection.execute("SELECT schema_version FROM state").fetchone()
+        row = connection.execute(
+            "SELECT schema_version, engine = version() FROM state"
+        ).fetchone()
     except duckdb.Error as cause:
         connection.close()
         raise ProjectionDamaged(f"{path} is no projection: {cause}") from cause
     if row is None or row[0] != SCHEMA_VERSION:
         connection.close()
         raise ProjectionDamaged(f"{path} has another schema version")
+    if not row[1]:
+        connection.close()
+        raise ProjectionDamaged(f"{path} was made with another version of DuckDB")
 
 
 def _locked(path: Path, message: str) -> StoreUnavailable:

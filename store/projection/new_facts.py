@@ -1,217 +1,149 @@
-"""Which facts of a batch the store does not have, and putting those into it.
+"""Which facts of many the store does not have, and putting those into it.
 
-The same fact told twice is one fact: the first in log order stays. Looking up is done
-for many rows at once, since it runs past everything that is there.
+The same fact told twice is one fact: the first in log order stays. A hash of each fact
+finds what may have been told before; only that is compared column by column.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
-from store.projection.batches import ROWS_PER_GROUP, batch_schema
-from store.projection.identity import KEY_HALVES, KEY_OF_HALVES, identified
-from store.projection.schema import table_name
+from store.projection.identity import IDENTITY, alike, fact_hash_expression, quoted_name
+from store.projection.schema import kept_columns, stored, table_name, told_rows
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-ROWS_AT_ONCE = 1_000_000
-"""Facts that are looked up together."""
-MOST_ROWS_OF_A_BATCH = 4_000_000
-"""Of what an import commits; reading a batch takes about 500 bytes a fact."""
+_NAMES = ", ".join(map(quoted_name, COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Rows of a batch that were looked up together."""
+class NewFacts:
+    """What the store lacked of some rows, in their order."""
 
-    start: int
-    rows: int
-    fresh: pa.Table
-    """Those that the store lacked, in their order."""
-
-    @property
-    def end(self) -> int:
-        """The row of the batch behind the window."""
-        return self.start + self.rows
-
-    def holds(self, row: int) -> bool:
-        """Whether a row of the batch is in the window; an empty one holds its start."""
-        return self.start <= row < max(self.end, self.start + 1)
+    table: pa.Table
+    """The columns of a batch, `position` among the rows, and `fact_hash`."""
 
     def between(self, first: int, last: int) -> pa.Table:
-        """What the store lacked of some rows of the batch."""
+        """Those of the rows from one position up to another."""
         skipped, kept = self._before(first), self._before(last)
-        return self.fresh.slice(skipped, kept - skipped)
+        return self.table.slice(skipped, kept - skipped)
 
-    def _before(self, row: int) -> int:
-        """How many of the fresh ones lie before a row of the batch."""
+    def _before(self, position: int) -> int:
+        """How many of them stand before a position."""
         import pyarrow.compute as pc
 
-        behind = pc.less(self.fresh["position"], row - self.start)
-        return int(pc.sum(behind).as_py() or 0)
+        before = pc.less(self.table["position"], position)
+        return int(pc.sum(before).as_py() or 0)
 
 
 def new_facts(
-    connection: duckdb.DuckDBPyConnection,
-    part: pa.Table,
-    source: str,
-    *,
-    besides: str = "",
-) -> pa.Table:
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, source: str
+) -> NewFacts:
     """The rows that say what the store does not have yet, of those that say the same
-    the first one; each with the halves of its fact key and its `position` in the part.
-
-    `besides` names a table of more fact keys that are known.
-    """
+    the first one."""
     import pyarrow as pa
 
-    placed = part.append_column("position", pa.array(range(part.num_rows), pa.int64()))
-    connection.register("incoming", placed)
+    kinds = [FactKind(kind) for kind in sorted(rows["kind"].unique().to_pylist())]
+    connection.register("incoming", rows)
     try:
-        told = _identify(connection, "incoming", source)
+        hashes = connection.execute(
+            f"SELECT {fact_hash_expression('$source')} AS fact_hash FROM incoming",
+            {"source": source},
+        ).to_arrow_table()
+        hashed = rows.append_column(
+            "position", pa.array(range(rows.num_rows), pa.int64())
+        ).append_column("fact_hash", hashes["fact_hash"])
+        connection.register("incoming", hashed.select(["fact_hash"]))
+        suspects = _suspects(connection, kinds)
+        if suspects:
+            connection.register("incoming", hashed)
+            dropped = _told_before(connection, kinds, source)
+            hashed = _without(hashed, dropped)
     finally:
         connection.unregister("incoming")
-    known = _known_keys([*map(table_name, told), *filter(None, [besides])])
-    found = connection.execute(
-        f"SELECT {KEY_HALVES}, position, {_NAMES} FROM incoming_facts "
-        + (f"WHERE fact_key NOT IN ({known}) " if known else "")
-        + "QUALIFY row_number() OVER (PARTITION BY fact_key ORDER BY position) = 1 "
-        "ORDER BY position"
-    ).to_arrow_table()
-    connection.execute("DROP TABLE incoming_facts")
-    return found
+    return NewFacts(hashed)
 
 
-def _identify(
-    connection: duckdb.DuckDBPyConnection, relation: str, source: str
-) -> list[FactKind]:
-    """Keep the rows of a relation, with their keys, in the table `incoming_facts`;
-    return the kinds that there are."""
-    rows = identified(connection, relation, source)
-    empty = (
-        f"SELECT 0::UHUGEINT AS fact_key, position, {_NAMES} FROM {relation} LIMIT 0"
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming_facts AS {rows or empty}"
-    )
-    told = connection.execute("SELECT DISTINCT kind FROM incoming_facts").fetchall()
-    return [FactKind(str(row[0])) for row in sorted(told)]
-
-
-def _known_keys(tables: list[str]) -> str:
-    """SQL for the keys of incoming facts that some tables have.
+def _suspects(
+    connection: duckdb.DuckDBPyConnection, kinds: Collection[FactKind]
+) -> int:
+    """Keep the hashes that are there more than once, or in the store, in a table.
 
     The few that come are kept at hand, and the many that are there run past them.
     """
-    return " UNION ALL ".join(
-        f"SELECT fact_key FROM {table} WHERE fact_key IN "
-        "(SELECT fact_key FROM incoming_facts)"
-        for table in tables
+    stored_hashes = " ".join(
+        f"UNION SELECT fact_hash FROM {table_name(kind)} WHERE fact_hash IN "
+        "(SELECT fact_hash FROM incoming)"
+        for kind in kinds
     )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE suspects AS SELECT fact_hash FROM incoming "
+        f"GROUP BY fact_hash HAVING count(*) > 1 {stored_hashes}"
+    )
+    row = connection.execute("SELECT count(*) FROM suspects").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _told_before(
+    connection: duckdb.DuckDBPyConnection, kinds: Collection[FactKind], source: str
+) -> pa.ChunkedArray:
+    """Positions of the suspects that say what is in the store, or what an earlier one
+    says."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE suspected AS "
+        f"SELECT fact_hash, position, {_NAMES} FROM incoming "
+        "WHERE fact_hash IN (SELECT fact_hash FROM suspects)"
+    )
+    same = ", ".join(map(quoted_name, IDENTITY))
+    again = (
+        "SELECT position FROM suspected QUALIFY row_number() OVER "
+        f"(PARTITION BY fact_hash, {same} ORDER BY position) > 1"
+    )
+    known = " ".join(
+        f"UNION SELECT suspected.position FROM suspected JOIN (SELECT * FROM "
+        f"({told_rows(kind)}) WHERE source = $source AND fact_hash IN "
+        "(SELECT fact_hash FROM suspects)) AS known "
+        f"ON known.fact_hash = suspected.fact_hash AND {alike('known', 'suspected')}"
+        for kind in kinds
+    )
+    found = connection.execute(f"{again} {known}", {"source": source}).to_arrow_table()
+    connection.execute("DROP TABLE suspected")
+    return found["position"]
+
+
+def _without(hashed: pa.Table, dropped: pa.ChunkedArray) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return hashed.filter(pc.invert(pc.is_in(hashed["position"], dropped)))
 
 
 def insert_facts(
     connection: duckdb.DuckDBPyConnection, fresh: pa.Table, index: int, source: str
 ) -> None:
     """Insert facts that the store does not have."""
-    import pyarrow.compute as pc
-
-    columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
     connection.register("incoming", fresh)
     try:
-        for kind in sorted(pc.unique(fresh["kind"]).to_pylist()):
+        for name in sorted(fresh["kind"].unique().to_pylist()):
+            kind = FactKind(name)
+            columns = ", ".join(stored(kind, column) for column in kept_columns(kind))
             connection.execute(
-                f"INSERT INTO {table_name(FactKind(kind))} "
-                f"SELECT $index, {KEY_OF_HALVES}, $source, {columns} FROM incoming "
+                f"INSERT INTO {table_name(kind)} "
+                f"SELECT $index, fact_hash, $source, {columns} FROM incoming "
                 "WHERE kind = $kind",
-                {"index": index, "source": source, "kind": kind},
+                {"index": index, "source": source, "kind": name},
             )
     finally:
         connection.unregister("incoming")
 
 
-@dataclass(slots=True)
-class Kept:
-    """What was new of all that a source told."""
-
-    files: list[Path] = field(default_factory=list)
-    """Parquet files, each of a size for one batch."""
-    rows: list[int] = field(default_factory=list)
-    """How many facts each of them holds."""
-    new: Counter[str] = field(default_factory=Counter)
-    """Facts by kind."""
-    relations: Counter[str] = field(default_factory=Counter)
-    """Edges by relation."""
-
-
-def keep_new_facts(
-    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, folder: Path
-) -> Kept:
-    """Copy the facts of a Parquet file that the projection lacks to files of a folder.
-
-    Looks at a bounded number of facts at a time, whatever the file's size.
-    """
-    import pyarrow.compute as pc
-
-    kept = Kept()
-    connection.execute("CREATE OR REPLACE TEMP TABLE seen (fact_key UHUGEINT)")
-    with contextlib.ExitStack() as stack:
-        for part in _parts(incoming):
-            fresh = new_facts(connection, part, source, besides="seen")
-            if not fresh.num_rows:
-                continue
-            connection.register("fresh", fresh)
-            connection.execute(f"INSERT INTO seen SELECT {KEY_OF_HALVES} FROM fresh")
-            connection.unregister("fresh")
-            edges = fresh.filter(pc.equal(fresh["kind"], FactKind.EDGE.value))
-            kept.new.update(_counted(fresh["kind"]))
-            kept.relations.update(_counted(edges["name"]))
-            if not kept.files or kept.rows[-1] + fresh.num_rows > MOST_ROWS_OF_A_BATCH:
-                stack.close()
-                kept.files.append(folder / f"new-{len(kept.files)}")
-                kept.rows.append(0)
-                writer = stack.enter_context(_writer(kept.files[-1]))
-            kept.rows[-1] += fresh.num_rows
-            table = fresh.select(list(COLUMNS)).cast(batch_schema())
-            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-    connection.execute("DROP TABLE seen")
-    return kept
-
-
-def _parts(incoming: Path) -> Iterator[pa.Table]:
-    """The file's facts, a bounded number at a time."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(incoming) as file:
-        groups: list[int] = []
-        rows = 0
-        for group in range(file.metadata.num_row_groups):
-            groups.append(group)
-            rows += file.metadata.row_group(group).num_rows
-            if rows >= ROWS_AT_ONCE:
-                yield file.read_row_groups(groups)
-                groups, rows = [], 0
-        if groups:
-            yield file.read_row_groups(groups)
-
-
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
-    import pyarrow.compute as pc
-
-    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
-
-
-def _writer(path: Path) -> pq.ParquetWriter:
-    import pyarrow.parquet as pq
-
-    return pq.ParquetWriter(path, batch_schema(), compression="zstd")
+def counted(column: pa.ChunkedArray) -> Counter[str]:
+    """How often each text is there."""
+    return Counter(
+        {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
+    )

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 from store.facts import FactKind
 from store.projection.apply import Projection
 from store.projection.connection import open_projection
-from store.projection.identity import (
-    Idle,
-    fact_id_expression,
-    fact_key,
-    netstring_of,
-)
-from store.projection.schema import table_name
+from store.projection.identity import fact_hash_expression
+from store.projection.schema import table_name, told_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,10 +63,9 @@ def _compare(
                 f"{row[0]} rows of kind {kind.value}: the projection {what}, such as "
                 f"{row[1]}"
             )
-    told = Idle(same={"kind": kind.value})
     wrong = connection.execute(
-        f"SELECT count(*), min(subject) FROM {table} WHERE fact_key <> "
-        + fact_key(fact_id_expression(netstring_of("source"), told))
+        f"SELECT count(*), min(subject) FROM ({told_rows(kind)}) WHERE fact_hash <> "
+        + fact_hash_expression("source")
     ).fetchone()
     if wrong and wrong[0]:
         problems.append(

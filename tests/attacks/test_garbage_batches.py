@@ -35,7 +35,7 @@ from store.backend import object_path
 from store.facts import TEXT_COLUMNS, Fact, FactKind, Relation
 from store.identifiers import model_version_key, run_key
 from store.objects import sha256_hex
-from store.projection import admission
+from store.projection import admission, fact_checks
 from store.projection.apply import BatchMissing
 from store.projection.batches import batch_schema, write_facts
 from store.queries.lineage import Direction, walk
@@ -150,7 +150,7 @@ def names(store: OpenStore) -> list[str]:
 @pytest.mark.parametrize("what", GARBAGE)
 def test_bytes_that_are_no_batch_are_refused_with_the_reason(what: str) -> None:
     make, reason = GARBAGE[what]
-    with pytest.raises(admission.UnusableBatch, match=reason):
+    with pytest.raises(fact_checks.UnusableBatch, match=reason):
         admission.admit_batch(make(), None)
 
 
@@ -206,7 +206,7 @@ def test_a_machine_without_memory_leaves_nothing_out(
 
     other = world.reopened(world.elsewhere("small"))
     with monkeypatch.context() as patch:
-        patch.setattr(admission, "_read", exhausted)
+        patch.setattr(admission, "_parts", exhausted)
         with pytest.raises(Exception, match="lacks the memory"):
             unusable_batches(other)
     assert unusable_batches(other) == ()
@@ -373,7 +373,7 @@ def test_whatever_is_admitted_can_be_read_by_everything(world: World) -> None:
         data = facts(*ground, *rows)
         try:
             admission.admit_batch(data, len(rows) + 3)
-        except admission.UnusableBatch:
+        except fact_checks.UnusableBatch:
             return
         commit(world, world.store.objects.put(data), len(rows) + 3)
         assert unusable_batches(world.store) == ()

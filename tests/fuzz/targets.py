@@ -31,8 +31,9 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
-from store.projection.admission import UnusableBatch, admit_batch
+from store.projection.admission import admit_batch
 from store.projection.batches import batch_schema
+from store.projection.fact_checks import UnusableBatch
 from tests.conftest import REPOSITORY
 from tests.worlds import NOON
 

@@ -12,7 +12,7 @@ from console.services.signing import act_as_service
 from policies.trust_root import ServiceKind
 from store.facts import Fact, FactKind
 from store.identifiers import run_key
-from store.projection import batches, new_facts
+from store.projection import batches, keeping
 from tests.worlds import ToldSource, World
 
 RUNS = 20
@@ -22,9 +22,9 @@ RUNS = 20
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four facts a row group, eight looked up together, sixteen a batch."""
     monkeypatch.setattr(batches, "ROWS_PER_GROUP", 4)
-    monkeypatch.setattr(new_facts, "ROWS_PER_GROUP", 4)
-    monkeypatch.setattr(new_facts, "ROWS_AT_ONCE", 8)
-    monkeypatch.setattr(new_facts, "MOST_ROWS_OF_A_BATCH", 16)
+    monkeypatch.setattr(keeping, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(keeping, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(keeping, "MOST_ROWS_OF_A_BATCH", 16)
 
 
 def facts() -> list[Fact]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from store.facts import Fact, FactKind, fact_id
-from store.projection.batches import fact_tables, write_facts
-from store.projection.identity import fact_id_expression, identified, netstring_of
+from store.projection.batches import write_facts
+from store.projection.identity import fact_id_expression, netstring_of
 
 HOSTILE = [
     "[/x]",
@@ -49,43 +45,3 @@ def test_sql_computes_the_same_id_as_python(text: str, tmp_path: Path) -> None:
         {"source": text, "path": str(path)},
     )
     assert [row[0] for row in found.fetchall()] == [fact_id(text, f) for f in facts]
-
-
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-ANY_MOMENT = st.none() | st.datetimes(timezones=st.just(UTC))
-ANY_FACT = st.builds(
-    Fact,
-    kind=st.sampled_from(FactKind),
-    subject=ANY_TEXT,
-    object=ANY_TEXT,
-    name=ANY_TEXT,
-    text=st.none() | ANY_TEXT,
-    number=st.none() | st.floats(),
-    step=st.none() | st.integers(-(2**63), 2**63 - 1),
-    status=ANY_TEXT,
-    actor=ANY_TEXT,
-    digest=ANY_TEXT,
-    started=ANY_MOMENT,
-    low=ANY_MOMENT,
-)
-
-
-def key_of(found: str) -> int:
-    """What the projection keeps of a fact id."""
-    digest = hashlib.md5(found.encode(), usedforsecurity=False).digest()
-    return int.from_bytes(digest, "little")
-
-
-@settings(max_examples=60, deadline=None)
-@given(facts=st.lists(ANY_FACT, min_size=1, max_size=8), source=ANY_TEXT)
-def test_what_is_left_out_for_idle_columns_changes_no_id(
-    facts: list[Fact], source: str
-) -> None:
-    table = next(fact_tables(facts))
-    placed = table.append_column("position", pa.array(range(len(facts)), pa.int64()))
-    with duckdb.connect() as connection:
-        connection.register("told", placed)
-        query = identified(connection, "told", source)
-        found = connection.execute(f"SELECT position, fact_key::VARCHAR FROM ({query})")
-        keys = dict(found.fetchall())
-    assert keys == {n: str(key_of(fact_id(source, f))) for n, f in enumerate(facts)}

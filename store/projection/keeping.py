@@ -1,0 +1,133 @@
+"""What an import brings, kept as files for batches: only what the store lacks.
+
+Facts are looked up many at a time, with the projection open only for that, so others
+read and write it meanwhile. Nothing here is in the log yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.facts import COLUMNS, FactKind
+from store.projection.apply import Projection
+from store.projection.batches import ROWS_PER_GROUP, batch_schema, batch_writer
+from store.projection.new_facts import counted, new_facts
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+ROWS_AT_ONCE = 1_000_000
+"""Facts that are looked up together."""
+MOST_ROWS_OF_A_BATCH = 2_000_000
+"""Of what an import commits; reading a batch takes about 500 bytes a fact."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was new of all that a source told."""
+
+    files: list[Path] = field(default_factory=list)
+    """Parquet files, each of a size for one batch."""
+    rows: list[int] = field(default_factory=list)
+    """How many facts each of them holds."""
+    new: Counter[str] = field(default_factory=Counter)
+    """Facts by kind."""
+    relations: Counter[str] = field(default_factory=Counter)
+    """Edges by relation."""
+
+
+def keep_new_facts(
+    projection: Projection,
+    told: Iterable[pa.Table],
+    source: str,
+    folder: Path,
+    finished: Callable[[Path], None] = lambda _: None,
+) -> Kept:
+    """Write the facts that the projection lacks to files of a folder.
+
+    `finished` is told of each file when nothing is added to it any more. A fact that
+    is told twice far apart is in the files twice and counted once: whoever takes a
+    batch in takes each fact once.
+    """
+    import pyarrow.compute as pc
+
+    kept, seen = Kept(), _Seen()
+    with contextlib.ExitStack() as stack:
+        for rows in _windows(told):
+            with projection.reading() as connection:
+                fresh = new_facts(connection, rows, source).table
+                first = seen.not_among(connection, fresh)
+            if not fresh.num_rows:
+                continue
+            kept.new.update(counted(first["kind"]))
+            edges = first.filter(pc.equal(first["kind"], FactKind.EDGE.value))
+            kept.relations.update(counted(edges["name"]))
+            if not kept.files or kept.rows[-1] + fresh.num_rows > MOST_ROWS_OF_A_BATCH:
+                stack.close()
+                path = folder / f"new-{len(kept.files)}"
+                kept.files.append(path)
+                kept.rows.append(0)
+                stack.callback(finished, path)
+                writer = stack.enter_context(batch_writer(path))
+            kept.rows[-1] += fresh.num_rows
+            table = fresh.select(list(COLUMNS)).cast(batch_schema())
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+    return kept
+
+
+class _Seen:
+    """Hashes of what was kept so far, so that each fact is counted once."""
+
+    def __init__(self) -> None:
+        self._hashes: list[pa.Array] = []
+
+    def not_among(
+        self, connection: duckdb.DuckDBPyConnection, fresh: pa.Table
+    ) -> pa.Table:
+        """Those of some facts that were not seen before; from now on they are."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        first = fresh
+        if self._hashes and fresh.num_rows:
+            seen = pa.table({"fact_hash": pa.chunked_array(self._hashes)})
+            connection.register("seen", seen)
+            connection.register("fresh", fresh.select(["position", "fact_hash"]))
+            again = connection.execute(
+                "SELECT position FROM fresh WHERE fact_hash IN "
+                "(SELECT fact_hash FROM seen WHERE fact_hash IN "
+                "(SELECT fact_hash FROM fresh))"
+            ).to_arrow_table()
+            connection.unregister("fresh")
+            connection.unregister("seen")
+            is_again = pc.is_in(fresh["position"], again["position"])
+            first = fresh.filter(pc.invert(is_again))
+        self._hashes += first["fact_hash"].chunks
+        return first
+
+
+def _windows(told: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables joined, or cut, to a bounded number of rows each."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in told:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROWS_AT_ONCE:
+            yield from _cut(pa.concat_tables(waiting))
+            waiting, rows = [], 0
+    if rows:
+        yield from _cut(pa.concat_tables(waiting))
+
+
+def _cut(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, table.num_rows, 2 * ROWS_AT_ONCE):
+        yield table.slice(start, 2 * ROWS_AT_ONCE)
