@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from store.facts import Fact
 
 
+@dataclass(slots=True)
+class PartMemory:
+    """Parts of a source by the digest of their content, so that what has not changed
+    since it was told is not told again."""
+
+    before: frozenset[str] = frozenset()
+    """Parts whose facts are in the store."""
+    now: set[str] = field(default_factory=set)
+    """Parts that were found this time."""
+
+    def is_told(self, digest: str) -> bool:
+        """Whether all facts of a part are in the store; it is found either way."""
+        self.now.add(digest)
+        return digest in self.before
+
+
 @dataclass(frozen=True, slots=True)
 class KnownState:
     """What the store knows of a source that keeps no history of its own."""
@@ -24,6 +40,7 @@ class KnownState:
     """(model key, alias) -> model version key."""
     stages: Mapping[str, str] = field(default_factory=dict)
     """Model version key -> stage, where it has one."""
+    parts: PartMemory = field(default_factory=PartMemory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,27 +34,36 @@ class DatabaseParts:
         self._path = path
 
     def parts(
-        self, table: str, columns: str, where: str = "true"
+        self,
+        table: str,
+        columns: str,
+        where: str = "true",
+        most_rows: int | None = None,
     ) -> Iterator[pa.Table]:
         """The columns (SQL, each of one type in all rows) of the rows of a table.
 
-        A column named `odd`, where there is one, says whether a row is unusual.
+        A column named `odd`, where there is one, says whether a row is unusual. Parts
+        end at row ids that are multiples of `most_rows`, so a table that grows, or
+        loses a row, keeps its other parts as they were.
 
         Raises:
             UnusualValue: a row of the part is; the parts before it stand.
             ConnectorUnavailable: the file cannot be read now.
         """
-        last = -(2**63)
+        last, rows = -(2**63), most_rows or ROWS_AT_ONCE
         while True:
             part = self._read(
                 f"SELECT rowid AS place, {columns} FROM {table} WHERE rowid > {last:d} "
-                f"AND {where} ORDER BY rowid LIMIT {ROWS_AT_ONCE:d}"
+                f"AND {where} ORDER BY rowid LIMIT {rows:d}"
             )
+            is_last = part.num_rows < rows
+            if not is_last:
+                part = _cut(part, last, rows)
             if not part.num_rows:
                 return
             last = part["place"][-1].as_py()
             yield _usual(part.drop_columns(["place"]))
-            if part.num_rows < ROWS_AT_ONCE:
+            if is_last:
                 return
 
     def _read(self, query: str) -> pa.Table:
@@ -78,6 +87,16 @@ class DatabaseParts:
                 f"cannot read {self._path}: {str(cause)[:200]}",
                 hint="Check that the file is there and may be read.",
             ) from cause
+
+
+def _cut(part: pa.Table, last: int, rows: int) -> pa.Table:
+    """The part up to the last multiple of `rows` among its places, if there is one."""
+    import pyarrow.compute as pc
+
+    end = part["place"][-1].as_py() // rows * rows
+    if end <= last:
+        return part
+    return part.filter(pc.less_equal(part["place"], end))
 
 
 @contextlib.contextmanager

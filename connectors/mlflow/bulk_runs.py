@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.mlflow.bulk_memory import KnownParts
 from connectors.mlflow.bulk_reading import DatabaseParts
 from connectors.mlflow.bulk_telling import BulkTelling
+from connectors.protocols import PartMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,8 @@ def _whole(column: str, name: str) -> str:
     return f"CASE WHEN typeof({column}) = 'integer' THEN {column} END AS \"{name}\""
 
 
+_DATASETS_AT_ONCE = 4_096
+"""Few, since every run that read one of a changed part is told again."""
 _OWN = _text("run_uuid", "run")
 _IS_ODD = "typeof(run_uuid) <> 'text'"
 _HAS_RUN = "run_uuid <> ''"
@@ -54,11 +58,15 @@ _INPUT = (
 
 
 def tell_runs(
-    source: str, path: Path, columns_of: Callable[[str], Collection[str]]
+    source: str,
+    path: Path,
+    columns_of: Callable[[str], Collection[str]],
+    memory: PartMemory,
 ) -> Iterator[tuple[pa.Table, int]]:
     """Facts of all runs, and how many runs each table tells first.
 
-    Rows that name a run that is not there are told too; MLflow keeps none.
+    Rows that name a run that is not there are told too; MLflow keeps none. Parts of
+    tables that are as they were when their facts were told are read and not told.
 
     Raises:
         UnusualValue: only the reader that goes row by row gets this right.
@@ -66,23 +74,28 @@ def tell_runs(
     """
     reader = DatabaseParts(path)
     columns = _run_columns(columns_of("runs"))
+    parts = KnownParts(source, reader, memory)
     with BulkTelling(source) as telling:
-        for part in reader.parts("params", _NAMED, _HAS_RUN):
+        for part, _ in parts.changed("params", _NAMED, _HAS_RUN):
             yield telling.params(part), 0
-        for part in reader.parts("latest_metrics", _METRIC, _HAS_RUN):
+        for part, _ in parts.changed("latest_metrics", _METRIC, _HAS_RUN):
             yield telling.metrics(part), 0
-        for part in reader.parts("tags", _NAMED, _HAS_RUN):
-            for table in telling.tags(part):
-                yield table, 0
+        for part, is_told in parts.all("tags", _NAMED, _HAS_RUN):
+            telling.remember_tags(part, is_told=is_told)
+            if not is_told:
+                for table in telling.tags(part):
+                    yield table, 0
         if columns_of("inputs"):
-            for part in reader.parts("datasets", _DATASET):
-                telling.datasets(part)
-            for part in reader.parts("inputs", _INPUT):
-                telling.inputs(part)
-        for part in reader.parts("runs", columns, _HAS_RUN):
-            told, gone = telling.runs(part)
-            yield told, part.num_rows
-            yield gone, 0
+            datasets = parts.all("datasets", _DATASET, most_rows=_DATASETS_AT_ONCE)
+            for part, is_told in datasets:
+                telling.datasets(part, is_told=is_told)
+            for part, is_told in parts.all("inputs", _INPUT):
+                telling.inputs(part, is_told=is_told)
+        for part, is_told in parts.all("runs", columns, _HAS_RUN):
+            count = part.num_rows
+            for table in telling.runs(part, is_told=is_told):
+                yield table, count
+                count = 0
         for table in telling.links():
             yield table, 0
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_MEMORY = "1GB"
+_ROWS_AT_ONCE = 250_000
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 _MARKS = (
     "mlflow.user",
@@ -53,6 +54,7 @@ class BulkTelling:
         self._database = duckdb.connect(
             config={"memory_limit": _MOST_MEMORY, "temp_directory": self._folder.name}
         )
+        self._is_settled = False
         for table in _REMEMBERED:
             self._database.execute(table)
 
@@ -85,9 +87,14 @@ class BulkTelling:
             ),
         )
 
-    def tags(self, part: pa.Table) -> Iterator[pa.Table]:
-        """From columns run, key, value; remembers those that say more of their run."""
+    def remember_tags(self, part: pa.Table, *, is_told: bool) -> None:
+        """From columns run, key, value: remembers those that say more of their run."""
         self._remember("marks", part, f"{_is_one_of(_MARKS)} OR {_IS_SHA_TAG}")
+        if not is_told:
+            self._touch(part)
+
+    def tags(self, part: pa.Table) -> Iterator[pa.Table]:
+        """From columns run, key, value."""
         kept = f"NOT ({_is_one_of(sorted(DROPPED_TAGS))})"
         tag = _fact(
             FactKind.TAG, subject=_RUN, name="key", text=f"left(value, {LONGEST_TAG})"
@@ -97,17 +104,26 @@ class BulkTelling:
         cut = _violation("'tag too long'", text)
         yield self._told(part, cut, f"{kept} AND length(value) > {LONGEST_TAG}")
 
-    def datasets(self, part: pa.Table) -> None:
+    def datasets(self, part: pa.Table, *, is_told: bool) -> None:
         """From columns id, name, digest, location, schema: remembered."""
         self._remember("datasets", part)
+        if not is_told:
+            self._with(part, "INSERT INTO changed_datasets SELECT id FROM part")
 
-    def inputs(self, part: pa.Table) -> None:
+    def inputs(self, part: pa.Table, *, is_told: bool) -> None:
         """From columns run, dataset, context: remembered; no run: of something else."""
         self._remember("inputs", part, "run <> ''")
+        if not is_told:
+            self._touch(part, "run <> ''")
 
-    def runs(self, part: pa.Table) -> Iterator[pa.Table]:
+    def runs(self, part: pa.Table, *, is_told: bool) -> Iterator[pa.Table]:
         """From columns run, experiment, name, user, status, start_ms, end_ms,
-        lifecycle, location. Everything else is to be told before."""
+        lifecycle, location. Everything else is to be told before; of a part that is
+        told already, only the runs of which something else has changed are."""
+        if not self._is_settled:
+            self._database.execute(_TOUCHED_BY_DATASETS)
+            self._is_settled = True
+        which = "run IN (SELECT run FROM touched)" if is_told else "true"
         run = _fact(
             FactKind.RUN,
             subject=_RUN,
@@ -124,35 +140,62 @@ class BulkTelling:
             " LEFT JOIN (SELECT run AS owner, value FROM marks WHERE key = "
             "'mlflow.user') AS marked ON marked.owner = run"
         )
-        yield self._told(part, run, source=f"part{marked}")
+        self._database.register("part", part)
+        yield from self._joined(f"SELECT {run} FROM part{marked} WHERE {which}")
+        self._database.unregister("part")
         gone = _fact(FactKind.DELETION, subject=_RUN, text="'deleted in MLflow'")
-        yield self._told(part, gone, "lifecycle = 'deleted'")
+        yield self._told(part, gone, f"lifecycle = 'deleted' AND {which}")
 
     def links(self) -> Iterator[pa.Table]:
-        """What runs read, ran at and belong to, once all tags and inputs are told."""
+        """What the runs of which something has changed read, ran at and belong to, once
+        all tags and inputs are told."""
+        for table in ("marks", "inputs"):
+            self._database.execute(
+                f"DELETE FROM {table} WHERE run NOT IN (SELECT run FROM touched)"
+            )
         for fact, source in (*_OF_DATA, *_OF_COMMITS, *_OF_PARENTS):
-            query = self._database.execute(*self._bound(f"SELECT {fact} FROM {source}"))
-            yield query.to_arrow_table().cast(batch_schema())
+            yield from self._joined(f"SELECT {fact} FROM {source}")
 
     def _remember(self, table: str, part: pa.Table, which: str = "true") -> None:
+        query = f"INSERT INTO {table} BY NAME SELECT * FROM part WHERE {which}"
+        self._with(part, query)
+
+    def _touch(self, part: pa.Table, which: str = "true") -> None:
+        """Runs of which these rows say something new."""
+        self._with(part, f"INSERT INTO touched SELECT run FROM part WHERE {which}")
+
+    def _with(self, part: pa.Table, statement: str) -> None:
         self._database.register("part", part)
         try:
-            self._database.execute(
-                f"INSERT INTO {table} BY NAME SELECT * FROM part WHERE {which}"
-            )
+            self._database.execute(statement)
         finally:
             self._database.unregister("part")
 
-    def _told(
-        self, part: pa.Table, fact: str, which: str = "true", source: str = "part"
-    ) -> pa.Table:
+    def _told(self, part: pa.Table, fact: str, which: str = "true") -> pa.Table:
         self._database.register("part", part)
         try:
-            query = f"SELECT {fact} FROM {source} WHERE {which}"
+            query = f"SELECT {fact} FROM part WHERE {which}"
             found = self._database.execute(*self._bound(query)).to_arrow_table()
         finally:
             self._database.unregister("part")
         return found.cast(batch_schema())
+
+    def _joined(self, query: str) -> Iterator[pa.Table]:
+        """What a join finds, a bounded number of rows at a time.
+
+        It is kept first: DuckDB may wait for itself where a join that spills to disk is
+        read while it runs.
+        """
+        make = self._bound(f"CREATE OR REPLACE TEMP TABLE joined AS {query}")
+        self._database.execute(*make)
+        row = self._database.execute("SELECT count(*) FROM joined").fetchone()
+        for start in range(0, int(row[0]) if row else 0, _ROWS_AT_ONCE):
+            part = self._database.execute(
+                f"SELECT * FROM joined WHERE rowid >= {start:d} "
+                f"AND rowid < {start + _ROWS_AT_ONCE:d}"
+            )
+            yield part.to_arrow_table().cast(batch_schema())
+        self._database.execute("DROP TABLE joined")
 
     def _bound(self, query: str) -> tuple[str, dict[str, str]]:
         """The query with the beginnings of keys that it names."""
@@ -164,6 +207,12 @@ _REMEMBERED = (
     "CREATE TABLE inputs (run VARCHAR, dataset VARCHAR, context VARCHAR)",
     "CREATE TABLE datasets (id VARCHAR, name VARCHAR, digest VARCHAR, "
     "location VARCHAR, schema VARCHAR)",
+    "CREATE TABLE touched (run VARCHAR)",
+    "CREATE TABLE changed_datasets (id VARCHAR)",
+)
+_TOUCHED_BY_DATASETS = (
+    "INSERT INTO touched SELECT run FROM inputs WHERE dataset IN "
+    "(SELECT id FROM changed_datasets)"
 )
 
 

@@ -25,6 +25,7 @@ from connectors.mlflow.rows import (
     VersionRow,
     qualified,
 )
+from connectors.protocols import PartMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,11 +144,13 @@ class MlflowDatabase:
                         inputs=[_input(r) for r in inputs.get(found, ())],
                     )
 
-    def run_tables(self, source: str) -> Iterator[tuple[pa.Table, int]]:
+    def run_tables(
+        self, source: str, memory: PartMemory
+    ) -> Iterator[tuple[pa.Table, int]]:
         """See BulkReader."""
         from connectors.mlflow.bulk_runs import tell_runs
 
-        return tell_runs(source, self._path, self._columns_of)
+        return tell_runs(source, self._path, self._columns_of, memory)
 
     def models(self) -> Iterator[ModelRow]:
         """See MlflowReader."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from connectors.protocols import PartMemory
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -123,8 +125,11 @@ class UnusualValue(Exception):
 class BulkReader(Protocol):
     """A route that can tell all runs without a Python object for each value."""
 
-    def run_tables(self, source: str) -> Iterator[tuple[pa.Table, int]]:
-        """Facts of all runs as tables, and how many runs each tells first.
+    def run_tables(
+        self, source: str, memory: PartMemory
+    ) -> Iterator[tuple[pa.Table, int]]:
+        """Facts of all runs as tables, and how many runs each tells first; none of
+        parts that are as they were when they were told.
 
         Raises:
             UnusualValue: what is there is to be read row by row.

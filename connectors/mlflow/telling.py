@@ -92,18 +92,19 @@ class MlflowSource(NamedSource):
     def tables(self, known: KnownState) -> Iterator[pa.Table]:
         """See TableSource.tables. Runs come in bulk where the reader can do so."""
         with well_formed(f"what MLflow {self._name} tells"):
-            yield from self._run_tables()
+            yield from self._run_tables(known)
             yield from fact_tables(self._facts_beside_runs(known))
 
-    def _run_tables(self) -> Iterator[pa.Table]:
+    def _run_tables(self, known: KnownState) -> Iterator[pa.Table]:
         runs = 0
         if isinstance(self._reader, BulkReader):
             try:
-                for table, count in self._reader.run_tables(self._name):
+                for table, count in self._reader.run_tables(self._name, known.parts):
                     runs += count
                     yield table
             except UnusualValue:
                 """What was told stands, and is told once more below."""
+                known.parts.now.clear()
             else:
                 self._tally.accepted += runs
                 return

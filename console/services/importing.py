@@ -22,6 +22,7 @@ from console.services.configuration import SourceSetting
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Refusal
 from console.services.signing import Acting, append
+from console.services.told_parts import parts_told, remember_parts
 from policies.predicates import LineageBatch
 from policies.topics import LINEAGE
 from store.ahead import ahead
@@ -120,7 +121,8 @@ def import_source(
             for alias in current_aliases(connection)
         }
         stages = current_stages(connection)
-    known = KnownState(now, last_seen(store, source.name), aliases, stages)
+    parts = parts_told(store, source.name)
+    known = KnownState(now, last_seen(store, source.name), aliases, stages, parts)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         told = _watched(ahead(_tables(source, known)), source.name, watch)
@@ -145,6 +147,7 @@ def import_source(
         index = append(store, acting, batch, (source.name, batch.batch)).index
     if batches:
         projection.catch_up()
+    remember_parts(store, source.name, parts)
     tally = source.tally
     return ImportReport(
         source.name,

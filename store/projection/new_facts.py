@@ -112,8 +112,12 @@ def _told_before(
         f"ON known.fact_hash = suspected.fact_hash AND {alike('known', 'suspected')}"
         for kind in kinds
     )
-    found = connection.execute(f"{again} {known}", {"source": source}).to_arrow_table()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE dropped AS {again} {known}", {"source": source}
+    )
+    found = connection.execute("SELECT position FROM dropped").to_arrow_table()
     connection.execute("DROP TABLE suspected")
+    connection.execute("DROP TABLE dropped")
     return found["position"]
 
 

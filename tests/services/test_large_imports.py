@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
+from connectors.protocols import KnownState
 from console.services import signing
 from console.services.importing import ImportReport, import_source
 from console.services.signing import act_as_service
@@ -89,3 +91,48 @@ def test_a_rebuilt_projection_says_the_same(world: World) -> None:
 
     tell(world)
     assert compare_with_rebuilt(world.store.projection) == []
+
+
+def test_parts_that_were_told_are_remembered_only_of_this_history_of_the_log(
+    world: World,
+) -> None:
+    from connectors.protocols import PartMemory
+    from console.services.told_parts import parts_told, remember_parts
+
+    store = world.store
+    assert parts_told(store, "mlflow").before == frozenset()
+    remember_parts(store, "mlflow", PartMemory(now={"a", "b"}))
+    assert parts_told(store, "mlflow").before == {"a", "b"}
+    assert parts_told(store, "other").before == frozenset()
+    path = store.folder / "told-parts.json"
+    good = path.read_text()
+    root = store.index.root_at(store.index.size).hex()
+    for bad in (
+        good.replace(root, "00" * 32),
+        good.replace(f'"size": {store.index.size}', f'"size": {store.index.size + 1}'),
+        good.replace(f'"size": {store.index.size}', '"size": "x"'),
+        good[:-3],
+        "[]",
+        "[" * 100_000,
+    ):
+        assert bad != good
+        path.write_text(bad)
+        assert parts_told(store, "mlflow").before == frozenset()
+
+
+def test_a_source_that_dies_half_way_is_told_whole_the_next_time(
+    world: World,
+) -> None:
+    from console.services.told_parts import parts_told
+
+    class Parts(ToldSource):
+        def facts(self, known: KnownState) -> Iterator[Fact]:
+            known.parts.is_told("one part")
+            yield from super().facts(known)
+
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    with pytest.raises(OSError, match="died"):
+        import_source(world.store, acting, Parts("m", facts(), breaks_after=RUNS))
+    assert parts_told(world.store, "m").before == frozenset()
+    import_source(world.store, acting, Parts("m", facts()))
+    assert parts_told(world.store, "m").before == {"one part"}

@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.mlflow import bulk_reading, bulk_runs
+from connectors.mlflow import bulk_memory, bulk_reading, bulk_runs
 from connectors.mlflow.database import MlflowDatabase
 from connectors.mlflow.meanings import LONGEST_TAG
 from connectors.mlflow.rows import UnusualValue
 from connectors.mlflow.telling import MlflowSource
-from connectors.protocols import KnownState
+from connectors.protocols import KnownState, PartMemory
 from store.facts import COLUMNS, TIME_COLUMNS, Fact, FactKind, fact_id
 from store.projection.batches import batch_schema
 
@@ -107,11 +108,12 @@ RUN = st.fixed_dictionaries(
 )
 
 
-def write(path: Path, runs: dict[str, dict[str, Any]]) -> None:
+def write(path: Path, runs: dict[str, dict[str, Any]], first: int = 0) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(SCHEMA)
+        if not first:
+            connection.executescript(SCHEMA)
         insert = connection.executemany
-        many = 0
+        many = first
         for run, of in runs.items():
             row: tuple[Any, ...]
             row = (run, of["name"], of["user"], of["status"], of["start"], of["end"])
@@ -145,9 +147,9 @@ def change(path: Path, script: str) -> None:
         connection.executescript(script)
 
 
-def as_facts(source: MlflowSource) -> list[Fact]:
+def as_facts(source: MlflowSource, known: KnownState = KNOWN) -> list[Fact]:
     facts = []
-    for table in source.tables(KNOWN):
+    for table in source.tables(known):
         assert table.schema == batch_schema()
         for row in table.to_pylist():
             for name in TIME_COLUMNS:
@@ -161,7 +163,8 @@ def as_facts(source: MlflowSource) -> list[Fact]:
 
 def told(path: Path) -> tuple[set[str], set[str], int, int]:
     """Ids by row, ids in bulk, and how many inputs each took."""
-    list(MlflowDatabase(path).run_tables("m/ü"))  # Raises where it would not be used.
+    # Raises where it would not be used.
+    list(MlflowDatabase(path).run_tables("m/ü", PartMemory()))
     by_row = MlflowSource("m/ü", MlflowDatabase(path), None)
     in_bulk = MlflowSource("m/ü", MlflowDatabase(path), None)
     ours = {fact_id("m", fact) for fact in as_facts(in_bulk)}
@@ -183,6 +186,125 @@ def test_bulk_tells_what_row_by_row_tells(
     by_row, in_bulk, rows, bulk = told(path)
     assert in_bulk == by_row
     assert rows == bulk == len(runs)
+
+
+CHANGES = st.one_of(
+    st.sampled_from(
+        [
+            "DELETE FROM params",
+            "DELETE FROM latest_metrics WHERE rowid % 2",
+            "DELETE FROM runs WHERE rowid = 1",
+            "UPDATE runs SET status = 'KILLED', lifecycle_stage = 'deleted'",
+            "UPDATE runs SET user_id = 'someone' WHERE rowid = 2",
+            "UPDATE tags SET value = 'ana' WHERE key = 'mlflow.user'",
+            f"UPDATE tags SET value = '{'ef' * 32}' WHERE key LIKE '%.sha256'",
+            "UPDATE latest_metrics SET value = 0.5, step = 77",
+            "UPDATE datasets SET digest = 'other'",
+            "UPDATE input_tags SET value = 'training'",
+            "INSERT OR IGNORE INTO tags SELECT 'mlflow.user', 'bo', run_uuid FROM runs",
+            "VACUUM",
+        ]
+    ),
+    st.dictionaries(st.uuids().map(lambda u: u.hex), RUN, min_size=1, max_size=2),
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    runs=st.dictionaries(RUN_IDS, RUN, max_size=4),
+    changes=st.lists(CHANGES, max_size=4),
+)
+def test_what_has_changed_is_told_again_whatever_it_is(
+    runs: dict[str, dict[str, Any]],
+    changes: list[str | dict[str, dict[str, Any]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    source = MlflowSource("m", MlflowDatabase(path), None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk_reading, "ROWS_AT_ONCE", 2)
+        patch.setattr(bulk_runs, "_DATASETS_AT_ONCE", 2)
+        write(path, runs)
+        memory = PartMemory()
+        told = {fact_id("m", f) for f in as_facts(source, known(memory))}
+        for number, step in enumerate(changes):
+            if isinstance(step, str):
+                change(path, step)
+            else:
+                write(path, step, first=1000 * (number + 1))
+            memory = PartMemory(frozenset(memory.now))
+            told |= {fact_id("m", f) for f in as_facts(source, known(memory))}
+            assert {fact_id("m", fact) for fact in as_facts(source)} <= told
+
+
+def known(memory: PartMemory) -> KnownState:
+    return KnownState(KNOWN.now, parts=memory)
+
+
+def test_nothing_is_told_of_parts_that_are_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    sha = {"countersign.dataset.sales.sha256": "ab" * 32, "mlflow.user": "ana"}
+    write(path, {f"r{n}": run_with(params={"a": "1"}, tags=sha) for n in range(3)})
+    source = MlflowSource("m", MlflowDatabase(path), None)
+    memory = PartMemory()
+    assert len(as_facts(source, known(memory))) > 3 * 4
+    again = as_facts(source, known(PartMemory(frozenset(memory.now))))
+    assert again == []
+    assert source.tally.accepted == 6
+
+
+def test_a_digest_hangs_on_what_a_part_says_and_on_nothing_beneath_its_nulls() -> None:
+    def part(beneath: int, last: int) -> pa.Table:
+        valid = pa.py_buffer(bytes([0b101 | last << 3]))
+        numbers = b"".join(n.to_bytes(8, "little") for n in (1, beneath, 3))
+        data = [valid, pa.py_buffer(numbers)]
+        column = pa.Array.from_buffers(pa.int64(), 3, data)
+        return pa.table({"n": column, "t": ["a", None, ""], "b": [True, None, False]})
+
+    digest = bulk_memory.part_digest
+    assert part(7, 0).equals(part(9, 1))
+    assert digest(part(7, 0), "x") == digest(part(9, 1), "x")
+    assert digest(part(7, 0), "x") != digest(part(7, 0), "y")
+    others = [
+        pa.table({"n": [1, 0, 3], "t": ["a", None, ""], "b": [True, None, False]}),
+        pa.table({"n": [1, None, 3], "t": ["a", "", ""], "b": [True, None, False]}),
+        pa.table({"n": [1, None, 3], "t": ["a", None, ""], "b": [True, False, False]}),
+        pa.table({"n": [1, None, 3], "t": ["", None, "a"], "b": [True, None, False]}),
+    ]
+    digests = {digest(other, "x") for other in (part(7, 0), *others)}
+    assert len(digests) == 5
+
+
+def test_one_new_tag_tells_its_run_and_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_reading, "ROWS_AT_ONCE", 2)
+    path = tmp_path / "mlflow.db"
+    write(path, {f"r{n}": run_with(tags={"a": "1", "b": "2"}) for n in range(4)})
+    source, memory = MlflowSource("m", MlflowDatabase(path), None), PartMemory()
+    list(source.tables(known(memory)))
+    change(path, "INSERT INTO tags VALUES ('mlflow.user', 'ana', 'r1')")
+    again = as_facts(source, known(PartMemory(frozenset(memory.now))))
+    assert {fact.subject for fact in again} == {"run:m/r1"}
+    assert {(f.kind, f.actor) for f in again} == {
+        (FactKind.TAG, ""),
+        (FactKind.RUN, "ana"),
+    }
+
+
+def test_other_code_tells_everything_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mlflow.db"
+    write(path, {"r1": run_with(params={"a": "1"})})
+    source, memory = MlflowSource("m", MlflowDatabase(path), None), PartMemory()
+    first = as_facts(source, known(memory))
+    monkeypatch.setattr(bulk_memory, "_telling_code", lambda: "another version")
+    assert as_facts(source, known(PartMemory(frozenset(memory.now)))) == first
 
 
 def run_with(**changes: Any) -> dict[str, Any]:
@@ -222,7 +344,7 @@ def test_what_mlflow_never_writes_is_left_to_the_slow_reader(
     write(path, {"r1": run_with(params={"a": "1"})})
     change(path, unusual)
     with pytest.raises(UnusualValue):
-        list(MlflowDatabase(path).run_tables("m"))
+        list(MlflowDatabase(path).run_tables("m", PartMemory()))
     source = MlflowSource("m", MlflowDatabase(path), None)
     in_bulk = {fact_id("m", fact) for fact in as_facts(source)}
     by_row = MlflowSource("m", MlflowDatabase(path), None).facts(KNOWN)
@@ -236,7 +358,7 @@ def test_a_server_can_write_between_two_parts(
     path = tmp_path / "mlflow.db"
     write(path, {f"r{n}": run_with(params={"a": "1"}) for n in range(6)})
     database = MlflowDatabase(path)
-    reading = bulk_runs.tell_runs("m", path, database._columns_of)
+    reading = bulk_runs.tell_runs("m", path, database._columns_of, PartMemory())
     next(reading)
     change(path, "INSERT INTO params VALUES ('late', '1', 'r5')")
     names = [n for table, _ in reading for n in table["name"].to_pylist()]
