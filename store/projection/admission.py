@@ -54,6 +54,9 @@ _SUBJECT_OF = {
     FactKind.SIGNATURE: "model-version",
     FactKind.ALIAS: "model",
     FactKind.STAGE: "model-version",
+    FactKind.SYMLINK: "dataset",
+    FactKind.COLUMN_LINEAGE: "dataset-version",
+    FactKind.COLUMN_MAP: "run",
 }
 _OBJECT_OF = {
     Relation.READ: "dataset-version",
@@ -63,6 +66,13 @@ _OBJECT_OF = {
     Relation.SERVES: "model-version",
     Relation.CONTAINS: "run",
 }
+_TARGET_OF = {
+    FactKind.SYMLINK: "dataset",
+    FactKind.COLUMN_LINEAGE: "dataset",
+    FactKind.COLUMN_MAP: "dataset-version",
+}
+"""What the object of other facts is."""
+_HOLDERS_OF_FACETS = r"\A(?:run|job|dataset-version):"
 
 
 class UnusableBatch(Exception):
@@ -172,7 +182,14 @@ def _check_facts(table: pa.Table) -> None:
             pc.starts_with(rows["subject"], f"{wanted}:"),
             f"a fact of kind {kind.value} is about something else",
         )
+    for kind, wanted in _TARGET_OF.items():
+        rows = table.filter(pc.equal(table["kind"], kind.value))
+        _require(
+            pc.starts_with(rows["object"], f"{wanted}:"),
+            f"a fact of kind {kind.value} leads to something else",
+        )
     _check_edges(table.filter(pc.equal(table["kind"], FactKind.EDGE.value)))
+    _check_facets(table.filter(pc.equal(table["kind"], FactKind.FACET.value)))
     files = table.filter(pc.equal(table["kind"], FactKind.FILE.value))
     _require(
         _within(files["number"], 0.0, _LARGEST_NUMBER), "the size of a file is no size"
@@ -196,6 +213,23 @@ def _check_edges(edges: pa.Table) -> None:
             pc.starts_with(rows["object"], f"{wanted}:"),
             f"a link of kind {relation.value} leads to something else",
         )
+
+
+def _check_facets(facets: pa.Table) -> None:
+    import pyarrow.compute as pc
+
+    _require(
+        pc.match_substring_regex(facets["subject"], _HOLDERS_OF_FACETS),
+        "a facet is about something else",
+    )
+    _require(
+        pc.or_(
+            pc.equal(facets["object"], ""), pc.starts_with(facets["object"], "run:")
+        ),
+        "a facet was told by something else than a run",
+    )
+    if facets["text"].null_count:
+        raise UnusableBatch("a facet says nothing")
 
 
 def _is_key(column: pa.ChunkedArray) -> pa.ChunkedArray:
