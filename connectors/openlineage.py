@@ -1,4 +1,4 @@
-"""OpenLineage events: what those of one run add up to, in whichever order they come.
+"""OpenLineage events as facts: what those of one run add up to, and all facets.
 
 Source: OpenLineage 2-0-2. What makes an event useless (no UUID, no job) refuses it;
 what is merely lax is noted as a violation.
@@ -6,38 +6,46 @@ what is merely lax is noted as a violation.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from connectors import openlineage_facets as facets
 from connectors.errors import MalformedInput
+from connectors.fact_rows import FactRows
 from connectors.named_source import NamedSource
 from connectors.openlineage_files import event_files, read_events
+from connectors.openlineage_parsing import RawEvent, raw_event, value_of
+from connectors.openlineage_pieces import Job, Pieces, Run, Touched
+from connectors.openlineage_runs import STATES, RunSoFar
+from connectors.openlineage_secrets import text_without_secrets
+from connectors.openlineage_telling import SHAPES, Teller
 from connectors.parsing import well_formed
 from connectors.protocols import KnownState, RefusedInput
-from store.facts import Fact, FactKind, Relation, Strength
-from store.identifiers import (
-    commit_key,
-    dataset_key,
-    dataset_version_key,
-    job_key,
-    run_key,
-)
+from store.facts import Fact, Strength
+from store.projection.batches import ROWS_PER_GROUP
 
-_SIDES = {"inputs": Relation.READ, "outputs": Relation.WROTE}
-_STATES = {"COMPLETE": "FINISHED", "FAIL": "FAILED", "ABORT": "KILLED"}
-_TYPES = {"START", "RUNNING", "OTHER", *_STATES}
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_HAS_ZONE = re.compile(r"(Z|z|[+-]\d\d:?\d\d)$")
-_REMEMBERED = 500_000
-_version_key = lru_cache(65_536)(dataset_version_key)
-_run_key = lru_cache(65_536)(run_key)
-_job_key = lru_cache(4_096)(job_key)
+if TYPE_CHECKING:
+    import msgspec
+    import pyarrow as pa
+
+MOST_RUNS = 250_000
+"""Runs that are added up at once; what more is told of them adds up in the store."""
+_TYPES = {"START", "RUNNING", "OTHER", *STATES}
+
+
+@dataclass(slots=True)
+class Understood:
+    """One event whose parts were read."""
+
+    run: Run | None
+    job: Job | None
+    inputs: list[Touched]
+    outputs: list[Touched]
+    beside: Touched | None
+    """What a dataset event is about."""
 
 
 class OpenLineageSource(NamedSource):
@@ -46,268 +54,153 @@ class OpenLineageSource(NamedSource):
     def __init__(self, name: str, path: Path, *, runs_of: str = "") -> None:
         super().__init__(name)
         self._path = path
-        self._runs_of = runs_of or name
+        self._pieces = Pieces(name, runs_of or name)
         """The source whose runs have the same UUIDs."""
-        self._told: set[tuple[str, ...]] = set()
 
     def facts(self, known: KnownState) -> Iterator[Fact]:
         """See FactSource.facts."""
-        runs: dict[str, _Run] = {}
-        for where, event in self._events():
-            try:
-                with well_formed("the event"):
-                    found = list(self._event(event, runs))
-            except MalformedInput as problem:
-                self._tally.refused.append(RefusedInput(where, str(problem)))
-                self._told.clear()
-            else:
-                self._tally.accepted += 1
-                yield from found
-        for key, run in runs.items():
-            yield from run.facts(key)
+        for rows in self._filled():
+            yield from rows.take_facts()
 
-    def check(self, event: Mapping[str, Any]) -> None:
+    def tables(self, known: KnownState) -> Iterator[pa.Table]:
+        """See TableSource.tables."""
+        for rows in self._filled():
+            yield from rows.take_tables()
+
+    def understand(self, event: RawEvent) -> Understood:
         """Read one event and tell nothing.
 
         Raises:
-            MalformedInput: it would be refused.
+            MalformedInput: it is of no use.
         """
         with well_formed("the event"):
-            for _ in self._event(event, {}):
-                continue
+            return self._understood(event)
 
-    def _events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _filled(self) -> Iterator[FactRows]:
+        """Rows of facts, again and again when there are enough to be passed on."""
+        rows, runs = FactRows(SHAPES), dict[str, RunSoFar]()
+        teller = Teller(rows)
+        for where, data in self._events():
+            try:
+                event = raw_event(data, "the event")
+                understood = self.understand(event)
+            except MalformedInput as problem:
+                self._tally.refused.append(RefusedInput(where, str(problem)))
+                continue
+            self._tally.accepted += 1
+            _tell(understood, event, teller, runs)
+            if rows.count >= ROWS_PER_GROUP:
+                yield rows
+            if len(runs) >= MOST_RUNS:
+                yield from _added_up(runs, rows)
+                runs.clear()
+        yield from _added_up(runs, rows)
+
+    def _events(self) -> Iterator[tuple[str, bytes]]:
         """Every event with where it stands."""
         for path in event_files(self._path):
-            yield from read_events(path, self._tally)
+            yield from read_events(path)
 
-    def _event(self, event: Mapping[str, Any], runs: dict[str, _Run]) -> Iterator[Fact]:
-        """What one event adds; there is no type, so its parts tell what it is."""
-        if "run" in event:
-            yield from self._run_event(event, runs)
-        elif "dataset" in event:
-            yield from self._dataset(_named(event["dataset"], "the dataset"))
-        elif "job" in event:
-            job = _named(event["job"], "the job")
-            yield from self._job(job)
-            for side in _SIDES:
-                for given in _datasets(event.get(side)):
-                    yield from self._dataset(given)
-        else:
-            raise MalformedInput("neither a run, a job nor a dataset event")
-
-    def _run_event(
-        self, event: Mapping[str, Any], runs: dict[str, _Run]
-    ) -> Iterator[Fact]:
-        native_id, job = _run_id(event["run"]), _named(event.get("job"), "the job")
-        touched = [
-            (relation, given)
-            for side, relation in _SIDES.items()
-            for given in _datasets(event.get(side))
-        ]
-        key = _run_key(self._runs_of, native_id)
-        if key not in runs:
-            runs[key] = _Run(_job_key(self._name, *_job_name(job)), job["name"])
-        run, moment = runs[key], _moment(event.get("eventTime"))
-        yield from self._job(job)
-        for name, text in _laxities(event, job, moment):
-            if self._is_new(key, name, text):
-                yield Fact(
-                    kind=FactKind.VIOLATION, subject=key, name=name, text=text or None
-                )
-        if event["run"].get("facets"):
-            yield from self._told_of_run(event["run"], key)
-        run.take(str(event.get("eventType") or ""), moment)
-        run.link(event, key, self._runs_of)
-        for relation, given in touched:
-            name, digest = yield from self._dataset(given)
-            run.touch(relation, name, digest)
-            yield from self._checks(given, key, _version_key(name, digest))
-
-    def _told_of_run(self, run: Mapping[str, Any], key: str) -> Iterator[Fact]:
-        """The parameters and tags of a run."""
-        for kind, entries in (
-            (FactKind.PARAM, facets.parameters(run)),
-            (FactKind.TAG, facets.tags(run)),
-        ):
-            for name, text in entries:
-                if self._is_new(key, kind, name, text):
-                    yield Fact(kind=kind, subject=key, name=name, text=text)
-
-    def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
-        namespace, name = _job_name(job)
-        if self._is_new("job", namespace, name):
-            yield Fact(
-                kind=FactKind.JOB,
-                subject=_job_key(self._name, namespace, name),
-                name=name,
-                text=namespace,
-            )
-
-    def _dataset(
-        self, given: Mapping[str, Any]
-    ) -> Generator[Fact, None, tuple[str, str]]:
-        """Tell of a dataset and its version; return its name and digest."""
-        name, digest = facets.dataset_name(given), facets.version_digest(given)
-        schema = facets.schema_text(given)
-        if self._is_new("dataset", name):
-            yield Fact(
-                kind=FactKind.DATASET,
-                subject=dataset_key(name),
-                name=name,
-                text=facets.namespace_of(given) or None,
-            )
-        if self._is_new("version", name, digest, schema or ""):
-            yield Fact(
-                kind=FactKind.DATASET_VERSION,
-                subject=_version_key(name, digest),
-                object=dataset_key(name),
-                name=name,
-                digest=digest,
-                text=schema,
-            )
-        return name, digest
-
-    def _checks(self, given: Mapping[str, Any], run: str, key: str) -> Iterator[Fact]:
-        """The checks that a run made of a dataset version."""
-        for name, column, is_passed in facets.assertions(given):
-            status = "passed" if is_passed else "failed"
-            if self._is_new("check", run, key, name, column, status):
-                yield Fact(
-                    kind=FactKind.ASSERTION,
-                    subject=key,
-                    object=run,
-                    name=name,
-                    status=status,
-                    text=column or None,
-                    strength=Strength.OBSERVED.value,
-                )
-
-    def _is_new(self, *what: str) -> bool:
-        """Whether this was not told lately; telling twice is harmless but slow."""
-        if what in self._told:
-            return False
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(what)
-        return True
-
-
-class _Run:
-    """What the events of one run add up to."""
-
-    def __init__(self, job: str, name: str) -> None:
-        self._job = job
-        self._name = name
-        self._status = "RUNNING"
-        self._started: datetime | None = None
-        self._ended: datetime | None = None
-        self._touched: dict[tuple[Relation, str], set[str]] = {}
-        self._commits: set[str] = set()
-        self._parents: set[str] = set()
-
-    def take(self, state: str, moment: datetime | None) -> None:
-        """Add the state that an event tells."""
-        if state in _STATES and (
-            self._ended is None or (moment is not None and moment >= self._ended)
-        ):
-            self._status, self._ended = _STATES[state], moment
-        if moment is not None and (self._started is None or moment < self._started):
-            self._started = moment
-
-    def touch(self, relation: Relation, name: str, digest: str) -> None:
-        """Add a dataset that an event says was read or written."""
-        self._touched.setdefault((relation, name), set()).add(digest)
-
-    def link(self, event: Mapping[str, Any], key: str, runs_of: str) -> None:
-        """Add the parent run and the commit that an event names."""
-        parent = facets.facet(event["run"], "parent").get("run")
-        parent_id = parent.get("runId") if isinstance(parent, dict) else None
-        if isinstance(parent_id, str) and _UUID.fullmatch(parent_id):
-            self._parents.add(_run_key(runs_of, parent_id))
-        self._parents.discard(key)
-        version = facets.facet(event["job"], "sourceCodeLocation").get("version")
-        if isinstance(version, str) and _COMMIT.fullmatch(version):
-            self._commits.add(version)
-
-    def facts(self, key: str) -> Iterator[Fact]:
-        """The run and its edges as all of its events tell them."""
-        yield Fact(
-            kind=FactKind.RUN,
-            subject=key,
-            object=self._job,
-            name=self._name,
-            status=self._status,
-            started=self._started,
-            ended=self._ended,
+    def _understood(self, event: RawEvent) -> Understood:
+        """There is no type, so the parts of an event tell what it is."""
+        run, job, beside, pieces = (
+            bytes(event.run),
+            bytes(event.job),
+            None,
+            self._pieces,
         )
-        for (relation, name), digests in self._touched.items():
-            for digest in sorted(digests - {facets.UNVERSIONED} or digests):
-                yield _edge(key, relation, _version_key(name, digest))
-        for commit in sorted(self._commits):
-            yield _edge(key, Relation.USED, commit_key(commit))
-        for parent in sorted(self._parents):
-            yield _edge(parent, Relation.CONTAINS, key)
+        inputs = pieces.datasets(bytes(event.inputs))
+        outputs = pieces.datasets(bytes(event.outputs))
+        if run:
+            return Understood(pieces.run(run), pieces.job(job), inputs, outputs, None)
+        if dataset := bytes(event.dataset):
+            beside = pieces.dataset(dataset)
+        elif not job:
+            raise MalformedInput("neither a run, a job nor a dataset event")
+        return Understood(
+            None, pieces.job(job) if job else None, inputs, outputs, beside
+        )
 
 
-def _edge(subject: str, relation: Relation, target: str) -> Fact:
-    return Fact(
-        kind=FactKind.EDGE,
-        subject=subject,
-        name=relation.value,
-        object=target,
-        strength=Strength.OBSERVED.value,
-    )
+def _added_up(runs: dict[str, RunSoFar], rows: FactRows) -> Iterator[FactRows]:
+    for key, run in runs.items():
+        for kind, row in run.told(key):
+            rows.add(kind, row)
+        if rows.count >= ROWS_PER_GROUP:
+            yield rows
+    yield rows
 
 
-def _run_id(run: object) -> str:
-    native_id = run.get("runId") if isinstance(run, dict) else None
-    if not isinstance(native_id, str) or not _UUID.fullmatch(native_id):
-        raise MalformedInput(f"run id {str(native_id)[:80]!r} is no UUID")
-    return native_id
-
-
-def _named(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise MalformedInput(f"{what} is missing or has no name")
-    return value
-
-
-def _job_name(job: Mapping[str, Any]) -> tuple[str, str]:
-    return facets.namespace_of(job), str(job["name"])
-
-
-def _datasets(value: object) -> list[dict[str, Any]]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise MalformedInput("inputs or outputs are no list")
-    return [_named(given, "a dataset") for given in value]
+def _tell(
+    understood: Understood, event: RawEvent, teller: Teller, runs: dict[str, RunSoFar]
+) -> None:
+    """Tell what one event adds, and add it to its run."""
+    run, job = understood.run, understood.job
+    told = _told(event.eventTime)
+    moment, is_zoned = _moment(told)
+    if job is not None:
+        teller.job(job, moment)
+    strength = Strength.DECLARED if run is None else Strength.OBSERVED
+    beside = [understood.beside] if understood.beside else []
+    for given in (*understood.inputs, *understood.outputs, *beside):
+        teller.touched(given, moment, strength, run)
+    if job is not None:
+        teller.entries(job, understood.outputs, strength, run)
+    if run is None or job is None:
+        return
+    teller.run(run, moment)
+    state = str(_told(event.eventType) or "")
+    for name, text in _laxities(event, job, told, moment, is_zoned, state):
+        teller.violation(run.key, name, text)
+    so_far = runs.get(run.key)
+    if so_far is None:
+        so_far = runs[run.key] = RunSoFar()
+    so_far.take(state, moment)
+    so_far.belongs_to(job.key, job.name)
+    so_far.touch(understood.inputs, understood.outputs)
+    so_far.link(run.parent, job.commit)
 
 
 def _laxities(
-    event: Mapping[str, Any], job: Mapping[str, Any], moment: datetime | None
+    event: RawEvent,
+    job: Job,
+    told: object,
+    moment: datetime | None,
+    is_zoned: bool,
+    state: str,
 ) -> Iterator[tuple[str, str]]:
     """What the specification asks for and the event lacks."""
-    for name in ("schemaURL", "producer"):
-        if not event.get(name):
+    for name, part in (("schemaURL", event.schemaURL), ("producer", event.producer)):
+        if not _told(part):
             yield f"no {name}", ""
-    if not job.get("namespace"):
-        yield "job without namespace", str(job["name"])[:80]
-    told = str(event.get("eventTime"))
+    if not job.namespace:
+        yield "job without namespace", job.name[:80]
     if moment is None:
-        yield "eventTime is no time", told[:80]
-    elif not _HAS_ZONE.search(told):
-        yield "eventTime without time zone", told[:80]
-    state = event.get("eventType")
-    if state is not None and state not in _TYPES:
-        yield "unknown eventType", str(state)[:80]
+        yield "eventTime is no time", text_without_secrets(str(told))[:80]
+    elif not is_zoned:
+        yield "eventTime without time zone", text_without_secrets(str(told))[:80]
+    if state and state not in _TYPES:
+        yield "unknown eventType", text_without_secrets(state)[:80]
 
 
-def _moment(value: object) -> datetime | None:
-    """A time in UTC; one that names no zone is taken for UTC."""
+def _told(part: msgspec.Raw) -> object:
+    return _value(bytes(part))
+
+
+@lru_cache(4_096)
+def _value(part: bytes) -> object:
+    """A short text of an event; most are told again and again."""
+    if not part:
+        return None
+    value = value_of(part)
+    return value if isinstance(value, str | int | float) else str(value or "")
+
+
+def _moment(value: object) -> tuple[datetime | None, bool]:
+    """A time in UTC, and whether it named its zone; else it is taken for UTC."""
     try:
         moment = datetime.fromisoformat(str(value))
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        zone = moment.tzinfo
+        return moment.replace(tzinfo=zone or UTC).astimezone(UTC), zone is not None
     except (ValueError, OverflowError):
-        return None
+        return None, False

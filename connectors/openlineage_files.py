@@ -7,11 +7,9 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from connectors.errors import ConnectorUnavailable, MalformedInput
-from connectors.parsing import parse_json
-from connectors.protocols import RefusedInput, Tally
 
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz")
 LARGEST_DOCUMENT_BYTES = 256 * 1024**2
@@ -48,41 +46,40 @@ def event_files(path: Path) -> Iterator[Path]:
                 yield Path(place) / name
 
 
-def read_events(path: Path, tally: Tally) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every JSON object with where it stands; what is none is refused in the tally.
+def read_events(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Everything that may be an event, unread, with where it stands.
 
     Raises:
         ConnectorUnavailable: the file cannot be read.
         MalformedInput: it is too large, or damaged.
     """
-    for where, value in _values(path, tally):
-        if isinstance(value, dict):
-            yield where, value
-        else:
-            tally.refused.append(RefusedInput(where, "not a JSON object"))
-
-
-def _values(path: Path, tally: Tally) -> Iterator[tuple[str, Any]]:
     try:
         with _opened(path) as stream:
             if path.name.removesuffix(".gz").endswith(".json"):
-                beginning = stream.read(LARGEST_DOCUMENT_BYTES)
-                try:
-                    whole = parse_json(beginning, path.name)
-                except MalformedInput:
-                    stream.seek(0)
-                else:
-                    for event in whole if isinstance(whole, list) else [whole]:
-                        yield path.name, event
-                    return
-            yield from _lines(stream, path, tally)
+                yield from _document_or_lines(stream, path)
+            else:
+                yield from _lines(stream, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
         raise MalformedInput(f"{path} is damaged: {cause}") from cause
     except OSError as cause:
         raise ConnectorUnavailable(f"cannot read {path}: {cause.strerror}") from cause
 
 
-def _lines(stream: IO[bytes], path: Path, tally: Tally) -> Iterator[tuple[str, Any]]:
+def _document_or_lines(stream: IO[bytes], path: Path) -> Iterator[tuple[str, bytes]]:
+    from connectors.openlineage_parsing import events_of_document
+
+    beginning = stream.read(LARGEST_DOCUMENT_BYTES)
+    try:
+        found = events_of_document(beginning, path.name)
+    except MalformedInput:
+        stream.seek(0)
+        yield from _lines(stream, path)
+    else:
+        for event in found:
+            yield path.name, event
+
+
+def _lines(stream: IO[bytes], path: Path) -> Iterator[tuple[str, bytes]]:
     number = size = 0
     while line := stream.readline(LONGEST_LINE_BYTES + 1):
         number += 1
@@ -90,12 +87,8 @@ def _lines(stream: IO[bytes], path: Path, tally: Tally) -> Iterator[tuple[str, A
         where = f"{path.name}:{number}"
         if len(line) > LONGEST_LINE_BYTES or size > LARGEST_FILE_BYTES:
             raise MalformedInput(f"{where} is longer than can be read")
-        if not line.strip():
-            continue
-        try:
-            yield where, parse_json(line, where)
-        except MalformedInput:
-            tally.refused.append(RefusedInput(where, "not JSON"))
+        if not line.isspace():
+            yield where, line
 
 
 def _opened(path: Path) -> IO[bytes]:

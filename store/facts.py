@@ -68,6 +68,20 @@ class FactKind(StrEnum):
     in none any more."""
     EDGE = "edge"
     """subject -> object, name=relation (see Relation), strength, text=context."""
+    SYMLINK = "symlink"
+    """subject=dataset, object=dataset of the other name, name=other name,
+    text=namespace, status=type of the name, such as TABLE."""
+    COLUMN_LINEAGE = "column_lineage"
+    """subject=dataset version written, object=dataset read, name=column written,
+    location=column read (each empty for the whole), text=transformations as JSON,
+    digest=SHA-256 of the facet that says so, strength."""
+    COLUMN_MAP = "column_map"
+    """subject=run, object=dataset version written, digest=SHA-256 of the facet by
+    which the run told how its columns came to be."""
+    FACET = "facet"
+    """subject=run, job or dataset version, object=run, where the facet is about what
+    that run did with the data, name, text=JSON, location=where it stood, if not among
+    the facets, status=deleted and started=when, if the event took it away."""
     DELETION = "deletion"
     """subject, text=how the source says it is gone."""
     VIOLATION = "violation"

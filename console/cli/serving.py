@@ -44,7 +44,15 @@ def serve(context: Context) -> int:
     """`serve`: until SIGTERM or SIGINT."""
     import asyncio
 
-    from console.server import access, health, keeping, lineage, running, webhooks
+    from console.server import (
+        access,
+        health,
+        keeping,
+        lineage,
+        patience,
+        running,
+        webhooks,
+    )
     from console.services.draining import Drain
     from console.services.opened import wall_clock
     from console.services.polling import Polls
@@ -64,9 +72,11 @@ def serve(context: Context) -> int:
         *webhooks.webhook_routes(secrets, polls.ask, wall_clock),
         *health.health_routes(),
     )
-    application = running.make_application(routes, key)
+    waiting = patience.Patience()
+    application = running.make_application(routes, key, waiting)
+    serving = running.serve(application, waiting, listen, drain, say, polls)
     try:
-        asyncio.run(running.serve(application, listen, drain, say, polls))
+        asyncio.run(serving)
     finally:
         keeper.close()
         spool.close()

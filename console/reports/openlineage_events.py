@@ -7,37 +7,41 @@ somebody had watched the run.
 from __future__ import annotations
 
 import json
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console.reports.lineage_scope import Scope, reached_by_model
-from console.version import VERSION
+from console.reports.openlineage_forms import (
+    MARKS,
+    Event,
+    add_facets,
+    code_at,
+    event_of,
+    facet_of,
+    job_named,
+    parent_id,
+    schema_fields,
+    side_of,
+    uuid_of,
+)
+from console.reports.openlineage_kept import KeptFacets, Variants, layer, layers
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import kind_of, split_key
-from store.queries.sql import fetch, latest
+from store.queries.sql import fetch, latest, latest_runs
 
 if TYPE_CHECKING:
     import duckdb
 
     from console.services.opened import OpenStore
 
-SPECIFICATION = "https://openlineage.io/spec"
-PRODUCER = f"https://pypi.org/project/countersign/{VERSION}"
-_FACETS = {
-    "version": "1-0-1/DatasetVersionDatasetFacet",
-    "schema": "1-2-0/SchemaDatasetFacet",
-    "parent": "1-2-0/ParentRunFacet",
-    "sourceCodeLocation": "1-1-0/SourceCodeLocationJobFacet",
-}
 _ENDS = {"FINISHED": "COMPLETE", "FAILED": "FAIL", "KILLED": "ABORT"}
 _SIDES = {Relation.READ.value: "inputs", Relation.WROTE.value: "outputs"}
 _HAS_JOB = "object LIKE 'job:%'"
+_SIDE_OF = {"inputFacets": "inputs", "outputFacets": "outputs"}
 _UNTOLD = {"namespace": "unknown", "name": "unknown"}
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +99,13 @@ class _Telling:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         rows = fetch(
-            connection,
-            f"{latest(FactKind.RUN, prefer=_HAS_JOB)[1:-1]} ORDER BY subject",
+            connection, f"{latest_runs(prefer=_HAS_JOB)[1:-1]} ORDER BY l.subject"
         )
         self.runs = {
             row["subject"]: row for row in rows if kind_of(row["object"]) == "job"
         }
         self._links = _links(connection)
+        self._kept = KeptFacets(connection, MARKS)
         self._datasets = {
             row["subject"]: row for row in fetch(connection, _told_by_events("dataset"))
         }
@@ -109,66 +113,146 @@ class _Telling:
             row["subject"]: row
             for row in fetch(connection, latest(FactKind.DATASET_VERSION)[1:-1])
         }
+        self._bare = {
+            row["subject"]
+            for row in fetch(
+                connection,
+                "SELECT DISTINCT subject FROM dataset_version WHERE text IS NULL",
+            )
+        }
         self._jobs = fetch(connection, latest(FactKind.JOB)[1:-1])
         self._shown: set[str] = set()
 
     def run(self, row: dict[str, Any]) -> Iterator[tuple[datetime, Event]]:
-        """The events of a run: its start, its end, and one for each further link."""
-        key, native_id = row["subject"], _uuid(row["subject"])
+        """The events of a run: start and end, more where one cannot say all."""
+        key, native_id = row["subject"], uuid_of(row["subject"])
         started, ended = row["started"] or row["ended"], row["ended"]
         if started is None or native_id is None:
             return
         self._shown.add(row["object"])
-        commits, parents = self._links.commits[key], self._links.parents[key]
-        first = self._run_event("START", started, native_id, row["object"])
-        for relation, version in self._links.touched[key]:
-            first.setdefault(_SIDES[relation], []).append(self._dataset(version))
-        yield started, first
-        for position in range(max(len(commits), len(parents))):
-            event = self._run_event("OTHER", started, native_id, row["object"])
-            for commit in commits[position : position + 1]:
-                event["job"]["facets"] = {"sourceCodeLocation": _code(commit)}
-            for parent in parents[position : position + 1]:
-                event["run"]["facets"] = {"parent": self._parent(parent)}
+        of_run = self._of_run(key)
+        of_job = self._of_job(key, row["object"])
+        of_data = self._kept.of_data_in(key)
+        count = max(1, layers(of_run, of_job, *of_data.values()))
+        for number in range(count):
+            kind = "OTHER" if number else "START"
+            event = self._run_event(kind, started, native_id, row["object"])
+            add_facets(event["run"], layer(of_run, number))
+            own = {} if number else self._kept.of_job(row["object"])
+            add_facets(event["job"], own | layer(of_job, number))
+            self._touch(event, key, of_data, number)
             yield started, event
         if ended is not None and row["status"] in _ENDS:
             kind = _ENDS[row["status"]]
             yield ended, self._run_event(kind, ended, native_id, row["object"])
 
     def rest(self, now: datetime) -> Iterator[tuple[datetime, Event]]:
-        """Jobs and data that belong to no run; nothing says when, so it is now."""
+        """Jobs and data of no run, and further facets; nothing says when: it is now."""
         for row in self._jobs:
             if row["subject"] not in self._shown:
-                yield now, _event(now, "JobEvent", job=_job(row["subject"]))
-        told = [v for v in self._versions.values() if v["object"] in self._datasets]
-        for row in told:
-            if row["subject"] not in self._shown:
-                dataset = self._dataset(row["subject"])
-                yield now, _event(now, "DatasetEvent", dataset=dataset)
+                job = job_named(row["subject"])
+                add_facets(job, self._kept.of_job(row["subject"]))
+                yield now, event_of(now, "JobEvent", job=job)
+        for row in self._versions.values():
+            key = row["subject"]
+            if row["object"] not in self._datasets:
+                continue
+            if key not in self._shown:
+                yield now, event_of(now, "DatasetEvent", dataset=self._dataset(key))
+            if key in self._bare:
+                yield now, event_of(now, "DatasetEvent", dataset=self._named(key))
+        for left in self._kept.remaining():
+            at, facets = left.deleted_at or now, {left.name: left.value}
+            if kind_of(left.subject) == "job":
+                job = job_named(left.subject) | {"facets": facets}
+                yield at, event_of(at, "JobEvent", job=job)
+            else:
+                dataset = self._again(left.subject)
+                dataset["facets"] |= facets
+                yield at, event_of(at, "DatasetEvent", dataset=dataset)
+
+    def _of_run(self, key: str) -> Variants:
+        """The run's own facets, with a parent for each that is known."""
+        of_run = self._kept.of_run(key)
+        told = {parent_id(facet) for facet in of_run.get("parent", ())}
+        for parent in self._links.parents[key]:
+            if uuid_of(parent) not in told:
+                of_run.setdefault("parent", []).append(self._parent(parent))
+        return of_run
+
+    def _of_job(self, key: str, job: str) -> Variants:
+        """Facets of the job that say something of this run."""
+        commits = self._links.commits[key]
+        code = self._kept.of_code(job, commits)
+        told = {facet["version"] for facet in code}
+        code += [code_at(commit) for commit in commits if commit not in told]
+        lineage = self._kept.of_lineage(key, job)
+        found = {"sourceCodeLocation": code, "lineage": lineage}
+        return {name: forms for name, forms in found.items() if forms}
+
+    def _touch(
+        self,
+        event: Event,
+        key: str,
+        of_data: dict[tuple[str, str], Variants],
+        number: int,
+    ) -> None:
+        """Name the data of a run: all of it once, then what more was told of some."""
+        sides = {} if number else dict.fromkeys(self._links.touched[key])
+        linked = {version: _SIDES[name] for name, version in self._links.touched[key]}
+        places: dict[tuple[str, str], Event] = {}
+        for relation, version in sides:
+            places[_SIDES[relation], version] = self._dataset(version)
+        for (version, location), variants in of_data.items():
+            facets = layer(variants, number)
+            if not facets:
+                continue
+            side = _SIDE_OF.get(location) or linked.get(version) or side_of(facets)
+            data = places.setdefault((side, version), self._again(version))
+            data[location or "facets"] = data.get(location or "facets", {}) | facets
+        for (side, _), data in places.items():
+            event.setdefault(side, []).append(data)
 
     def _run_event(self, kind: str, at: datetime, native_id: str, job: str) -> Event:
         run = {"runId": native_id}
-        return _event(at, "RunEvent", eventType=kind, run=run, job=_job(job))
+        return event_of(at, "RunEvent", eventType=kind, run=run, job=job_named(job))
 
     def _parent(self, key: str) -> Event:
         row = self.runs.get(key)
-        job = _job(row["object"]) if row else dict(_UNTOLD)
-        return _facet("parent", run={"runId": _uuid(key)}, job=job)
+        job = job_named(row["object"]) if row else dict(_UNTOLD)
+        return facet_of("parent", run={"runId": uuid_of(key)}, job=job)
 
     def _dataset(self, version: str) -> Event:
-        """A dataset as inputs, outputs and dataset events name it."""
+        """A dataset as inputs, outputs and dataset events name it, with its facets."""
         self._shown.add(version)
+        data = self._named(version)
+        data["facets"] |= self._schema(version) | self._kept.of_data(version)
+        return data
+
+    def _again(self, version: str) -> Event:
+        """A dataset named once more; without its schema it would be told as bare."""
+        data = self._named(version)
+        if version not in self._bare:
+            data["facets"] |= self._schema(version)
+        return data
+
+    def _schema(self, version: str) -> Event:
+        if kept := self._kept.form_of(version, "schema"):
+            return kept
+        row = self._versions.get(version)
+        fields = schema_fields(row["text"]) if row and row["text"] else None
+        return {} if fields is None else {"schema": facet_of("schema", fields=fields)}
+
+    def _named(self, version: str) -> Event:
+        """A dataset version by its name, and the facet that tells the version."""
         name, digest = split_key(version)[1]
         row = self._versions.get(version)
         known = self._datasets.get(row["object"]) if row else None
         namespace = (known["text"] or "") if known else ""
-        facets = {}
-        if not digest.startswith("none:"):
+        facets = self._kept.form_of(version, "version")
+        if not facets and not digest.startswith("none:"):
             told = digest.removeprefix("named:")
-            facets["version"] = _facet("version", datasetVersion=told)
-        fields = json.loads(row["text"]) if row and row["text"] else None
-        if isinstance(fields, list) and all(_is_named(given) for given in fields):
-            facets["schema"] = _facet("schema", fields=fields)
+            facets = {"version": facet_of("version", datasetVersion=told)}
         within = name.removeprefix(namespace + "/")
         if within == name and namespace != "file":
             namespace = ""
@@ -188,7 +272,7 @@ def _links(connection: duckdb.DuckDBPyConnection) -> _Links:
             links.touched[subject].append((relation, target))
         elif relation == Relation.USED.value:
             links.commits[subject].append(split_key(target)[1][0])
-        elif relation == Relation.CONTAINS.value and _uuid(subject):
+        elif relation == Relation.CONTAINS.value and uuid_of(subject):
             links.parents[target].append(subject)
     return links
 
@@ -199,38 +283,3 @@ def _told_by_events(kind: str) -> str:
         f"SELECT * FROM {latest(FactKind(kind))} "  # noqa: S608 - names of this module
         "WHERE source IN (SELECT source FROM job)"
     )
-
-
-def _event(at: datetime, definition: str, **parts: object) -> Event:
-    return {
-        "eventTime": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "producer": PRODUCER,
-        "schemaURL": f"{SPECIFICATION}/2-0-2/OpenLineage.json#/$defs/{definition}",
-        **parts,
-    }
-
-
-def _facet(name: str, **parts: object) -> Event:
-    address = f"{SPECIFICATION}/facets/{_FACETS[name]}.json"
-    return {"_producer": PRODUCER, "_schemaURL": address, **parts}
-
-
-def _code(commit: str) -> Event:
-    where = f"git:{commit}"
-    return _facet("sourceCodeLocation", type="git", url=where, version=commit)
-
-
-def _job(key: str) -> Event:
-    _, namespace, name = split_key(key)[1]
-    return {"namespace": namespace, "name": name}
-
-
-def _uuid(key: str) -> str | None:
-    try:
-        return str(uuid.UUID(hex=split_key(key)[1][1]))
-    except (ValueError, IndexError):
-        return None
-
-
-def _is_named(given: object) -> bool:
-    return isinstance(given, dict) and isinstance(given.get("name"), str)

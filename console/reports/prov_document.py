@@ -22,7 +22,7 @@ from policies.predicates import NAMESPACE
 from policies.workflow import Entry, Holder, ModelRecord, RequestRecord
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import split_key
-from store.queries.sql import Row, fetch, latest
+from store.queries.sql import Row, fetch, latest, latest_runs
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,7 +115,7 @@ def _tell_runs(
     users = defaultdict(list)
     for row in fetch(connection, _USERS):
         users[row["subject"]].append(row["actor"])
-    for row in fetch(connection, f"{latest(FactKind.RUN)[1:-1]} ORDER BY subject"):
+    for row in fetch(connection, f"{latest_runs()[1:-1]} ORDER BY subject"):
         moment = row["started"] or row["ended"]
         if wanted is not None and row["subject"] not in wanted:
             continue

@@ -12,7 +12,7 @@ from console.services.opened import Clock
 from console.services.spool import Spool, SpoolFull
 from store.errors import StoreUnavailable
 
-Rows = Sequence[tuple[str, bytes]]
+Rows = Sequence[bytes]
 MOST_PENDING = 1_024
 """Requests that may wait for the disk; more are told to come again."""
 _RETRY_SECONDS = "10"

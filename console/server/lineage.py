@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from connectors.errors import MalformedInput
-from connectors.openlineage_received import accepted_event
-from connectors.parsing import parse_json
+from connectors.openlineage_received import Reception, listed_events
 from console.server.bodies import json_body
 from console.server.keeping import Keeper
 from console.server.problems import RequestProblem
@@ -28,7 +27,7 @@ _LARGE_BYTES = 64 * 1024
 class Found:
     """What a body holds: events to be kept, and by position why others are not."""
 
-    rows: list[tuple[str, bytes]]
+    rows: list[bytes]
     refused: dict[int, str]
 
 
@@ -38,11 +37,19 @@ Reader = Callable[[bytes], Found]
 def lineage_routes(keeper: Keeper) -> Iterable[web.RouteDef]:
     """The routes, with where their events are kept."""
 
+    reception = Reception()
+
+    def one_event(body: bytes) -> Found:
+        return Found([reception.accepted_event(body)], {})
+
+    def list_of_events(body: bytes) -> Found:
+        return _list_of_events(body, reception)
+
     async def one(request: web.Request) -> web.Response:
-        return await _take(request, keeper, _one_event)
+        return await _take(request, keeper, one_event)
 
     async def many(request: web.Request) -> web.Response:
-        return await _take(request, keeper, _list_of_events)
+        return await _take(request, keeper, list_of_events)
 
     return (
         web.post("/api/v1/lineage", one),
@@ -67,20 +74,14 @@ async def _take(request: web.Request, keeper: Keeper, read: Reader) -> web.Respo
     return web.Response(status=201)
 
 
-def _one_event(body: bytes) -> Found:
-    return Found([accepted_event(parse_json(body, "the body"))], {})
-
-
-def _list_of_events(body: bytes) -> Found:
-    events = parse_json(body, "the body")
-    if not isinstance(events, list):
-        raise MalformedInput("the body is no list of events")
+def _list_of_events(body: bytes, reception: Reception) -> Found:
+    events = listed_events(body)
     if len(events) > MOST_EVENTS:
         raise MalformedInput(f"the list holds more than {MOST_EVENTS} events")
     found = Found([], {})
     for position, event in enumerate(events):
         try:
-            found.rows.append(accepted_event(event))
+            found.rows.append(reception.accepted_event(event))
         except MalformedInput as problem:
             found.refused[position] = str(problem)
     if found.refused and not found.rows:

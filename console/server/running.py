@@ -11,6 +11,7 @@ from aiohttp import web
 
 from console.server.access import BearerKey, only_with
 from console.server.bodies import MOST_SENT_BYTES
+from console.server.patience import Patience
 from console.server.problems import Handler, RequestProblem, problems_as_json
 from console.services.draining import Drain
 from console.services.polling import Polls
@@ -21,15 +22,19 @@ TURN_SECONDS = 4.0
 """Between two looks at what waits for the log."""
 SLOWEST_REQUEST_SECONDS = 30.0
 _CLOSING_SECONDS = 10.0
+_IDLE_SECONDS = 75.0
+"""A connection may stay open between two requests."""
+_BACKLOG = 1_024
 
 
 def make_application(
-    routes: Iterable[web.RouteDef], key: BearerKey | None
+    routes: Iterable[web.RouteDef], key: BearerKey | None, patience: Patience
 ) -> web.Application:
     """What answers requests: the routes behind the key, and problems as JSON."""
     guard: Any = only_with(key)
+    noted: Any = patience.middleware()
     application = web.Application(
-        middlewares=[problems_as_json, guard, _not_forever],
+        middlewares=[noted, problems_as_json, guard, _not_forever],
         client_max_size=MOST_SENT_BYTES,
     )
     application.add_routes(routes)
@@ -38,6 +43,7 @@ def make_application(
 
 async def serve(
     application: web.Application,
+    patience: Patience,
     listen: tuple[str, int],
     drain: Drain,
     tell: Tell,
@@ -58,16 +64,24 @@ async def serve(
         access_log=None,
         auto_decompress=False,
         shutdown_timeout=_CLOSING_SECONDS,
+        keepalive_timeout=_IDLE_SECONDS,
     )
     await runner.setup()
+    listening: asyncio.Server | None = None
     try:
-        site = web.TCPSite(runner, *listen)
-        await site.start()
-        host, port = runner.addresses[0][:2]
+        server = runner.server
+        if server is None:
+            raise OSError("the server did not start")
+        listening = await loop.create_server(
+            lambda: patience.connection(server), *listen, backlog=_BACKLOG
+        )
+        host, port = listening.sockets[0].getsockname()[:2]
         tell(f"listening on {f'[{host}]' if ':' in host else host}:{port}")
         draining = asyncio.create_task(_drain_until(stopping, drain, tell, polls))
         await stopping.wait()
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()
     await draining
     await asyncio.to_thread(_turns, drain, tell)

@@ -11,8 +11,15 @@ from console.services.gathering import Provenance, provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.facts import FactKind
-from store.identifiers import kind_of
+from store.identifiers import dataset_key, kind_of, split_key
 from store.queries.data import ToldDataset, dataset_told
+from store.queries.facets import (
+    ColumnLink,
+    ToldFacet,
+    columns_of,
+    facets_of,
+    other_names,
+)
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
 from store.queries.models import ModelVersion
 from store.queries.resolve import resolve, resolve_version
@@ -49,6 +56,8 @@ class Details:
     tags: tuple[tuple[str, str], ...]
     edges: tuple[Edge, ...]
     gaps: tuple[Gap, ...]
+    columns: tuple[ColumnLink, ...] = ()
+    facets: tuple[ToldFacet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,13 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
             fields = _first_row(connection, FactKind.COMMIT, key)
         elif reference.kind is ReferenceKind.DATASET:
             fields = _first_row(connection, FactKind.DATASET_VERSION, key)
+            fields += _also_called(connection, dataset_key(split_key(key)[1][0]))
+        is_run = reference.kind is ReferenceKind.RUN
+        is_data = reference.kind is ReferenceKind.DATASET
+        columns: tuple[ColumnLink, ...] = ()
+        if is_run or is_data:
+            asked = {"run": key} if is_run else {"version": key}
+            columns = columns_of(connection, **asked)
         return Details(
             key=key,
             kind=kind_of(key),
@@ -88,7 +104,18 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
             tags=tuple(tags_of(connection, key)),
             edges=_edges(connection, key),
             gaps=(),
+            columns=columns,
+            facets=facets_of(connection, key),
         )
+
+
+def _also_called(
+    connection: duckdb.DuckDBPyConnection, key: str
+) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        ("also called", f"{name} ({kind})" if kind else name)
+        for name, kind in other_names(connection, key)
+    )
 
 
 def _dataset_details(
@@ -100,7 +127,8 @@ def _dataset_details(
         key=key,
         kind=kind_of(key),
         title=readable_reference(key),
-        fields=tuple(("version", version) for version in dataset.versions),
+        fields=tuple(("version", version) for version in dataset.versions)
+        + _also_called(connection, key),
         metrics=(),
         params=(),
         tags=tuple(tags_of(connection, key)),

@@ -1,7 +1,7 @@
 """Events that were taken from others and wait here until they are in the log.
 
-A SQLite file: what `add` returned from is on the disk. Events of runs stay for a while
-after they are in the log, because what a run did is told by all of its events.
+A SQLite file: what `add` returned from is on the disk. Of an event that is in the log
+its digest stays for a while, so that the same one sent again is known.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ from store.errors import StoreUnavailable
 MOST_WAITING_BYTES = 2 * 1024**3
 """What may wait for the log; beyond it nothing more is taken."""
 KEPT = timedelta(days=7)
-"""How long the events of a run stay after its last one went into the log."""
-_RUNS_AT_ONCE = 500
+"""How long an event that is in the log is known again."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     digest BLOB NOT NULL UNIQUE,
-    run TEXT NOT NULL,
     size INTEGER NOT NULL,
     body BLOB NOT NULL,
     received INTEGER NOT NULL,
     is_logged INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS event_of_run ON event (run, number);
+CREATE INDEX IF NOT EXISTS event_old ON event (received) WHERE is_logged = 1;
 CREATE INDEX IF NOT EXISTS event_waiting ON event (number) WHERE is_logged = 0;
 """
 
@@ -44,13 +42,16 @@ class SpoolFull(StoreUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Events to be put into the log, with earlier ones of the same runs."""
+    """Events to be put into the log, in the order in which they came."""
 
     last: int
     """Number of the newest event in it."""
-    count: int
-    """How many are not in the log yet."""
     bodies: tuple[bytes, ...]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.bodies)
 
 
 class Spool:
@@ -72,8 +73,8 @@ class Spool:
         """What waits for the log, without what the file adds to it."""
         return self._waiting_bytes
 
-    def add(self, events: Iterable[tuple[str, bytes]], now: datetime) -> int:
-        """Keep events, each as its run and its bytes; return how many were new.
+    def add(self, events: Iterable[bytes], now: datetime) -> int:
+        """Keep events; return how many were new.
 
         They are on the disk when this returns, all of them or none.
 
@@ -84,8 +85,8 @@ class Spool:
         if self._waiting_bytes > self._most:
             raise SpoolFull("too much waits for the log")
         rows = [
-            (hashlib.sha256(body).digest(), run, len(body), body, int(now.timestamp()))
-            for run, body in events
+            (hashlib.sha256(body).digest(), len(body), body, int(now.timestamp()))
+            for body in events
         ]
         added = size = 0
         try:
@@ -94,37 +95,26 @@ class Spool:
                 for row in rows:
                     cursor = connection.execute(
                         "INSERT OR IGNORE INTO event "
-                        "(digest, run, size, body, received) VALUES (?, ?, ?, ?, ?)",
+                        "(digest, size, body, received) VALUES (?, ?, ?, ?)",
                         row,
                     )
                     added += cursor.rowcount
-                    size += row[2] * cursor.rowcount
+                    size += row[1] * cursor.rowcount
         except sqlite3.Error as cause:
             raise StoreUnavailable(f"the spool takes nothing: {cause}") from cause
         self._waiting_bytes += size
         return added
 
     def waiting(self, at_most: int) -> Waiting:
-        """The oldest events that are not in the log, and all earlier of their runs."""
+        """The oldest events that are not in the log."""
         with self._reading() as connection:
-            fresh = connection.execute(
-                "SELECT number, run, body FROM event WHERE is_logged = 0 "
+            rows = connection.execute(
+                "SELECT number, body FROM event WHERE is_logged = 0 "
                 "ORDER BY number LIMIT ?",
                 (at_most,),
             ).fetchall()
-            last = int(fresh[-1][0]) if fresh else 0
-            found = {int(number): bytes(body) for number, _, body in fresh}
-            runs = sorted({run for _, run, _ in fresh if run})
-            for start in range(0, len(runs), _RUNS_AT_ONCE):
-                some = runs[start : start + _RUNS_AT_ONCE]
-                marks = ",".join("?" * len(some))
-                found |= connection.execute(
-                    f"SELECT number, body FROM event WHERE run IN ({marks}) "  # noqa: S608 - question marks alone
-                    "AND number <= ?",
-                    (*some, last),
-                ).fetchall()
-        ordered = tuple(found[number] for number in sorted(found))
-        return Waiting(last, len(fresh), ordered)
+        last = int(rows[-1][0]) if rows else 0
+        return Waiting(last, tuple(bytes(body) for _, body in rows))
 
     def mark_logged(self, last: int, now: datetime) -> None:
         """Note that everything up to a number is in the log, and let old events go."""
@@ -132,14 +122,12 @@ class Spool:
         with self._reading() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
-                "UPDATE event SET is_logged = 1 WHERE is_logged = 0 AND number <= ?",
+                "UPDATE event SET is_logged = 1, body = x'' "
+                "WHERE is_logged = 0 AND number <= ?",
                 (last,),
             )
             connection.execute(
-                "DELETE FROM event WHERE is_logged = 1 AND received < ? AND NOT EXISTS "
-                "(SELECT 1 FROM event AS later WHERE later.run = event.run "
-                "AND later.run <> '' AND later.received >= ?)",
-                (before, before),
+                "DELETE FROM event WHERE is_logged = 1 AND received < ?", (before,)
             )
         self._waiting_bytes = self._measured()
 

@@ -52,6 +52,9 @@ _SUBJECT_OF = {
     FactKind.SIGNATURE: "model-version",
     FactKind.ALIAS: "model",
     FactKind.STAGE: "model-version",
+    FactKind.SYMLINK: "dataset",
+    FactKind.COLUMN_LINEAGE: "dataset-version",
+    FactKind.COLUMN_MAP: "run",
 }
 _OBJECT_OF = {
     Relation.READ: "dataset-version",
@@ -61,6 +64,13 @@ _OBJECT_OF = {
     Relation.SERVES: "model-version",
     Relation.CONTAINS: "run",
 }
+_TARGET_OF = {
+    FactKind.SYMLINK: "dataset",
+    FactKind.COLUMN_LINEAGE: "dataset",
+    FactKind.COLUMN_MAP: "dataset-version",
+}
+"""What the object of other facts is."""
+_HOLDERS_OF_FACETS = r"\A(?:run|job|dataset-version):"
 _KEY = (
     r"\A(?:"
     + "|".join(f"{kind}:" + "/".join([_PART] * n) for kind, n in _PARTS_OF.items())
@@ -120,8 +130,16 @@ def _check_kind(kind: FactKind, rows: pa.RecordBatch) -> None:
             pc.starts_with(_used(rows["subject"]), f"{wanted}:"),
             f"a fact of kind {kind.value} is about something else",
         )
+    target = _TARGET_OF.get(kind)
+    if target is not None:
+        _require(
+            pc.starts_with(_used(rows["object"]), f"{target}:"),
+            f"a fact of kind {kind.value} leads to something else",
+        )
     if kind in NARROW_KINDS:
         _check_narrow(kind, rows)
+    if kind is FactKind.FACET:
+        _check_facets(rows)
     if kind is FactKind.EDGE:
         _check_edges(rows)
     if kind is FactKind.FILE:
@@ -168,6 +186,22 @@ def _check_edges(edges: pa.RecordBatch) -> None:
             pc.starts_with(_used(rows["object"]), f"{wanted}:"),
             f"a link of kind {relation.value} leads to something else",
         )
+
+
+def _check_facets(facets: pa.RecordBatch) -> None:
+    import pyarrow.compute as pc
+
+    _require(
+        pc.match_substring_regex(_used(facets["subject"]), _HOLDERS_OF_FACETS),
+        "a facet is about something else",
+    )
+    told_by = _used(facets["object"])
+    _require(
+        pc.or_(pc.equal(told_by, ""), pc.starts_with(told_by, "run:")),
+        "a facet was told by something else than a run",
+    )
+    if facets["text"].null_count:
+        raise UnusableBatch("a facet says nothing")
 
 
 def _texts(column: pa.Array) -> pa.Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.facts import Strength
 from store.identifiers import EntityKey
+from store.queries.facets import dataset_called
 from store.queries.sql import Row, fetch
 from store.references import Reference, ReferenceKind
 
@@ -77,7 +78,7 @@ def dataset_told(
         "FROM dataset d LEFT JOIN dataset_version v ON v.object = d.subject "
         "WHERE d.name = $1 GROUP BY d.subject, v.digest "
         "ORDER BY made NULLS FIRST, v.digest LIMIT $2",
-        reference.name,
+        dataset_called(connection, reference.name),
         MOST_VERSIONS,
     )
     keys = {row["subject"] for row in rows}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from store.facts import Relation
 from store.identifiers import kind_of, split_key
 from store.queries.sql import fetch
+from store.queries.versionless import superseded_links
 
 if TYPE_CHECKING:
     import duckdb
@@ -125,6 +126,9 @@ def neighbours(
         "ORDER BY ALL",
         keys,
     )
+    superseded = superseded_links(
+        connection, ((r["subject"], r["object"]) for r in rows)
+    )
     return [
         (
             row["origin"],
@@ -137,6 +141,7 @@ def neighbours(
             ),
         )
         for row in rows
+        if (row["subject"], row["name"], row["object"]) not in superseded
     ]
 
 

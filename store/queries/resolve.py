@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import UnknownReference
 from store.identifiers import EntityKey
+from store.queries.facets import dataset_called
 from store.queries.models import ModelVersion, current_aliases, list_versions
 from store.queries.sql import fetch
 from store.references import Reference, ReferenceKind
@@ -124,16 +125,16 @@ def _dataset(connection: duckdb.DuckDBPyConnection, reference: Reference) -> Ent
         "SELECT subject, name, digest FROM dataset_version "
         "GROUP BY ALL ORDER BY name, digest",
     )
-    prefix = reference.selector
+    prefix, called = reference.selector, dataset_called(connection, reference.name)
     keys = {
         row["subject"]
         for row in rows
-        if row["name"] == reference.name
+        if row["name"] == called
         and (row["digest"].startswith(prefix) or prefix in _bare(row["digest"], prefix))
     }
     if len(keys) == 1:
         return EntityKey(keys.pop())
-    near = [row for row in rows if row["name"] == reference.name] or rows
+    near = [row for row in rows if row["name"] == called] or rows
     names = {f"dataset:{row['name']}@{row['digest'][:23]}" for row in near}
     raise _unknown(reference, names, is_ambiguous=len(keys) > 1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from store.facts import FactKind
 from store.identifiers import split_key
-from store.queries.sql import Row, fetch, latest
+from store.queries.sql import Row, fetch, latest, latest_runs
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +68,7 @@ def list_runs(
     rows = fetch(
         connection,
         "SELECT r.*, coalesce(e.name, j.name, '') AS experiment FROM "
-        f"{latest(FactKind.RUN, prefer=_BY_TRACKING_SERVER)} r "
+        f"{latest_runs(prefer=_BY_TRACKING_SERVER)} r "
         f"LEFT JOIN {latest(FactKind.EXPERIMENT)} e ON e.subject = r.object "
         f"LEFT JOIN {latest(FactKind.JOB)} j ON j.subject = r.object "
         "WHERE ($1 = '' OR r.object = $1) AND ($2 = '' OR r.subject = $2) "

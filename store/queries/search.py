@@ -72,7 +72,8 @@ _FROM = {
     HitKind.VERSION: "SELECT v.subject, m.name || '@' || v.name AS text "
     "FROM model_version v JOIN model m ON m.subject = v.object",
     HitKind.EXPERIMENT: "SELECT subject, name AS text FROM experiment",
-    HitKind.DATASET: "SELECT subject, name AS text FROM dataset",
+    HitKind.DATASET: "SELECT subject, name AS text FROM dataset "
+    "UNION ALL SELECT subject, name FROM symlink",
     HitKind.JOB: "SELECT subject, name AS text FROM job",
     HitKind.COMMIT: "SELECT subject, name AS text FROM commit",
     HitKind.RUN: "SELECT subject, name AS text FROM run",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import dataset_version_key, split_key
 from store.queries.sql import fetch
+from store.queries.versionless import superseded_links
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,7 +125,11 @@ def _touched(
         Strength.INFERRED.value,
         sorted(runs),
     )
-    return [(row["subject"], row["object"]) for row in rows]
+    found = [(row["subject"], row["object"]) for row in rows]
+    superseded = superseded_links(connection, found)
+    return [
+        pair for pair in found if (pair[0], relation.value, pair[1]) not in superseded
+    ]
 
 
 def entries_that_told(

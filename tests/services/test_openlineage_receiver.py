@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from console.cli import main
+from console.server.patience import SLOWEST_HEAD_SECONDS
 from console.services.configuration import Configuration
 from console.services.opened import open_store
 from console.services.places import standard_places
@@ -235,6 +238,22 @@ def test_serve_refuses_what_would_be_unsafe(
     said = capsys.readouterr().err
     assert told in said
     assert KEY not in said
+
+
+def test_who_never_finishes_a_request_loses_the_connection_and_nobody_else(
+    store: Path,
+) -> None:
+    with served(store) as server:
+        slow = socket.create_connection(("127.0.0.1", server.port))
+        slow.sendall(b"POST /api/v1/lineage HTTP/1.1\r\nHost: h\r\n")
+        begun = time.monotonic()
+        assert send(server, str(uuid.uuid4())) == 201
+        slow.settimeout(SLOWEST_HEAD_SECONDS + 20)
+        with contextlib.suppress(ConnectionError):
+            assert slow.recv(1) == b""
+        assert time.monotonic() - begun >= SLOWEST_HEAD_SECONDS - 1
+        slow.close()
+        assert send(server, str(uuid.uuid4())) == 201
 
 
 def test_two_servers_never_share_a_spool(store: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,11 +25,11 @@ def test_a_full_spool_says_when_to_come_again_until_the_log_took_some(
     keeper = Keeper(spool, lambda: NOON)
 
     async def fill() -> RequestProblem:
-        await keeper.keep([("r", b"four")])
+        await keeper.keep([b"four"])
         with pytest.raises(RequestProblem) as refused:
-            await keeper.keep([("r", b"five!")])
+            await keeper.keep([b"five!"])
         spool.mark_logged(spool.waiting(10).last, NOON)
-        await keeper.keep([("r", b"five!")])
+        await keeper.keep([b"five!"])
         return refused.value
 
     problem = asyncio.run(fill())
@@ -46,7 +47,7 @@ def test_too_many_requests_at_once_are_told_to_wait(
     keeper = Keeper(spool, lambda: NOON)
 
     async def crowd() -> list[object]:
-        given = (keeper.keep([("r", b"%d" % number)]) for number in range(4))
+        given = (keeper.keep([b"%d" % number]) for number in range(4))
         return list(await asyncio.gather(*given, return_exceptions=True))
 
     answers = asyncio.run(crowd())
@@ -57,29 +58,42 @@ def test_too_many_requests_at_once_are_told_to_wait(
     spool.close()
 
 
-def test_an_event_is_kept_once_and_earlier_ones_of_its_run_come_along(
+def test_an_event_is_kept_once_and_what_is_logged_is_not_read_again(
     tmp_path: Path,
 ) -> None:
     spool = Spool(tmp_path / "s")
-    assert spool.add([("a", b"1"), ("b", b"2"), ("a", b"1")], NOON) == 2
+    assert spool.add([b"1", b"2", b"1"], NOON) == 2
     spool.mark_logged(spool.waiting(10).last, NOON)
-    assert spool.add([("a", b"1"), ("a", b"3")], NOON) == 1
+    assert spool.add([b"1", b"3"], NOON) == 1
     waiting = spool.waiting(10)
-    assert (waiting.count, waiting.bodies) == (1, (b"1", b"3"))
+    assert (waiting.count, waiting.bodies) == (1, (b"3",))
     spool.close()
 
 
-def test_old_events_go_once_they_are_logged_and_waiting_ones_never(
+def test_what_is_in_the_log_is_forgotten_after_a_while_and_waiting_ones_never(
     tmp_path: Path,
 ) -> None:
     spool = Spool(tmp_path / "s")
-    spool.add([("a", b"old"), ("b", b"old too")], NOON)
+    spool.add([b"old"], NOON)
     spool.mark_logged(spool.waiting(10).last, NOON)
+    spool.add([b"waits"], NOON)
     later = NOON + KEPT + timedelta(seconds=1)
-    spool.add([("b", b"new")], later)
+    assert spool.add([b"old"], later - timedelta(seconds=2)) == 0
     spool.mark_logged(0, later)
-    assert spool.waiting(10).bodies == (b"old too", b"new")
-    assert spool.add([("a", b"old")], later) == 1
+    assert spool.waiting(10).bodies == (b"waits",)
+    assert spool.add([b"old"], later) == 1
+    spool.close()
+
+
+def test_the_text_of_an_event_leaves_the_spool_once_it_is_in_the_log(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path / "s")
+    spool.add([b"a rather long event"], NOON)
+    spool.mark_logged(spool.waiting(10).last, NOON)
+    with sqlite3.connect(tmp_path / "s" / "events.sqlite") as connection:
+        assert connection.execute("SELECT body FROM event").fetchall() == [(b"",)]
+    connection.close()
     spool.close()
 
 

@@ -15,7 +15,7 @@ import pytest
 from connectors import openlineage_files
 from connectors.errors import ConnectorError, MalformedInput
 from connectors.openlineage import OpenLineageSource
-from connectors.openlineage_facets import REDACTED
+from connectors.openlineage_secrets import REDACTED
 from store.facts import Fact, FactKind
 from store.identifiers import commit_key, dataset_version_key, run_key
 from tests.unit.connectors.facts import of_kind, told_by

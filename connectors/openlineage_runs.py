@@ -1,0 +1,99 @@
+"""What the events of one run add up to, in whichever order they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from connectors.openlineage_names import UNVERSIONED
+from connectors.openlineage_pieces import Dataset, Touched
+from store.facts import FactKind, Relation, Strength
+from store.identifiers import commit_key
+
+Telling = tuple[FactKind, tuple[str | datetime | None, ...]]
+"""A kind of fact, and a row of it."""
+STATES = {"COMPLETE": "FINISHED", "FAIL": "FAILED", "ABORT": "KILLED"}
+_RUNNING = "RUNNING"
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class RunSoFar:
+    """One run, as far as it was told of."""
+
+    __slots__ = (
+        "_commits",
+        "_ended",
+        "_job",
+        "_parents",
+        "_read",
+        "_started",
+        "_status",
+        "_wrote",
+    )
+
+    def __init__(self) -> None:
+        self._job = ("", "")
+        self._status = _RUNNING
+        self._started: datetime | None = None
+        self._ended: datetime | None = None
+        self._read: set[Dataset] = set()
+        self._wrote: set[Dataset] = set()
+        self._commits: set[str] = set()
+        self._parents: set[str] = set()
+
+    def take(self, state: str, moment: datetime | None) -> None:
+        """Add a state that an event tells; of two ends at one time the worse holds."""
+        if state in STATES:
+            told = (moment or _NEVER, -_RANK[STATES[state]])
+            known = (self._ended or _NEVER, -_RANK[self._status])
+            if self._status == _RUNNING or told > known:
+                self._status, self._ended = STATES[state], moment
+        if moment is not None and (self._started is None or moment < self._started):
+            self._started = moment
+
+    def belongs_to(self, job: str, name: str) -> None:
+        """Add the job that an event names; of several the first by its key holds."""
+        if not self._job[0] or (job, name) < self._job:
+            self._job = (job, name)
+
+    def touch(self, read: list[Touched], wrote: list[Touched]) -> None:
+        """Add the datasets that an event says were read and written."""
+        self._read.update([given.dataset for given in read])
+        self._wrote.update([given.dataset for given in wrote])
+
+    def link(self, parent: str, commit: str) -> None:
+        """Add the parent run and the commit that an event names, if any."""
+        if parent:
+            self._parents.add(parent)
+        if commit:
+            self._commits.add(commit)
+
+    def told(self, key: str) -> Iterator[Telling]:
+        """The run and its edges as all of its events tell them."""
+        job, name = self._job
+        row = (key, job, name, self._status, self._started, self._ended)
+        yield FactKind.RUN, row
+        for relation, touched in (
+            (Relation.READ, self._read),
+            (Relation.WROTE, self._wrote),
+        ):
+            named = {given.key for given in touched if given.digest != UNVERSIONED}
+            told = {
+                given.version
+                for given in touched
+                if given.digest != UNVERSIONED or given.key not in named
+            }
+            for version in sorted(told):
+                yield _edge(key, relation, version)
+        for commit in sorted(self._commits):
+            yield _edge(key, Relation.USED, commit_key(commit))
+        for parent in sorted(self._parents):
+            yield _edge(parent, Relation.CONTAINS, key)
+
+
+_RANK = {"RUNNING": 3, "KILLED": 2, "FINISHED": 1, "FAILED": 0}
+
+
+def _edge(subject: str, relation: Relation, target: str) -> Telling:
+    row = (subject, relation.value, target, Strength.OBSERVED.value)
+    return FactKind.EDGE, row
