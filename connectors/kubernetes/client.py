@@ -24,7 +24,7 @@ from connectors.errors import (
 )
 from connectors.kubernetes.access import Access, OpensAccess
 from connectors.kubernetes.problems import VersionExpired, problem
-from connectors.parsing import parse_json, text_of
+from connectors.parsing import parse_json, text_of, well_formed
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -102,11 +102,13 @@ class KubernetesClient:
             if token:
                 asked["continue"] = token
             page = self.get(path, **asked)
-            if not isinstance(page.get("items", []), list):
-                raise MalformedInput(f"{path} lists something other than items")
+            items = page.get("items") or []
+            if not isinstance(items, list) or not all(
+                isinstance(one, dict) for one in items
+            ):
+                raise MalformedInput(f"{path} lists something other than objects")
             yield page
-            metadata = page.get("metadata") or {}
-            token = text_of(metadata.get("continue"))
+            token = _told(page, "continue", path)
             if not token:
                 return
             if token in seen:
@@ -126,8 +128,7 @@ class KubernetesClient:
             try:
                 for page in self.pages(path, **query):
                     found += page.get("items") or []
-                    metadata = page.get("metadata") or {}
-                    version = text_of(metadata.get("resourceVersion"))
+                    version = _told(page, "resourceVersion", path)
                 return found, version
             except VersionExpired:
                 self._pause(attempt)
@@ -305,7 +306,8 @@ class KubernetesClient:
         if answer.status == 401:
             return _Unauthorised(found)
         wait = answer.headers.get("Retry-After", "")
-        if isinstance(found, ConnectorUnavailable) and wait.isdigit():
+        is_number = wait.isascii() and wait.isdigit() and len(wait) < 10
+        if isinstance(found, ConnectorUnavailable) and is_number:
             is_too_long = int(wait) > self.bounds.longest_wait_seconds
             if is_too_long:
                 found.hint = f"The cluster asks to wait {wait} seconds."
@@ -394,6 +396,11 @@ def _unreachable(place: str, cause: BaseException) -> ConnectorUnavailable:
         f"{place} does not answer ({type(cause).__name__})",
         hint="Can the cluster be reached from here? `kubectl get namespaces` tells.",
     )
+
+
+def _told(page: Json, key: str, path: str) -> str:
+    with well_formed(f"a page of {path}"):
+        return text_of((page.get("metadata") or {}).get(key))
 
 
 def _bytes(body: Json) -> bytes:

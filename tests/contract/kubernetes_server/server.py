@@ -216,8 +216,9 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Type", _JSON)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        told, faults = 0, self.cluster.faults
+        told = 0
         for batch in batches:
+            faults = self.cluster.faults
             if faults.is_down or self._is_left():
                 self._hang_up()
                 return
