@@ -1,0 +1,188 @@
+"""Who we are for a cluster and how it is reached: kubeconfig contexts and pods.
+
+The official client reads both, because it knows every way in which a kubeconfig logs in
+(tokens, client certificates, exec plugins). It is imported when a cluster is asked for,
+never before: that costs most of a second. It makes no request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors.errors import ConnectorRefused
+from connectors.mlflow.client import Secret
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_QUIET = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One identity at one cluster. Its credentials show in no repr."""
+
+    server: str
+    namespace: str
+    """Where the context works when nobody says otherwise."""
+    tls: ssl.SSLContext | None = field(repr=False)
+    proxy: str = field(repr=False)
+    authorisation: Callable[[], Secret | None] = field(repr=False)
+    """The Authorization header for now; None where a certificate says who it is."""
+    server_name: str = ""
+    """The name that the server's certificate must have, where it is another."""
+
+
+OpensAccess = Callable[[], Access]
+"""Reads the configuration, anew each time."""
+
+
+def from_kubeconfig(
+    path: str = "", context: str = "", environment: Mapping[str, str] = os.environ
+) -> OpensAccess:
+    """Access by a context of a kubeconfig; by default as kubectl has it."""
+    named = path or environment.get("KUBECONFIG") or "~/.kube/config"
+
+    def read() -> Access:
+        from kubernetes import config as library
+
+        config: Any = library
+        where = str(Path(named).expanduser()) if os.pathsep not in named else named
+        found = _configured(
+            f"the kubeconfig {named}",
+            lambda made: config.load_kube_config(
+                config_file=where,
+                context=context or None,
+                client_configuration=made,
+                persist_config=False,
+            ),
+        )
+        contexts, active = config.list_kube_config_contexts(config_file=where)
+        chosen = next((one for one in contexts if one["name"] == context), active)
+        namespace = chosen["context"].get("namespace") or "default"
+        return _access(found, str(namespace))
+
+    return read
+
+
+def in_cluster(namespace_file: Path = _NAMESPACE_FILE) -> OpensAccess:
+    """Access by the service account of the pod that this runs in."""
+
+    def read() -> Access:
+        from kubernetes import config as library
+
+        config: Any = library
+        found = _configured(
+            "this pod",
+            lambda made: config.load_incluster_config(client_configuration=made),
+        )
+        namespace = (
+            namespace_file.read_text().strip() if namespace_file.exists() else ""
+        )
+        return _access(found, namespace or "default")
+
+    return read
+
+
+def _configured(place: str, load: Callable[[Any], None]) -> Any:
+    """The official client's configuration.
+
+    Raises:
+        ConnectorRefused: it cannot be read, or leads nowhere.
+    """
+    from kubernetes import client
+
+    made: Any = client.Configuration()
+    failure = ""
+    try:
+        with _quietly() as complaints:
+            load(made)
+    except Exception as cause:
+        # The reader raises whatever the YAML, the files or a plug-in make it raise, and
+        # what it raises may quote the file: nothing of it goes further.
+        failure = type(cause).__name__
+    if failure:
+        raise ConnectorRefused(
+            f"{place} cannot be used ({failure})",
+            hint="`kubectl config view` and `kubectl get namespaces` show what it is.",
+        )
+    if complaints:
+        raise ConnectorRefused(
+            f"the plug-in that {place} names for logging in gave no credentials",
+            hint="Run `kubectl get namespaces`: it uses the same plug-in and says why.",
+        )
+    return made
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[list[str]]:
+    """Collect what the reader would write to the terminal about a plug-in."""
+    complaints: list[str] = []
+
+    class Collects(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complaints.append(record.levelname)
+
+    root, handler = logging.getLogger(), Collects(logging.ERROR)
+    with _QUIET:
+        others, root.handlers = root.handlers, [handler]
+        try:
+            yield complaints
+        finally:
+            root.handlers = others
+
+
+def _access(made: Any, namespace: str) -> Access:
+    server = str(made.host).rstrip("/")
+    parts = urlsplit(server)
+    if parts.username or parts.password:
+        raise ConnectorRefused("the address of a cluster must not hold a password")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ConnectorRefused(
+            f"{server} would be spoken to without encryption",
+            hint="Give the cluster an https address in the kubeconfig.",
+        )
+    if parts.scheme not in ("http", "https"):
+        raise ConnectorRefused(f"{server[:200]!r} is no address of a cluster")
+    if not made.verify_ssl:
+        raise ConnectorRefused(
+            f"the certificate of {server} would not be checked",
+            hint="Replace insecure-skip-tls-verify by certificate-authority.",
+        )
+    return Access(
+        server,
+        namespace,
+        _tls(made) if parts.scheme == "https" else None,
+        str(made.proxy or ""),
+        lambda: _authorisation(made),
+        str(getattr(made, "tls_server_name", "") or ""),
+    )
+
+
+def _tls(made: Any) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=made.ssl_ca_cert or None)
+        if made.cert_file:
+            context.load_cert_chain(made.cert_file, made.key_file)
+    except (OSError, ValueError) as cause:
+        raise ConnectorRefused(
+            f"a certificate that the kubeconfig names cannot be read "
+            f"({type(cause).__name__})",
+            hint="Look at certificate-authority, client-certificate and client-key.",
+        ) from cause
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _authorisation(made: Any) -> Secret | None:
+    with _quietly():
+        found = made.get_api_key_with_prefix("BearerToken")
+    return Secret(str(found)) if found else None

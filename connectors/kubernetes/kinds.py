@@ -1,0 +1,170 @@
+"""The kinds of work that are known: where they lie, how held, how pods are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.errors import ConnectorRefused
+from connectors.kubernetes.client import Json, KubernetesClient, segment
+from connectors.kubernetes.problems import ObjectMissing
+from connectors.parsing import text_of, well_formed
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKind:
+    """One kind of job, in any of its versions."""
+
+    group: str
+    kind: str
+    plural: str
+    versions: tuple[str, ...]
+    """Those whose fields are known here, the newest first."""
+    suspend: tuple[str, ...]
+    """Where it is said that it is held."""
+    pod_label: str
+    """The label that its pods carry."""
+    is_labelled_by_uid: bool = False
+    step_labels: tuple[str, ...] = ()
+    """Labels of a pod that make the name of its step."""
+
+    def selector(self, name: str, uid: str) -> str:
+        """A label selector for its pods."""
+        return f"{self.pod_label}={uid if self.is_labelled_by_uid else name}"
+
+
+JOB = WorkKind(
+    "batch",
+    "Job",
+    "jobs",
+    ("v1",),
+    ("spec", "suspend"),
+    "batch.kubernetes.io/controller-uid",
+    is_labelled_by_uid=True,
+    step_labels=("batch.kubernetes.io/job-completion-index",),
+)
+TRAIN_JOB = WorkKind(
+    "trainer.kubeflow.org",
+    "TrainJob",
+    "trainjobs",
+    ("v1alpha1",),
+    ("spec", "suspend"),
+    "jobset.sigs.k8s.io/jobset-name",
+    step_labels=(
+        "jobset.sigs.k8s.io/replicatedjob-name",
+        "jobset.sigs.k8s.io/job-index",
+    ),
+)
+WORKFLOW = WorkKind(
+    "argoproj.io",
+    "Workflow",
+    "workflows",
+    ("v1alpha1",),
+    ("spec", "suspend"),
+    "workflows.argoproj.io/workflow",
+)
+
+
+def _operated(kind: str) -> WorkKind:
+    return WorkKind(
+        "kubeflow.org",
+        kind,
+        f"{kind.lower()}s",
+        ("v1",),
+        ("spec", "runPolicy", "suspend"),
+        "training.kubeflow.org/job-name",
+        step_labels=(
+            "training.kubeflow.org/replica-type",
+            "training.kubeflow.org/replica-index",
+        ),
+    )
+
+
+KINDS = (
+    JOB,
+    TRAIN_JOB,
+    _operated("PyTorchJob"),
+    _operated("TFJob"),
+    _operated("MPIJob"),
+    _operated("XGBoostJob"),
+    _operated("PaddleJob"),
+    WORKFLOW,
+)
+
+
+def kind_of(manifest: Json) -> WorkKind:
+    """The kind that a manifest is of.
+
+    Raises:
+        ConnectorRefused: it is of none that can be held and watched here.
+    """
+    with well_formed("the manifest"):
+        said = text_of(manifest.get("kind"))
+        group, _, version = text_of(manifest.get("apiVersion")).rpartition("/")
+    for one in KINDS:
+        if (one.group, one.kind) == (group, said) and version in one.versions:
+            return one
+    known = ", ".join(f"{one.kind} ({one.group})" for one in KINDS)
+    raise ConnectorRefused(
+        f"{said or 'nothing'} of {group or 'no group'} in version {version or '?'} "
+        f"cannot be launched on a cluster",
+        hint=f"What can be held until it is released: {known}.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A kind in the version in which a cluster serves it."""
+
+    kind: WorkKind
+    version: str
+
+    @property
+    def api_version(self) -> str:
+        """As manifests say it."""
+        return f"{self.kind.group}/{self.version}"
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Where its objects, or one of them, lie."""
+        root = f"/apis/{self.kind.group}/{self.version}/namespaces/{segment(namespace)}"
+        inner = f"{root}/{self.kind.plural}"
+        return f"{inner}/{segment(name)}" if name else inner
+
+
+def served(client: KubernetesClient, kind: WorkKind) -> Served:
+    """The version of a kind to speak to this cluster in.
+
+    Raises:
+        ConnectorRefused: the cluster does not serve it in a version known here.
+        ConnectorError: it does not answer.
+    """
+    for version in kind.versions:
+        try:
+            found = client.get(f"/apis/{kind.group}/{version}")
+        except ObjectMissing:
+            continue
+        with well_formed(f"the resources of {kind.group}/{version}"):
+            names = {text_of(one["name"]) for one in found.get("resources") or []}
+        if kind.plural in names:
+            return Served(kind, version)
+    versions = " or ".join(kind.versions)
+    command = f"kubectl api-resources --api-group={kind.group}"
+    raise ConnectorRefused(
+        f"the cluster has no {kind.kind} of {kind.group} in {versions}",
+        hint=f"Is its operator installed? `{command}` tells.",
+    )
+
+
+def available(client: KubernetesClient) -> list[Served]:
+    """Every kind that this cluster serves in a version known here.
+
+    Raises:
+        ConnectorError: it does not answer.
+    """
+    found = []
+    for kind in KINDS:
+        try:
+            found.append(served(client, kind))
+        except ConnectorRefused as refused:
+            if type(refused) is not ConnectorRefused:
+                raise
+    return found

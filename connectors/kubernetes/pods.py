@@ -1,0 +1,207 @@
+"""The pods of a job: what keeps them from running, and what they print.
+
+Everything they say is a stranger's text; nothing here interprets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from connectors.errors import ConnectorUnavailable
+from connectors.kubernetes.client import Json, KubernetesClient, Stream, segment
+from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.work import Work
+from connectors.parsing import text_of, well_formed
+
+NODE_NAME = "workflows.argoproj.io/node-name"
+_WAITS_AS_USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
+_LONGEST_TEXT = 1000
+_MOST_EVENTS = 200
+_LONGEST_LINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of a job."""
+
+    name: str
+    uid: str
+    step: str
+    phase: str
+    containers: tuple[str, ...]
+    troubles: tuple[Trouble, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that keeps a pod from running, or ended it."""
+
+    step: str
+    pod: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} on step {self.step}" if self.step else self.reason
+
+
+class ClusterPods:
+    """The pods of one cluster's jobs."""
+
+    def __init__(self, client: KubernetesClient) -> None:
+        self._client = client
+
+    def of(self, work: Work) -> list[Pod]:
+        """The pods of a job, with their troubles, by step and name.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        found, _ = self._client.items(
+            f"/api/v1/namespaces/{segment(work.namespace)}/pods",
+            labelSelector=work.kind.selector(work.name, work.uid),
+        )
+        with well_formed("a pod"):
+            pods = [_pod(one, work) for one in found]
+        return sorted(pods, key=lambda pod: (pod.step, pod.name))
+
+    def warnings(self, work: Work) -> list[Trouble]:
+        """What the cluster warns of about a job and its pods, newest last.
+
+        Raises:
+            ConnectorError: the events cannot be listed.
+        """
+        steps = {pod.uid: (pod.step, pod.name) for pod in self.of(work)}
+        steps[work.uid] = ("", "")
+        page = self._client.get(
+            f"/api/v1/namespaces/{segment(work.namespace)}/events",
+            fieldSelector="type=Warning",
+            limit=_MOST_EVENTS,
+        )
+        with well_formed("an event"):
+            told = [
+                (text_of(one.get("lastTimestamp")), one)
+                for one in page.get("items") or []
+                if one["involvedObject"].get("uid") in steps
+            ]
+            return [
+                Trouble(
+                    *steps[one["involvedObject"]["uid"]],
+                    text_of(one.get("reason"))[:_LONGEST_TEXT],
+                    text_of(one.get("message"))[:_LONGEST_TEXT],
+                )
+                for _, one in sorted(told, key=lambda pair: pair[0])
+            ]
+
+    def lines(
+        self,
+        work: Work,
+        pod: Pod,
+        *,
+        most_bytes: int,
+        follow: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        idle_seconds: float = 30.0,
+    ) -> Iterator[bytes]:
+        """What a pod prints, line by line, from its first container.
+
+        With `follow` until it ends, `stop` says so, or nothing comes for a while: then
+        the caller may begin again. A line that is too long comes in pieces.
+
+        Raises:
+            ConnectorError: it cannot be read, or breaks off.
+        """
+        if not pod.containers:
+            return
+        stream = self._begin(work, pod, follow, most_bytes, idle_seconds)
+        waiting, read = b"", 0
+        for piece in _until_quiet(stream, follow):
+            read += len(piece)
+            *lines, waiting = (waiting + piece).split(b"\n")
+            yield from lines
+            while len(waiting) > _LONGEST_LINE_BYTES:
+                yield waiting[:_LONGEST_LINE_BYTES]
+                waiting = waiting[_LONGEST_LINE_BYTES:]
+            if stop() or read >= most_bytes:
+                stream.close()
+                break
+        if waiting:
+            yield waiting
+
+    def _begin(
+        self,
+        work: Work,
+        pod: Pod,
+        follow: bool,
+        most_bytes: int,
+        idle_seconds: float,
+    ) -> Stream:
+        query: dict[str, str | int] = {
+            "container": pod.containers[0],
+            "limitBytes": most_bytes,
+        }
+        if follow:
+            query["follow"] = "true"
+        namespace = segment(work.namespace)
+        path = f"/api/v1/namespaces/{namespace}/pods/{segment(pod.name)}/log"
+        try:
+            return self._client.stream(path, idle_seconds=idle_seconds, **query)
+        except ObjectMissing as cause:
+            raise ConnectorUnavailable(
+                f"the pod {pod.name} is gone, and what it printed with it",
+                hint="Logs of pods that are gone are kept by a log collector, if any.",
+            ) from cause
+
+
+def _until_quiet(stream: Stream, follow: bool) -> Iterator[bytes]:
+    """The pieces of a stream; one that is followed ends when it falls silent."""
+    try:
+        yield from stream.pieces()
+    except ConnectorUnavailable:
+        if not follow:
+            raise
+
+
+def _pod(found: Json, work: Work) -> Pod:
+    metadata, status = found["metadata"], found.get("status") or {}
+    labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    parts = [text_of(labels.get(key)) for key in work.kind.step_labels]
+    step = "-".join(part for part in parts if part)
+    step = step or text_of(annotations.get(NODE_NAME))
+    name = text_of(metadata["name"])
+    return Pod(
+        name,
+        text_of(metadata["uid"]),
+        step[:_LONGEST_TEXT],
+        text_of(status.get("phase")) or "Unknown",
+        tuple(text_of(one["name"]) for one in found["spec"].get("containers") or []),
+        tuple(_troubles(status, step, name)),
+    )
+
+
+def _troubles(status: Json, step: str, pod: str) -> Iterator[Trouble]:
+    for group in ("initContainerStatuses", "containerStatuses"):
+        for one in status.get(group) or []:
+            state = one.get("state") or {}
+            waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+            reason = text_of(waiting.get("reason"))
+            if reason not in _WAITS_AS_USUAL:
+                yield _trouble(step, pod, reason, waiting.get("message"))
+            code = ended.get("exitCode") or 0
+            if code:
+                reason = text_of(ended.get("reason")) or "Error"
+                message = text_of(ended.get("message")) or f"exit status {code}"
+                yield _trouble(step, pod, reason, message)
+    for one in status.get("conditions") or []:
+        is_missing = one.get("status") == "False"
+        if one.get("type") == "PodScheduled" and is_missing:
+            reason = text_of(one.get("reason")) or "Unschedulable"
+            yield _trouble(step, pod, reason, one.get("message"))
+    if text_of(status.get("reason")) in ("Evicted", "DeadlineExceeded", "NodeLost"):
+        yield _trouble(step, pod, status["reason"], status.get("message"))
+
+
+def _trouble(step: str, pod: str, reason: str, message: object) -> Trouble:
+    return Trouble(step, pod, reason[:_LONGEST_TEXT], text_of(message)[:_LONGEST_TEXT])

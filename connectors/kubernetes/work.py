@@ -1,0 +1,272 @@
+"""Jobs of a cluster: created held, released once, cancelled until gone.
+
+The caller chooses the id of a launch; the name follows from it, so a create whose
+answer was lost is found by the next try, and one with other content is refused. Release
+is a patch for the one version that was looked at. Nothing here knows whether somebody
+may.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from connectors.errors import ConnectorRefused, ConnectorUnavailable
+from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.kinds import Served, WorkKind, available, kind_of, served
+from connectors.kubernetes.manifests import (
+    LAUNCH_LABEL,
+    difference,
+    held,
+    label_of_launch,
+    name_of_launch,
+    probe,
+)
+from connectors.kubernetes.problems import NameTaken, ObjectMissing, VersionConflict
+from connectors.kubernetes.states import Standing, is_held, standing
+from connectors.parsing import text_of, well_formed
+
+_ATTEMPTS_TO_RELEASE = 5
+_TURN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One job on a cluster, as it was when it was read."""
+
+    kind: WorkKind
+    api_version: str
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    """The resourceVersion; equal or not, nothing more."""
+    launch: str
+    """The label of its launch; empty for what others made."""
+    standing: Standing
+
+
+class ClusterWork:
+    """The jobs of one namespace."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        namespace: str = "",
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._sleep, self._clock = sleep, clock
+
+    @property
+    def namespace(self) -> str:
+        """Where the jobs are: as told, or as the context has it."""
+        return self._namespace or self._client.access.namespace
+
+    def planned(self, manifest: Json, launch: str) -> Json:
+        """What the cluster would make of a manifest. Creates nothing.
+
+        Raises:
+            ConnectorRefused: it refuses it, or would not hold it.
+            ConnectorError: it does not answer.
+        """
+        sent, place = self._prepared(manifest, launch)
+        return self._dry(probe(sent), place)
+
+    def create(self, manifest: Json, launch: str) -> Work:
+        """Create a job that is held; the same launch again finds it.
+
+        Raises:
+            ConnectorRefused: the cluster refuses it or would not hold it, or the launch
+                stands for another one there.
+            ConnectorError: it was not done, or not known whether. Try the same again.
+        """
+        sent, place = self._prepared(manifest, launch)
+        expected = self._dry(probe(sent), place)
+        path = place.path(self.namespace)
+        try:
+            made = self._client.create(path, sent)
+        except NameTaken:
+            return self._found_as(expected, place, launch)
+        if not is_held(made, place.kind):
+            self._refuse_unheld(place, self._work(made, place))
+        return self._work(made, place)
+
+    def release(self, manifest: Json, launch: str) -> Work:
+        """Let a held job go, if it is still what the manifest makes; once.
+
+        Raises:
+            ConnectorRefused: it is gone, or is not what was launched.
+            ConnectorError: it was not done, or not known whether. Try the same again.
+        """
+        sent, place = self._prepared(manifest, launch)
+        expected = self._dry(probe(sent), place)
+        path = place.path(self.namespace, name_of_launch(launch))
+        uid = ""
+        for _ in range(_ATTEMPTS_TO_RELEASE):
+            work, found = self._checked(expected, place, launch)
+            if uid and work.uid != uid:
+                raise ConnectorRefused(f"another {place.kind.kind} took its name")
+            uid = work.uid
+            if not is_held(found, place.kind):
+                return work
+            if work.standing.state.is_final or work.standing.is_ending:
+                raise ConnectorRefused(f"{launch} has ended and cannot be released")
+            try:
+                return self._work(self._client.patch(path, _release(work)), place)
+            except VersionConflict:
+                continue
+        raise ConnectorUnavailable(
+            f"{launch} changes faster than it can be released",
+            hint="Try the same again; it was not released.",
+        )
+
+    def find(self, kind: WorkKind, launch: str) -> Work | None:
+        """The job of a launch as it is now.
+
+        Raises:
+            ConnectorError: it cannot be told.
+        """
+        place = served(self._client, kind)
+        try:
+            path = place.path(self.namespace, name_of_launch(launch))
+            return self._work(self._client.get(path), place)
+        except ObjectMissing:
+            return None
+
+    def works(self, *, only_launched: bool = False) -> Iterator[Work]:
+        """Every job of the kinds that the cluster serves.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        query = {"labelSelector": LAUNCH_LABEL} if only_launched else {}
+        for place in available(self._client):
+            found, _ = self._client.items(place.path(self.namespace), **query)
+            for one in found:
+                typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
+                yield self._work({**one, **typed}, place)
+
+    def cancel(self, kind: WorkKind, launch: str, *, grace_seconds: float) -> None:
+        """Delete a job with its pods, and return once nothing of it is left.
+
+        Raises:
+            ConnectorUnavailable: something of it is still there.
+            ConnectorError: it was not done, or not known whether.
+        """
+        place = served(self._client, kind)
+        path = place.path(self.namespace, name_of_launch(launch))
+        try:
+            work = self._work(self._client.get(path), place)
+        except ObjectMissing:
+            return
+        self._check_is_of(work, launch)
+        # Gone, or another has its name: the wait below looks by the uid.
+        with contextlib.suppress(ObjectMissing, VersionConflict):
+            self._client.delete(path, uid=work.uid, propagation="Foreground")
+        until = self._clock() + grace_seconds
+        while left := self._left(work, path):
+            if self._clock() >= until:
+                raise ConnectorUnavailable(
+                    f"{launch} is being deleted, but {left}",
+                    hint="It may still run. Cancel it again to go on waiting.",
+                )
+            self._sleep(_TURN_SECONDS)
+
+    def _left(self, work: Work, path: str) -> str:
+        """What of a deleted job is still there; empty: nothing."""
+        try:
+            found = self._client.get(path)
+        except ObjectMissing:
+            found = {}
+        with well_formed(f"a {work.kind.kind}"):
+            metadata = found.get("metadata") or {}
+            if metadata.get("uid") == work.uid:
+                holders = ", ".join(metadata.get("finalizers") or [])
+                held_by = f", held by {holders}" if holders else ""
+                return f"the {work.kind.kind} is still there{held_by}"
+        pods, _ = self._client.items(
+            f"/api/v1/namespaces/{work.namespace}/pods",
+            labelSelector=work.kind.selector(work.name, work.uid),
+        )
+        return f"{len(pods)} of its pods are still there" if pods else ""
+
+    def _prepared(self, manifest: Json, launch: str) -> tuple[Json, Served]:
+        sent = held(manifest, launch, self.namespace)
+        return sent, served(self._client, kind_of(manifest))
+
+    def _dry(self, sent: Json, place: Served) -> Json:
+        """What the cluster would make of it; it must know what `suspend` is."""
+        made = self._client.create(place.path(self.namespace), sent, is_dry=True)
+        if not is_held(made, place.kind):
+            raise ConnectorRefused(
+                f"this cluster does not hold a {place.kind.kind}: it drops "
+                f"{'.'.join(place.kind.suspend)}",
+                hint="A newer version of its operator knows it. Nothing was created.",
+            )
+        return made
+
+    def _refuse_unheld(self, place: Served, work: Work) -> None:
+        """Take away at once what was to be held and is not."""
+        path = place.path(self.namespace, work.name)
+        self._client.delete(path, uid=work.uid, propagation="Background")
+        raise ConnectorRefused(
+            f"the cluster created a {place.kind.kind} that is not held; it was deleted",
+            hint="Something in the cluster releases jobs by itself.",
+        )
+
+    def _found_as(self, expected: Json, place: Served, launch: str) -> Work:
+        work, _ = self._checked(expected, place, launch)
+        return work
+
+    def _checked(self, expected: Json, place: Served, launch: str) -> tuple[Work, Json]:
+        """What is there under the name of a launch, if it is what was meant."""
+        path = place.path(self.namespace, name_of_launch(launch))
+        found = self._client.get(path)
+        work = self._work(found, place)
+        self._check_is_of(work, launch)
+        where = difference(expected, found, place.kind)
+        if where:
+            raise ConnectorRefused(
+                f"the launch {launch} is another one there: {where} differs",
+                hint="Somebody changed it, or launched something else under this id. "
+                "Launch under a new id.",
+            )
+        return work, found
+
+    def _check_is_of(self, work: Work, launch: str) -> None:
+        if work.launch != label_of_launch(launch):
+            raise ConnectorRefused(
+                f"{work.kind.kind} {work.name} was not made by the launch {launch}",
+                hint="Its label says so. Somebody else made it under that name.",
+            )
+
+    def _work(self, found: Json, place: Served) -> Work:
+        with well_formed(f"a {place.kind.kind}"):
+            metadata = found["metadata"]
+            labels = metadata.get("labels") or {}
+            return Work(
+                place.kind,
+                place.api_version,
+                text_of(metadata["namespace"]),
+                text_of(metadata["name"]),
+                text_of(metadata["uid"]),
+                text_of(metadata["resourceVersion"]),
+                text_of(labels.get(LAUNCH_LABEL)),
+                standing(found, place.kind),
+            )
+
+
+def _release(work: Work) -> Json:
+    """A patch for exactly the object and the version that was looked at."""
+    body: Json = {"metadata": {"uid": work.uid, "resourceVersion": work.version}}
+    place = body
+    for step in work.kind.suspend[:-1]:
+        place[step] = place = {}
+    place[work.kind.suspend[-1]] = False
+    return body

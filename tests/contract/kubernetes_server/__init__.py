@@ -1,0 +1,1 @@
+"""A Kubernetes API server for tests: no nodes, no scheduler, faults on request."""
