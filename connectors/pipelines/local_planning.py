@@ -26,6 +26,7 @@ from connectors.pipelines.mlproject import (
     refuse_credentials,
     refuse_unknown,
 )
+from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     LaunchPlan,
     LaunchRequest,
@@ -68,7 +69,7 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
         refuse_credentials(setting, value)
     for variable in request.passed:
         _require_variable(variable)
-    return LaunchPlan(
+    plan = LaunchPlan(
         backend=BACKEND,
         place=place,
         pipeline=name,
@@ -82,6 +83,7 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
         passed=tuple(sorted(set(request.passed))),
         limits=request.limits,
     )
+    return read_plan(plan.to_bytes())
 
 
 def _values(

@@ -148,10 +148,10 @@ class LaunchPlan:
         return tuple(sorted(found.items()))
 
     def to_bytes(self) -> bytes:
-        """The plan as it is shown, stored and digested."""
+        """The plan as it is shown, stored and digested: JSON in printable ASCII."""
         document = {"schema": "countersign/launch-plan/v1"} | _plain(self)
-        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-        return text.encode("utf-8", "surrogatepass") + b"\n"
+        text = json.dumps(document, indent=1, sort_keys=True)
+        return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
 
     @property
     def digest(self) -> str:
