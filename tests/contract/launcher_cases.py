@@ -82,10 +82,13 @@ CASES: dict[str, Callable[[Path], LauncherCase]] = {"local": LocalCase}
 
 
 def wait_for(
-    launcher: CanLaunch, launch: str, until: Callable[[PipelineRun], bool]
+    launcher: CanLaunch,
+    launch: str,
+    until: Callable[[PipelineRun], bool],
+    seconds: float = WAIT_SECONDS,
 ) -> PipelineRun:
     """Look again and again, for as long as is reasonable."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         run = launcher.find(launch)
         assert run is not None
