@@ -5,7 +5,6 @@ Another launcher joins by a class like `LocalCase` in CASES.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -14,10 +13,8 @@ from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.protocols import (
     CanLaunch,
     LaunchRequest,
-    PipelineRun,
 )
 
-WAIT_SECONDS = 60.0
 SECRET = "hunter2-hunter2"
 COMMANDS = {
     "quick": "echo hello",
@@ -79,20 +76,3 @@ class LocalCase:
 
 
 CASES: dict[str, Callable[[Path], LauncherCase]] = {"local": LocalCase}
-
-
-def wait_for(
-    launcher: CanLaunch,
-    launch: str,
-    until: Callable[[PipelineRun], bool],
-    seconds: float = WAIT_SECONDS,
-) -> PipelineRun:
-    """Look again and again, for as long as is reasonable."""
-    deadline = time.monotonic() + seconds
-    while True:
-        run = launcher.find(launch)
-        assert run is not None
-        if until(run):
-            return run
-        assert time.monotonic() < deadline, f"{launch} is {run.state}: {run.reason}"
-        time.sleep(0.05)

@@ -20,7 +20,8 @@ from connectors.pipelines.protocols import (
     PipelineRun,
     RunState,
 )
-from tests.contract.launcher_cases import CASES, SECRET, LauncherCase, wait_for
+from tests.contract.launcher_cases import CASES, SECRET, LauncherCase
+from tests.pipelines import wait_for
 
 
 @pytest.fixture(params=sorted(CASES))

@@ -20,8 +20,8 @@ from store.queries.lineage import Direction, neighbours
 from store.queries.models import list_versions
 from tests.conftest import REPOSITORY
 from tests.contract.conftest import mlflow_python
-from tests.contract.launcher_cases import wait_for
 from tests.contract.mlflow_server import Server, running
+from tests.pipelines import wait_for
 from tests.worlds import World
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]

@@ -44,17 +44,24 @@ class JudgedLaunch:
     judged_at: datetime
 
     @property
-    def waits(self) -> bool:
-        """Whether nothing is lacking but people who release it."""
-        if self.policy is None or self.tree.verdict is not Verdict.NO:
+    def lacks_people_only(self) -> bool:
+        """Whether everything is met but what people decide."""
+        if self.policy is None:
             return False
         *others, approvals = self.tree.children
-        rejections = [n for n in approvals.children if n.rule == REJECTIONS]
-        return (
-            approvals.rule == _APPROVALS
-            and approvals.verdict is Verdict.NO
-            and all(node.verdict is Verdict.YES for node in (*others, *rejections))
-            and all(n.verdict is not Verdict.UNKNOWN for n in approvals.children)
+        return approvals.rule == _APPROVALS and all(
+            node.verdict is Verdict.YES for node in others
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is lacking but more people who release it."""
+        if not self.lacks_people_only or self.tree.verdict is not Verdict.NO:
+            return False
+        return all(
+            node.verdict is Verdict.YES
+            or (node.verdict is Verdict.NO and node.rule != REJECTIONS)
+            for node in self.tree.children[-1].children
         )
 
 

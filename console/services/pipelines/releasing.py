@@ -159,9 +159,7 @@ def _sign(
             hint="Ask an enroller for the role, for the model "
             f"{pipeline_subject(intent.pipeline)}.",
         )
-    if decided.decision is Decision.APPROVE and not (
-        judged.waits or judged.tree.verdict is Verdict.YES
-    ):
+    if decided.decision is Decision.APPROVE and not judged.lacks_people_only:
         raise Refusal(
             f"the verdict is {judged.tree.verdict.value}, and not for want of people; "
             "nothing was signed",
