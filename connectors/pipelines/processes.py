@@ -39,21 +39,6 @@ def this_process(process_id: int) -> Process:
     return Process(process_id, _started(process_id))
 
 
-def is_alive(process: Process) -> bool:
-    """Whether that very process still runs."""
-    if process.id <= 0:
-        return False
-    try:
-        os.kill(process.id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return bool(process.started) and _started(process.id) == process.started
-    if not process.started:
-        return True
-    return _started(process.id) == process.started and not _is_zombie(process.id)
-
-
 def living(leader: Process, mark: str) -> list[int]:
     """Ids of the processes that belong to a launch.
 
