@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from connectors.pipelines.claims import BACKEND, Claim, make_claim, state_docume
 from connectors.pipelines.local_planning import plan_project
 from connectors.pipelines.processes import end_all
 from connectors.pipelines.protocols import (
+    LAUNCH_ID,
     LaunchPlan,
     LaunchRequest,
     LogLine,
@@ -33,7 +33,6 @@ from connectors.pipelines.protocols import (
 )
 from connectors.pipelines.run_log import read_log
 
-LAUNCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 START_SECONDS = 20.0
 _WITHHELD = frozenset({"COUNTERSIGN_PASSPHRASE"})
 """Variables of whoever launches that no supervisor needs."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.pipelines.protocols import (
+    LAUNCH_ID,
     CanHold,
     CanLaunch,
     LaunchPlan,
@@ -36,6 +37,7 @@ from policies.verdict import Verdict, exit_code, tree_lines
 from store.errors import StoreRefused
 
 LONGEST_CAUSE = 500
+LONGEST_ENVIRONMENT = 128
 _TRIES = 3
 
 
@@ -67,7 +69,13 @@ class Asked:
 def plan_launch(
     store: OpenStore, launcher: CanLaunch, asked: Asked, person: str
 ) -> tuple[LaunchPlan, JudgedLaunch]:
-    """What would be sent, and whether it might be. Changes nothing."""
+    """What would be sent, and whether it might be. Changes nothing.
+
+    Raises:
+        Misuse: it could not be launched so.
+        ConnectorError: nor could the project be run.
+    """
+    _check(asked)
     plan = launcher.plan(asked.request)
     record = launch_record(store, asked.launch, store.state()) if asked.launch else None
     return plan, judge_launch(store, plan, asked.environment, person, record)
@@ -79,13 +87,13 @@ def launch(
     """Launch a pipeline, or hold it until it is released.
 
     Raises:
+        Misuse: the id, the cause or the environment is none.
         Refusal: the verdict is no, or the id stands for another launch.
         Undecided: the verdict, or what became of the launch, could not be told.
     """
     require_anchor(store)
     store.require_known_types()
-    if len(asked.cause) > LONGEST_CAUSE:
-        raise Misuse(f"a cause has at most {LONGEST_CAUSE} characters")
+    _check(asked)
     plan = launcher.plan(asked.request)
     for _ in range(_TRIES):
         record = _declared_before(store, acting, plan, asked)
@@ -99,6 +107,18 @@ def launch(
             continue
         return send(store, acting, launcher, plan, declared)
     raise Undecided("others keep declaring the same launch", hint="Try again.")
+
+
+def _check(asked: Asked) -> None:
+    if asked.launch and not LAUNCH_ID.fullmatch(asked.launch):
+        raise Misuse(
+            f"{asked.launch[:80]!r} is no id of a launch",
+            hint="Letters, digits and . _ - make one, at most 100 of them.",
+        )
+    if len(asked.cause) > LONGEST_CAUSE:
+        raise Misuse(f"a cause has at most {LONGEST_CAUSE} characters")
+    if not 1 <= len(asked.environment) <= LONGEST_ENVIRONMENT:
+        raise Misuse("an environment has a name", hint="--env NAME")
 
 
 @dataclass(frozen=True, slots=True)
