@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policies.document import PIPELINE_PREFIX
 from policies.dsse import read_envelope
 from policies.errors import Refused
 from policies.permissions import find_statement
@@ -10,9 +11,6 @@ from policies.statements import Statement, read_statement
 from policies.topics import launch_topic
 from policies.trust_root import BuiltInRole, Person
 from store.judgement import History
-
-PIPELINE_PREFIX = "pipeline/"
-"""Stands before a pipeline's name where grants and policies name models."""
 
 
 def pipeline_subject(pipeline: str) -> str:

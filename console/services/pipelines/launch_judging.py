@@ -6,7 +6,7 @@ A policy for launches is one that applies to the model `pipeline/NAME` and the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.pipelines.protocols import LaunchPlan
@@ -17,7 +17,7 @@ from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_evidence import launch_evidence, pipeline_key
 from console.services.pipelines.launch_log import LaunchRecord
 from console.services.selecting import Wanted, asked_at, policy_for
-from policies.document import Policy
+from policies.document import LAUNCH_STAGE, Policy
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Transition
@@ -29,8 +29,6 @@ from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict, all_of
 from policies.workflow import Entry
 
-LAUNCH_STAGE = "launch"
-"""Where a policy for launches leads `to`."""
 OWN_BACKEND = "local"
 _APPROVALS = "approvals"
 
@@ -103,10 +101,19 @@ def judge_launch(
     judged = evaluate(policy, evidence, votes, context)
     tree = all_of(
         name,
-        [in_force, *judged.children],
+        [in_force, *map(_of_a_launch, judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
     return JudgedLaunch(tree, policy, now)
+
+
+def _of_a_launch(node: Node) -> Node:
+    """A verdict whose next steps are those of a launch."""
+    return replace(
+        node,
+        why=node.why.replace("countersign approve", "countersign pipeline release"),
+        children=tuple(map(_of_a_launch, node.children)),
+    )
 
 
 def release_roles(
