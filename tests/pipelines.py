@@ -80,8 +80,10 @@ def starts(project: Path) -> int:
 def put_policy(
     world: World, *, version: int = 1, require: str = "clean_tree", role: str = "guard"
 ) -> None:
-    """Put a policy for launches in force."""
+    """Put a policy for launches in force; without a role nobody has to release."""
     text = POLICY.format(version=version, require=require, role=role)
+    if not role:
+        text = text.partition("[[approvals]]")[0]
     activate_policy(world.store, world.people["dana"], text.encode())
 
 

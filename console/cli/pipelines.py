@@ -52,6 +52,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("launch", metavar="LAUNCH")
     parser.add_argument("--cron", required=True, metavar="TIMES")
     parser.add_argument("--name", required=True, metavar="NAME")
+    parser.add_argument(
+        "--ref", default="", metavar="REF", help="run this; default: what was run"
+    )
     parser.add_argument("--key", default="", metavar="KEY")
     parser.set_defaults(handler=schedule)
     parser = whats.add_parser("record", help="tell the log what an ended run was")
@@ -245,12 +248,13 @@ def schedule(context: Context) -> int:
     """`pipeline schedule`"""
     from console.rendering import one_line
     from console.services.pipelines.launchers import open_launcher
-    from console.services.pipelines.repeating import crontab_line
+    from console.services.pipelines.repeating import Schedule, crontab_line
     from console.services.pipelines.viewing import launch_line
 
     given, store = context.arguments, context.store
     line = launch_line(store, open_launcher(store), given.launch)
-    show(one_line(crontab_line(store, line.launch, given.cron, given.name, given.key)))
+    times = Schedule(given.cron, given.name, given.ref, given.key)
+    show(one_line(crontab_line(store, line.launch, times)))
     say("Nothing was scheduled: add this line to the crontab of whoever launches.")
     return 0
 

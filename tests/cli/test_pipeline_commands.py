@@ -167,6 +167,7 @@ def test_a_schedule_is_a_line_that_launches_the_same(
     assert out.startswith("0 3 * * * countersign --store ")
     assert r"--id nightly-$(date -u +\%Y\%m\%dT\%H\%M)" in out
     assert "Nothing was scheduled" in err
+    assert "--ref main" in run(capsys, *words, "--ref", "main")[1]
     for times in ("0 3 * *", "0 3 * * *\n* * * * * rm", "$(x) 3 * * *"):
         bad = ("schedule", "one", "--cron", times, "--name", "nightly")
         assert run(capsys, *bad)[0] == 2

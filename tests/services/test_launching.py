@@ -192,6 +192,21 @@ def test_a_policy_that_turns_on_what_is_not_known_refuses(
     assert starts(project) == 0
 
 
+def test_a_policy_that_asks_nobody_lets_go_what_meets_it_and_nothing_else(
+    world: World, project: Path
+) -> None:
+    put_policy(world, role="")
+    commit_all(project)
+    done = launch_in(world, project, "one")
+    assert done.judged is not None
+    assert done.judged.tree.verdict is Verdict.YES
+    assert wait_until_over(world.store, "one").state is RunState.SUCCEEDED
+    (project / "more").write_text("not committed")
+    with pytest.raises(Refusal, match="nothing was launched"):
+        launch_in(world, project, "two")
+    assert starts(project) == 1
+
+
 def test_what_the_policy_wants_released_waits_and_then_starts_once(
     world: World, project: Path
 ) -> None:

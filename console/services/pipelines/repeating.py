@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
@@ -56,7 +57,19 @@ def once_more(store: OpenStore, launcher: CanLaunch, launch: str) -> Asked:
     return Asked(request, record.intent.environment, cause=f"retry of {launch}")
 
 
-def crontab_line(store: OpenStore, launch: str, times: str, name: str, key: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When something is launched again and again, and how that is called."""
+
+    times: str
+    """As cron writes them."""
+    name: str
+    ref: str = ""
+    """What is run each time; empty: what was run, or the files as they are then."""
+    key: str = ""
+
+
+def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     """The line with which this machine's cron launches the same again and again.
 
     Each time has an id of its own, so that a line that runs twice launches once.
@@ -64,6 +77,7 @@ def crontab_line(store: OpenStore, launch: str, times: str, name: str, key: str)
     Raises:
         Misuse: the times or the name are none.
     """
+    times, name, key = schedule.times, schedule.name, schedule.key
     fields = times.split(" ")
     if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
         raise Misuse(f"{times[:80]!r} are no times", hint='Write: --cron "0 3 * * *"')
@@ -79,6 +93,16 @@ def crontab_line(store: OpenStore, launch: str, times: str, name: str, key: str)
     for option, pairs in (("-P", request.parameters), ("--set", request.settings)):
         words += [w for n, v in pairs.items() for w in (option, f"{n}={v}")]
     words += [word for passed in request.passed for word in ("--pass", passed)]
+    ref = schedule.ref or request.ref
+    words += ["--ref", ref] if ref else []
+    for option, amount, unit in (
+        ("--time-limit", request.limits.wall_seconds, "s"),
+        ("--cpu-limit", request.limits.cpu_seconds, "s"),
+        ("--memory-limit", request.limits.memory_bytes, ""),
+        ("--file-limit", request.limits.file_bytes, ""),
+        ("--log-limit", request.limits.log_bytes, ""),
+    ):
+        words += [option, f"{amount}{unit}"] if amount else []
     words += ["--cause", f"schedule {name}", *(("--key", key) if key else ())]
     command = shlex.join(words)
     if "\n" in command or "\r" in command:
