@@ -222,3 +222,12 @@ def _pieces(stream: IO[bytes] | None) -> Iterator[bytes]:
             if not piece:
                 return
             yield piece
+
+
+def read_git(folder: Path, *arguments: str, accept: tuple[int, ...] = (0,)) -> bytes:
+    """What one git command writes; nothing that a repository says is obeyed.
+
+    Raises:
+        ConnectorError: git cannot do it, or is not there.
+    """
+    return _run(folder, *arguments, accept=accept)

@@ -13,6 +13,10 @@ from enum import StrEnum
 
 OWNER = "owner"
 """Excludes from a quorum whoever owns the model, by its record."""
+PIPELINE_PREFIX = "pipeline/"
+"""Stands before a pipeline's name where grants and policies name models."""
+LAUNCH_STAGE = "launch"
+"""Where policies for launches lead `to`."""
 FieldValue = str | int | bool | tuple[str, ...]
 
 
@@ -90,6 +94,13 @@ class Applies:
     """By the model's record."""
     owners: tuple[str, ...] = ("*",)
     """Person ids, by the model's record."""
+
+    @property
+    def is_for_launches(self) -> bool:
+        """Whether it is for launches of pipelines, and for nothing else."""
+        return self.to == (LAUNCH_STAGE,) and all(
+            name.startswith(PIPELINE_PREFIX) for name in self.models
+        )
 
 
 @dataclass(frozen=True, slots=True)

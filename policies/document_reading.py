@@ -69,7 +69,8 @@ LISTED_TABLES: dict[str, dict[str, Field]] = {"approvals": QUORUM_FIELDS}
 """The parts of a document that are many tables, rules aside."""
 _HEAD = ("schema", "id", "version", "description")
 PARTS = (*_HEAD, *SINGLE_TABLES, "rules", *LISTED_TABLES)
-NEEDED_PARTS = frozenset((*_HEAD, "applies", "rules", "approvals"))
+NEEDED_PARTS = frozenset((*_HEAD, "applies", "rules"))
+"""Approvals too, but in a policy for launches alone."""
 
 
 def read_policy(data: bytes, *, path: str = "policy") -> Policy:
@@ -101,13 +102,14 @@ class _Reader:
         if not re.fullmatch(ID_PATTERN, identity):
             tables.refuse("id must be a-z, 0-9, . _ -", "id", whole)
         rules, decisions = self._rules(), self._decisions()
+        applies = self._applies()
         return Policy(
             id=identity,
             version=tables.count(self._raw, "version", whole),
             rules=rules,
-            quorums=self._quorums(),
+            quorums=self._quorums(applies),
             description=tables.text(self._raw, "description", whole),
-            applies=self._applies(),
+            applies=applies,
             digest=digest,
             waivers=self._waivers(rules) if "waivers" in self._raw else None,
             rejection=Rejection(str(decisions.get("rejection", Rejection.BLOCKS))),
@@ -205,9 +207,10 @@ class _Reader:
         why = self._tables.text(table, "why", span) if "why" in table else ""
         return Rule(self._tables.text(table, "id", span), name, why, fields)
 
-    def _quorums(self) -> tuple[Quorum, ...]:
+    def _quorums(self, applies: Applies) -> tuple[Quorum, ...]:
         found = self._tables.tables(self._raw, "approvals")
-        if not found:
+        is_optional = applies.is_for_launches and "approvals" not in self._raw
+        if not found and not is_optional:
             self._tables.refuse(
                 "a policy has at least one [[approvals]]", "", self._tables.everywhere
             )

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 from policies.errors import Refused
+from policies.launch_permissions import (
+    check_launch,
+    check_launch_outcome,
+    check_launch_release,
+)
 from policies.permissions import (
     check_answer,
     check_version_key,
@@ -19,6 +24,7 @@ from policies.predicates.operations import (
     DeploymentOutcome,
     LaunchIntent,
     LaunchOutcome,
+    LaunchRelease,
 )
 from policies.predicates.records import (
     Attachment,
@@ -63,13 +69,15 @@ def check_record(statement: Statement, signer: Person, history: History) -> None
             _require_operator(
                 signer, model_name(observation.model), observation.environment
             )
-        case LaunchIntent(environment=environment):
-            _require_operator(signer, "", environment)
+        case LaunchIntent() as launch:
+            check_launch(launch, signer, history)
+        case LaunchRelease() as release:
+            check_launch_release(release, signer, history)
         case DeploymentIntent() as intent:
             _require_operator(signer, model_name(intent.model), intent.environment)
             _check_deployment(intent, history)
         case LaunchOutcome() as outcome:
-            _check_launch_outcome(outcome, signer, history)
+            check_launch_outcome(outcome, signer, history)
         case DeploymentOutcome() as outcome:
             _check_deployment_outcome(outcome, signer, history)
         case Erasure() as erasure:
@@ -167,14 +175,6 @@ def _check_deployment(intent: DeploymentIntent, history: History) -> None:
     bound = (promotion.model, promotion.version, promotion.manifest)
     if bound != (intent.model, intent.version, intent.manifest):
         raise Refused("it names another model, version or bytes than the promotion")
-
-
-def _check_launch_outcome(
-    outcome: LaunchOutcome, signer: Person, history: History
-) -> None:
-    begun = find_statement(outcome.intent, history, "launch")
-    if not isinstance(begun.predicate, LaunchIntent) or begun.by != signer.id:
-        raise Refused("only who declared a launch may say how it ended")
 
 
 def _check_deployment_outcome(

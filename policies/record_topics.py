@@ -8,6 +8,7 @@ from policies.predicates.operations import (
     DeploymentOutcome,
     LaunchIntent,
     LaunchOutcome,
+    LaunchRelease,
 )
 from policies.predicates.records import (
     Attachment,
@@ -20,12 +21,15 @@ from policies.predicates.records import (
 from policies.predicates.upkeep import ErasedKind, Erasure, Recovery
 from policies.statements import Statement
 from policies.topics import (
+    LAUNCHES,
     TRUST,
     UPKEEP,
     erasable_topic,
     erased_topic,
     kept_topic,
+    launch_topic,
     model_topic,
+    outcome_topic,
     request_topic,
 )
 
@@ -53,8 +57,17 @@ def record_topics(statement: Statement) -> tuple[str, ...]:
             return (model_topic(model), erasable_topic(text, "comment"))
         case Observation(model=model):
             return (model_topic(model),)
-        case LaunchIntent() | LaunchOutcome():
-            return ("launch",)
+        case LaunchIntent() as intent:
+            kept = (intent.definition, intent.parameters, intent.verdict)
+            return (
+                LAUNCHES,
+                launch_topic(intent.launch),
+                *(kept_topic(digest) for digest in kept),
+            )
+        case LaunchRelease(launch=launch, reason=reason):
+            return (launch_topic(launch), erasable_topic(reason, "reason"))
+        case LaunchOutcome(intent=intent_id):
+            return (LAUNCHES, outcome_topic(intent_id))
         case DeploymentIntent(model=model, verdict=verdict):
             return (model_topic(model), kept_topic(verdict))
         case DeploymentOutcome(model=model):

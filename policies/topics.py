@@ -22,6 +22,8 @@ TRUST = "trust"
 POLICY = "policy"
 LINEAGE = "lineage"
 UPKEEP = "upkeep"
+LAUNCHES = "launch"
+"""Every launch of a pipeline."""
 RECORD_TYPES = frozenset(PredicateType) - {
     PredicateType.ENDORSEMENT,
     PredicateType.ENROLMENT,
@@ -49,6 +51,16 @@ def request_topic(request_id: str) -> str:
 def slot_topic(model_key: str, transition: Transition) -> str:
     """Promotions into one stage of one environment for one model."""
     return f"slot:{model_key}|{transition.environment}|{transition.to_stage}"
+
+
+def launch_topic(launch: str) -> str:
+    """Everything that was said of one launch of a pipeline, by its id."""
+    return f"launch:{launch}"
+
+
+def outcome_topic(intent_id: str) -> str:
+    """What came of a launch that was declared, by the intent's statement id."""
+    return f"launched:{intent_id}"
 
 
 def placed_topic(version_key: str) -> str:

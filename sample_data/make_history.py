@@ -120,7 +120,6 @@ def git(repository: Path, *arguments: str, author: str = "ana") -> str:
 
 def make_repository(folder: Path) -> Path:
     shutil.copytree(HERE / "training", folder)
-    shutil.copy(HERE / "provenance_helper.py", folder)
     git(folder, "init", "--initial-branch", "main")
     git(folder, "add", "--all")
     git(folder, "commit", "--message", "Train, score by slice, and register")

@@ -63,6 +63,7 @@ COMMANDS = {
     "demoting": ("demote",),
     "accompanying": ("model", "finding", "attach", "comment"),
     "observing": ("observe", "observations"),
+    "pipelines": ("pipeline",),
     "logs": ("log",),
     "auditing": ("export", "verify", "doctor"),
     "serving": ("serve",),

@@ -158,6 +158,8 @@ def _bare_cases(policy: Policy, measured: dict[str, _Measured]) -> list[str]:
         _case(f"{name} was not recorded", f"without = [{_text(name)}]")
         for name in measured
     ]
+    if not policy.quorums:
+        return cases
     cases.append(_case("nobody has signed", "votes = []"))
     role = policy.quorums[0].role
     cases.append(

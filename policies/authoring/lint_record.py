@@ -9,7 +9,7 @@ from policies.authoring.known import Record, asked_example, example
 from policies.authoring.lint_people import lint_people
 from policies.authoring.log_facts import OBSERVING
 from policies.authoring.remarks import Linted, Remark, Severity
-from policies.document import Policy, Rule
+from policies.document import PIPELINE_PREFIX, Policy, Rule
 from policies.patterns import matches
 from policies.selection import covers, is_as_narrow, rank
 from policies.table_reading import nearest
@@ -92,6 +92,8 @@ def _covered(linted: Linted, record: Record) -> Iterator[Remark]:
         ),
     ):
         for pattern in patterns:
+            if field == "models" and pattern.startswith(PIPELINE_PREFIX):
+                continue
             if known and not any(matches(pattern, name) for name in known):
                 yield linted.at_part(
                     field,

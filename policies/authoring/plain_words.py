@@ -8,7 +8,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from policies.document import Applies, Policy, Quorum, Rejection, Rule, WaiverTerms
+from policies.document import (
+    PIPELINE_PREFIX,
+    Applies,
+    Policy,
+    Quorum,
+    Rejection,
+    Rule,
+    WaiverTerms,
+)
 from policies.rules.kinds import RULE_KINDS
 
 _BARRED = {
@@ -57,7 +65,8 @@ def policy_in_words(policy: Policy) -> str:
     ]
     if later:
         sections += [_LATER, _numbered(later, 1 + len(frozen))]
-    sections += ["## Who must agree", _listed(map(quorum_in_words, policy.quorums))]
+    agree = _listed(map(quorum_in_words, policy.quorums)) or "Nobody."
+    sections += ["## Who must agree", agree]
     sections += [decisions_in_words(policy)]
     if policy.waivers:
         sections += ["## What may be waived", waivers_in_words(policy.waivers)]
@@ -83,6 +92,12 @@ def applies_in_words(applies: Applies) -> str:
         more += f", and the model's tier is {_either(applies.tiers)}"
     if "*" not in applies.owners:
         more += f", and its owner is {_either(applies.owners)}"
+    if applies.is_for_launches:
+        named = tuple(n.removeprefix(PIPELINE_PREFIX) for n in applies.models)
+        pipeline = f"a pipeline named {_either(named)}"
+        if "*" in named:
+            pipeline = "a pipeline"
+        return f"When {pipeline} is to be launched, {where}{more}."
     return f"When a version of {models} is to go to {stages}, {where}{more}."
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies import document_reading as reading
+from policies.document import LAUNCH_STAGE, PIPELINE_PREFIX
 from policies.rules.forms import Field, Holds, RuleKind
 from policies.rules.kinds import RULE_KINDS
 from policies.strict_json import TIME_PATTERN
@@ -31,8 +32,16 @@ def policy_schema() -> JsonSchema:
         "type": "object",
         "properties": {name: _part(name) for name in reading.PARTS},
         "required": sorted(reading.NEEDED_PARTS),
+        "anyOf": [{"required": ["approvals"]}, {"properties": _launches()}],
         "additionalProperties": False,
     }
+
+
+def _launches() -> JsonSchema:
+    """What a policy applies to that need not ask for approvals."""
+    names = {"items": {"pattern": f"^{PIPELINE_PREFIX}"}}
+    where = {"models": names, "to": {"const": [LAUNCH_STAGE]}}
+    return {"applies": {"properties": where}}
 
 
 def _part(name: str) -> JsonSchema:

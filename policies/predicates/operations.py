@@ -4,29 +4,56 @@ from dataclasses import dataclass
 
 from policies.predicates.forms import (
     Digest,
+    Flag,
     Identifier,
     Key,
     LongName,
     Name,
     Note,
     OptionalDigest,
+    RoleName,
     Time,
 )
-from policies.predicates.sign_off import OutcomeKind
+from policies.predicates.sign_off import Decision, OutcomeKind
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchIntent:
-    """About to launch a pipeline."""
+    """About to launch a pipeline, or to let one go that was held."""
 
     launch: Identifier
     """Names the launch at the orchestrator too, so that trying twice launches once."""
     pipeline: LongName
     definition: Digest
+    """Of the plan: exactly what is sent."""
     parameters: Digest
     environment: Name
+    cause: Note
+    """What it is for: a person, a schedule, an alert, a retry."""
+    policy: OptionalDigest
+    """Digest of the policy that decided; empty: none is for it."""
+    root: Digest
+    verdict: Digest
+    judged_at: Time
+    held: Flag
+    """Whether it waits, once it is there, for people to release it."""
     takes_over: OptionalDigest
-    """Statement id of an abandoned intent, or empty."""
+    """Statement id of the earlier intent for the same launch, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRelease:
+    """Somebody lets a held launch go, or says that it must not."""
+
+    intent: Digest
+    launch: Identifier
+    pipeline: LongName
+    environment: Name
+    definition: Digest
+    policy: Digest
+    decision: Decision
+    role: RoleName
+    reason: Digest
 
 
 @dataclass(frozen=True, slots=True)

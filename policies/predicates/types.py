@@ -30,6 +30,7 @@ class PredicateType(StrEnum):
     ATTACHMENT = NAMESPACE + "attachment/v1"
     COMMENT = NAMESPACE + "comment/v1"
     LAUNCH_INTENT = NAMESPACE + "launch-intent/v1"
+    LAUNCH_RELEASE = NAMESPACE + "launch-release/v1"
     LAUNCH_OUTCOME = NAMESPACE + "launch-outcome/v1"
     DEPLOYMENT_INTENT = NAMESPACE + "deployment-intent/v1"
     DEPLOYMENT_OUTCOME = NAMESPACE + "deployment-outcome/v1"
@@ -67,6 +68,7 @@ _DECLARED = {
     },
     "operations": {
         "LaunchIntent": PredicateType.LAUNCH_INTENT,
+        "LaunchRelease": PredicateType.LAUNCH_RELEASE,
         "LaunchOutcome": PredicateType.LAUNCH_OUTCOME,
         "DeploymentIntent": PredicateType.DEPLOYMENT_INTENT,
         "DeploymentOutcome": PredicateType.DEPLOYMENT_OUTCOME,

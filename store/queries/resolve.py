@@ -76,16 +76,20 @@ def _model_names(version: ModelVersion) -> tuple[str, str]:
 def _by_prefix(
     connection: duckdb.DuckDBPyConnection, view: str, reference: Reference
 ) -> EntityKey:
-    """Runs and commits: by the beginning of their id, or a run by its whole name."""
+    """Runs and commits: by the beginning of their id, or a run by its whole name.
+
+    The id of a run may be a UUID, which has no hyphens here, or a name that has them.
+    """
+    last = reference.name.split("/")[-1]
     rows = fetch(
         connection,
         f"SELECT DISTINCT subject, name FROM {view} WHERE "
         "starts_with(regexp_extract(subject, '[^:/]*$'), $1) OR name = $2 "
+        "OR starts_with(regexp_extract(subject, '[^:/]*$'), $3) "
         "ORDER BY subject LIMIT 50",
-        reference.name.split("/")[-1].lower().replace("-", "")
-        if view == "run"
-        else reference.name.lower(),
+        last.lower().replace("-", "") if view == "run" else reference.name.lower(),
         reference.name if view == "run" else "",
+        last if view == "run" else reference.name.lower(),
     )
     keys = sorted({str(row["subject"]) for row in rows})
     if len(keys) == 1:

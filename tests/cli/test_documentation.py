@@ -21,7 +21,9 @@ DOCS = REPOSITORY / "docs"
 
 
 def test_the_pasted_helper_is_the_one_the_sample_was_made_with() -> None:
-    helper = (REPOSITORY / "sample_data" / "provenance_helper.py").read_text()
+    helper = (
+        REPOSITORY / "sample_data" / "training" / "provenance_helper.py"
+    ).read_text()
     assert f"```python\n{helper}```" in (DOCS / "logging.md").read_text()
 
 

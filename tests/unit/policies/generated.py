@@ -57,6 +57,8 @@ def values_of(schema: JsonObject) -> st.SearchStrategy[Any]:
                 min_size=schema.get("minItems", 0),
                 max_size=schema.get("maxItems", 3),
             )
+        case "boolean":
+            return st.booleans()
         case "integer":
             return st.integers(schema["minimum"], schema["maximum"])
         case ["integer", "null"]:

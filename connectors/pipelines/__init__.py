@@ -1,0 +1,1 @@
+"""Launching pipelines: one protocol, and a module for each place where they run."""

@@ -1,0 +1,58 @@
+"""Reading a launch plan back from the bytes that were shown, stored and digested."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from connectors.errors import MalformedInput
+from connectors.parsing import parse_json, well_formed
+from connectors.pipelines.protocols import LaunchPlan
+
+SCHEMA = "countersign/launch-plan/v1"
+LARGEST_PLAN_BYTES = 4 * 1024**2
+Declared = TypeVar("Declared")
+
+
+def read_plan(data: bytes) -> LaunchPlan:
+    """Read a plan.
+
+    Raises:
+        MalformedInput: it is none, or not byte for byte as a plan is written.
+    """
+    if len(data) > LARGEST_PLAN_BYTES:
+        raise MalformedInput("the launch plan is too large")
+    raw = parse_json(data, "the launch plan")
+    with well_formed("the launch plan"):
+        if raw.pop("schema") != SCHEMA:
+            raise ValueError("another schema")
+        plan = _read(LaunchPlan, raw)
+    if plan.to_bytes() != data:
+        raise MalformedInput("the launch plan is not as plans are written")
+    return plan
+
+
+def _read(declared: type[Declared], raw: Any) -> Declared:
+    hints = typing.get_type_hints(declared)
+    names = [field.name for field in fields(declared)]  # type: ignore[arg-type]  # a dataclass
+    if sorted(raw) != sorted(names):
+        raise ValueError("other fields")
+    return declared(**{name: _value(hints[name], raw[name]) for name in names})
+
+
+def _value(form: Any, raw: Any) -> Any:
+    if is_dataclass(form):
+        return _read(form, raw)  # type: ignore[arg-type]  # a class, by its form
+    if typing.get_origin(form) is tuple:
+        if not isinstance(raw, list):
+            raise TypeError("no list")
+        inner = typing.get_args(form)
+        if inner[-1] is Ellipsis:
+            return tuple(_value(inner[0], one) for one in raw)
+        return tuple(_value(part, one) for part, one in zip(inner, raw, strict=True))
+    allowed = typing.get_args(form) if isinstance(form, types.UnionType) else (form,)
+    if type(raw) not in allowed:
+        raise TypeError(f"{raw!r:.40} is no {form}")
+    return raw

@@ -1,0 +1,327 @@
+"""What the services need of a place that runs pipelines, split by capability.
+
+A launcher plans without changing anything, and starts what was planned under an id that
+the caller chose: the same id again starts nothing and finds what there is. Nothing here
+knows who asks, or whether they may.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+LAUNCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Ids of launches that every place takes as they are."""
+
+
+class RunState(StrEnum):
+    """Where a pipeline run, or a step of one, is."""
+
+    PENDING = "pending"
+    """Claimed; nothing of it has run yet."""
+    SUSPENDED = "suspended"
+    """Claimed, and held until it is released."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """It cannot be told; something of it may still run."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it stays so."""
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use; 0 sets no limit."""
+
+    wall_seconds: int = 0
+    """For the whole run."""
+    cpu_seconds: int = 0
+    """For each process."""
+    memory_bytes: int = 0
+    """Address space of each process."""
+    file_bytes: int = 0
+    """Size of each file that it writes."""
+    log_bytes: int = 64 * 1024**2
+    """What is kept of what it prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What somebody asks to be run."""
+
+    project: str
+    """Where the pipeline is described."""
+    pipeline: str = ""
+    """What to call it; by default as its description does."""
+    entry_points: tuple[str, ...] = ("main",)
+    """The steps, in this order."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    ref: str = ""
+    """Commit, tag or branch to run; empty: the files as they are."""
+    runtime: str = "current"
+    """`current`, or the folder of a virtual environment, or an interpreter."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables with their values. They are shown and recorded."""
+    passed: tuple[str, ...] = ()
+    """Environment variables passed on from whoever starts it. Their values are not
+    shown or recorded, and are blotted out of what the run prints."""
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step, with the exact command."""
+
+    name: str
+    command: tuple[str, ...]
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file that a run is given, by a parameter, or that it is made of."""
+
+    name: str
+    """The parameter, or the path below the project."""
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What code a launch runs."""
+
+    repository: str = ""
+    """Address of the git repository without credentials; empty: none."""
+    commit: str = ""
+    """Full hash, or empty."""
+    authors: tuple[str, ...] = ()
+    """Outside identities such as `git:ana@example.org`."""
+    branches: tuple[str, ...] = ()
+    """Branches that the commit is on."""
+    all_branches: tuple[str, ...] = ()
+    """Every branch of that repository."""
+    is_dirty: bool | None = None
+    """Whether files differ from the commit; None: there is no commit."""
+    tree: str = ""
+    """SHA-256 over the paths and bytes of everything that would run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """Exactly what would be sent, before anything is."""
+
+    backend: str
+    place: str
+    """Names where it would run, so that no other place takes it for its own."""
+    pipeline: str
+    project: str
+    code: Code
+    steps: tuple[PlannedStep, ...]
+    inputs: tuple[PlannedFile, ...] = ()
+    images: tuple[str, ...] = ()
+    """Container images by digest."""
+    lock_digest: str = ""
+    """SHA-256 of the file that fixes the software it runs with, or empty."""
+    runtime: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+    passed: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """The parameters of all steps, each once; a step's own name stands before one
+        that differs from an earlier step's."""
+        found: dict[str, str] = {}
+        for step in self.steps:
+            for name, value in step.parameters:
+                if found.setdefault(name, value) != value:
+                    found[f"{step.name}.{name}"] = value
+        return tuple(sorted(found.items()))
+
+    def to_bytes(self) -> bytes:
+        """The plan as it is shown, stored and digested: JSON in printable ASCII."""
+        document = {"schema": "countersign/launch-plan/v1"} | _plain(self)
+        text = json.dumps(document, indent=1, sort_keys=True)
+        return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan's bytes."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def _plain(value: object) -> dict[str, object]:
+    plain: dict[str, object] = {}
+    for name in getattr(value, "__dataclass_fields__", {}):
+        inner = getattr(value, name)
+        if isinstance(inner, tuple):
+            plain[name] = [_plain_part(one) for one in inner]
+        elif hasattr(inner, "__dataclass_fields__"):
+            plain[name] = _plain(inner)
+        else:
+            plain[name] = inner
+    return plain
+
+
+def _plain_part(part: object) -> object:
+    if hasattr(part, "__dataclass_fields__"):
+        return _plain(part)
+    return list(part) if isinstance(part, tuple) else part
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step of a run, and the steps within it."""
+
+    name: str
+    state: RunState
+    started: datetime | None = None
+    ended: datetime | None = None
+    exit_status: int | None = None
+    steps: tuple[StepRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """One execution, as the place that runs it shows it."""
+
+    launch: str
+    """The id it was launched under."""
+    backend: str
+    pipeline: str
+    state: RunState
+    plan_digest: str
+    claimed: datetime
+    reason: str = ""
+    """Why it is in that state, where that needs saying."""
+    started: datetime | None = None
+    ended: datetime | None = None
+    steps: tuple[StepRun, ...] = ()
+    outputs: tuple[PlannedFile, ...] = ()
+    """Files that it left; known once it has ended."""
+
+    def elapsed(self, now: datetime) -> timedelta | None:
+        """How long it ran, or has run."""
+        return None if self.started is None else (self.ended or now) - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a run printed. Whatever it says is a stranger's word."""
+
+    step: str
+    stream: str
+    """`out`, `err`, or `note` for what the launcher itself has to say."""
+    at: datetime
+    text: str
+
+
+class CanLaunch(Protocol):
+    """Plans and launches. Constructing one does no input or output."""
+
+    @property
+    def backend(self) -> str:
+        """The kind of place it launches on."""
+        ...
+
+    def plan(self, request: LaunchRequest) -> LaunchPlan:
+        """What would be sent, exactly. Changes nothing anywhere.
+
+        Raises:
+            ConnectorError: it could not be launched.
+        """
+        ...
+
+    def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
+        """Start what was planned under an id; a run of that id is found, not repeated.
+
+        With `held` it is claimed and starts no earlier than it is released.
+
+        Raises:
+            ConnectorRefused: the id stands for another plan, or what was planned is
+                no longer what is there.
+            ConnectorError: it was not done, or not known whether. Try the same again.
+        """
+        ...
+
+    def find(self, launch: str) -> PipelineRun | None:
+        """The run of an id as it is now.
+
+        Raises:
+            ConnectorError: it could not be told.
+        """
+        ...
+
+    def runs(self) -> Iterator[PipelineRun]:
+        """Every run that is known there, newest first.
+
+        Raises:
+            ConnectorError: they could not be listed.
+        """
+        ...
+
+    def plan_bytes(self, launch: str) -> bytes:
+        """The plan that a run was launched with, as it was digested.
+
+        Raises:
+            ConnectorError: it is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class CanHold(Protocol):
+    """Lets what is held go."""
+
+    def release(self, launch: str) -> PipelineRun:
+        """Start a suspended run; one that was released is found, not started again.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        ...
+
+
+@runtime_checkable
+class CanCancel(Protocol):
+    """Ends what runs."""
+
+    def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
+        """End a run, and return once nothing of it is left.
+
+        Raises:
+            ConnectorError: something of it may be left.
+        """
+        ...
+
+
+@runtime_checkable
+class CanStreamLogs(Protocol):
+    """Reads what a run prints."""
+
+    def log_lines(
+        self,
+        launch: str,
+        *,
+        follow: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[LogLine]:
+        """What it printed, oldest first; with `follow` until it ends.
+
+        Raises:
+            ConnectorError: it cannot be read.
+        """
+        ...

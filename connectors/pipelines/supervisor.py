@@ -1,0 +1,343 @@
+"""The process that stays with one launch: starts its steps, watches them, says how it
+ended. It outlives whoever launched, and is told everything by the claim's folder.
+
+    python -m connectors.pipelines.supervisor FOLDER
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connectors.errors import ConnectorError
+from connectors.pipelines.checkout import files_below, sha256_of
+from connectors.pipelines.claims import Claim, state_document
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.processes import (
+    MARK,
+    Process,
+    end_all,
+    living,
+    this_process,
+)
+from connectors.pipelines.protocols import (
+    Limits,
+    PlannedFile,
+    PlannedStep,
+    RunState,
+    StepRun,
+)
+from connectors.pipelines.run_log import LogWriter
+
+MOST_OUTPUTS = 1_000
+GRACE_SECONDS = 10.0
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_TURN_SECONDS = 0.1
+_DRAIN_SECONDS = 0.5
+_PIECE_BYTES = 64 * 1024
+_END_COMMAND_SECONDS = 900
+
+
+class Ended(Exception):
+    """The run is over before its steps are; says in which state, and why."""
+
+    def __init__(self, state: RunState, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+class Supervisor:
+    """Stays with one launch from its start to its end."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._token = str(claim.read("claim.json")["token"])
+        self._launch = str(claim.read("claim.json")["launch"])
+        self._below = str(claim.read("claim.json")["below"])
+        self._plan = read_plan(claim.plan_path.read_bytes())
+        self._steps = [StepRun(s.name, RunState.PENDING) for s in self._plan.steps]
+        self._started = datetime.now(UTC)
+        self._leader = Process(0, "")
+        self._is_told_to_end = False
+        wall = self._plan.limits.wall_seconds
+        self._deadline = time.monotonic() + wall if wall else float("inf")
+
+    def stay(self) -> None:
+        """Run every step and write how it ended."""
+        signal.signal(signal.SIGTERM, self._told_to_end)
+        folder = self._claim.work / self._below
+        before = _listing(folder)
+        self._save(RunState.RUNNING)
+        log = LogWriter(
+            self._claim.log,
+            at_most=self._plan.limits.log_bytes,
+            secrets=tuple(os.environ.get(name, "") for name in self._plan.passed),
+        )
+        state, reason = RunState.SUCCEEDED, ""
+        try:
+            for number, step in enumerate(self._plan.steps):
+                self._run(number, step, folder, log)
+        except Ended as ended:
+            state, reason = ended.state, str(ended)
+        except (OSError, ConnectorError) as problem:
+            state, reason = RunState.FAILED, f"it could not be run: {problem}"
+        finally:
+            log.close()
+        outputs, cut = _outputs(folder, before)
+        reason = f"{reason}; {cut}".strip("; ") if cut else reason
+        self._save(state, reason, datetime.now(UTC), outputs)
+
+    def _told_to_end(self, *_: object) -> None:
+        self._is_told_to_end = True
+
+    def _run(
+        self, number: int, step: PlannedStep, folder: Path, log: LogWriter
+    ) -> None:
+        """One step, to its end.
+
+        Raises:
+            Ended: it failed, was cancelled or took too long.
+        """
+        self._check()
+        begun = replace(
+            self._steps[number], state=RunState.RUNNING, started=datetime.now(UTC)
+        )
+        temporary = self._claim.folder / "tmp"
+        temporary.mkdir(exist_ok=True, mode=0o700)
+        process = subprocess.Popen(  # noqa: S603 - what was planned, judged and logged
+            step.command,
+            cwd=folder,
+            env=self._environment(step.name, temporary),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=lambda: _limit(self._plan.limits),
+        )
+        self._leader = this_process(process.pid)
+        self._steps[number] = begun
+        self._save(RunState.RUNNING)
+        ended: Ended | None = None
+        try:
+            self._pump(process, step.name, log)
+        except Ended as problem:
+            ended = problem
+        finally:
+            self._end_processes(process, step.name, log, is_over=ended is None)
+        status = process.wait()
+        log.end(step.name)
+        state = RunState.SUCCEEDED if status == 0 else RunState.FAILED
+        self._steps[number] = replace(
+            begun,
+            state=ended.state if ended else state,
+            ended=datetime.now(UTC),
+            exit_status=status,
+        )
+        if ended is not None:
+            raise ended
+        if status:
+            raise Ended(RunState.FAILED, f"step {step.name} {_said(status)}")
+
+    def _pump(
+        self, process: subprocess.Popen[bytes], step: str, log: LogWriter
+    ) -> None:
+        """Move what it prints into the log until it has ended.
+
+        Raises:
+            Ended: it was cancelled or took too long.
+        """
+        with selectors.DefaultSelector() as selector:
+            for stream, name in ((process.stdout, "out"), (process.stderr, "err")):
+                if stream is not None:
+                    os.set_blocking(stream.fileno(), False)
+                    selector.register(stream, selectors.EVENT_READ, name)
+            drained = None
+            while selector.get_map():
+                for key, _ in selector.select(_TURN_SECONDS):
+                    piece = os.read(key.fd, _PIECE_BYTES)
+                    if piece:
+                        log.feed(step, str(key.data), piece)
+                    else:
+                        selector.unregister(key.fileobj)
+                self._check()
+                if drained is None and process.poll() is not None:
+                    drained = time.monotonic() + _DRAIN_SECONDS
+                if drained is not None and time.monotonic() >= drained:
+                    break
+            while process.poll() is None:
+                self._check()
+                time.sleep(_TURN_SECONDS)
+
+    def _check(self) -> None:
+        """See whether it may go on.
+
+        Raises:
+            Ended: it may not.
+        """
+        if self._claim.has("cancelled"):
+            raise Ended(RunState.CANCELLED, "cancelled")
+        if self._is_told_to_end:
+            raise Ended(RunState.CANCELLED, "its supervisor was told to end")
+        if time.monotonic() >= self._deadline:
+            seconds = self._plan.limits.wall_seconds
+            raise Ended(RunState.FAILED, f"it took longer than {seconds} seconds")
+
+    def _end_processes(
+        self,
+        process: subprocess.Popen[bytes],
+        step: str,
+        log: LogWriter,
+        *,
+        is_over: bool,
+    ) -> None:
+        """End what is left of a step: all of it, or what it left behind."""
+
+        def find() -> list[int]:
+            process.poll()
+            return living(self._leader, self._token)
+
+        left = find()
+        if left and is_over:
+            log.note(step, f"processes it left behind are ended: {left[:10]}")
+        try:
+            end_all(find, self._leader, grace_seconds=GRACE_SECONDS)
+        except ConnectorError as problem:
+            log.note(step, str(problem))
+            raise
+        finally:
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def _environment(self, step: str, temporary: Path) -> dict[str, str]:
+        """The variables of a step: few, the named ones, and who it runs for."""
+        plan = self._plan
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        context = {
+            "countersign.launch": self._launch,
+            "countersign.pipeline": plan.pipeline,
+            "countersign.step": step,
+        }
+        interpreter = Path(plan.runtime)
+        own = {
+            "PATH": f"{interpreter.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
+            "TMPDIR": str(temporary),
+            "PYTHONUNBUFFERED": "1",
+            "MLFLOW_RUN_CONTEXT": json.dumps(context),
+            MARK: self._token,
+        }
+        if (interpreter.parent.parent / "pyvenv.cfg").is_file():
+            own["VIRTUAL_ENV"] = str(interpreter.parent.parent)
+        passed = {n: os.environ[n] for n in plan.passed if n in os.environ}
+        return kept | dict(plan.settings) | passed | own
+
+    def _save(
+        self,
+        state: RunState,
+        reason: str = "",
+        ended: datetime | None = None,
+        outputs: tuple[PlannedFile, ...] = (),
+    ) -> None:
+        self._claim.write(
+            "state.json",
+            state_document(
+                state,
+                reason=reason,
+                started=self._started,
+                ended=ended,
+                steps=tuple(self._steps),
+                outputs=outputs,
+                leader=self._leader,
+            ),
+        )
+
+
+def supervise(claim: Claim) -> None:
+    """Start a claim that nobody has started, and stay with it."""
+    if claim.has("started"):
+        return
+    with claim.locked() as is_ours:
+        document = claim.read("claim.json")
+        may_start = not document["held"] or claim.has("released")
+        if not is_ours or claim.has("cancelled") or not may_start:
+            return
+        if not claim.mark("started"):
+            return
+        Supervisor(claim).stay()
+    command = document["on_end"]
+    if isinstance(command, list) and command:
+        subprocess.run(  # noqa: S603 - what whoever launched asked to be run
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=_END_COMMAND_SECONDS,
+        )
+
+
+def _limit(limits: Limits) -> None:
+    """Bind this process, just before it becomes the step."""
+    for which, amount in (
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+    ):
+        if amount:
+            hard = resource.getrlimit(which)[1]
+            most = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+            resource.setrlimit(which, (most, most))
+
+
+def _said(status: int) -> str:
+    if status > 0:
+        return f"ended with exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"was ended by signal {-status}"
+
+
+def _listing(folder: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in files_below(folder):
+        with contextlib.suppress(OSError):
+            seen = (folder / path).lstat()
+            found[path] = (seen.st_size, seen.st_mtime_ns)
+    return found
+
+
+def _outputs(
+    folder: Path, before: Mapping[str, tuple[int, int]]
+) -> tuple[tuple[PlannedFile, ...], str]:
+    """Files that are new or changed; and what is to be said of those left out."""
+    found: list[PlannedFile] = []
+    changed = [p for p, seen in _listing(folder).items() if before.get(p) != seen]
+    for path in sorted(changed)[:MOST_OUTPUTS]:
+        with contextlib.suppress(ConnectorError):
+            if (folder / path).is_file() and not (folder / path).is_symlink():
+                found.append(PlannedFile(path, path, *sha256_of(folder / path)))
+    left_out = len(changed) - MOST_OUTPUTS
+    return tuple(found), f"{left_out} more files are not told" if left_out > 0 else ""
+
+
+def main() -> None:
+    """Leave whoever started this, and stay with the claim that is named."""
+    claim = Claim(Path(sys.argv[1]))
+    os.umask(0o077)
+    if os.fork():
+        os._exit(0)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    supervise(claim)
+
+
+if __name__ == "__main__":
+    main()

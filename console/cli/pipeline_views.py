@@ -1,0 +1,274 @@
+"""Commands that look at pipelines: list, show, watch, logs."""
+
+from __future__ import annotations
+
+import argparse
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from console.cli.context import Context, span_of
+from console.cli.output import (
+    moment,
+    say,
+    show,
+    show_json,
+    show_json_line,
+    show_table,
+)
+from console.rendering import one_line, printable
+
+if TYPE_CHECKING:
+    from connectors.pipelines.protocols import LogLine, PipelineRun, StepRun
+    from console.services.pipelines.viewing import LaunchLine
+
+MOST_LINES = 100_000
+
+
+def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare them."""
+    formats = ("table", "json")
+    parser = whats.add_parser("list", help="every launch, newest first")
+    parser.add_argument("--pipeline", default="", metavar="NAME")
+    parser.add_argument("--format", choices=formats, default="table")
+    parser.set_defaults(handler=list_all)
+    parser = whats.add_parser("show", help="one launch: state, steps, plan, verdict")
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--plan", action="store_true", help="only the plan, as sent")
+    parser.add_argument("--format", choices=formats, default="table")
+    parser.set_defaults(handler=show_one)
+    parser = whats.add_parser("watch", help="say what changes until it has ended")
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--every", default="1s", metavar="TIME")
+    parser.add_argument("--timeout", default="", metavar="TIME")
+    parser.add_argument("--format", choices=formats, default="table")
+    parser.set_defaults(handler=watch)
+    parser = whats.add_parser("logs", help="what a run prints")
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--follow", action="store_true", help="until it has ended")
+    parser.add_argument("--grep", default="", metavar="TEXT", help="lines with TEXT")
+    parser.add_argument("--tail", type=int, default=0, metavar="N", help="the last N")
+    parser.add_argument("--step", default="", metavar="STEP")
+    parser.add_argument("--times", action="store_true", help="when, and which stream")
+    parser.add_argument("--format", choices=formats, default="table")
+    parser.set_defaults(handler=logs)
+
+
+def list_all(context: Context) -> int:
+    """`pipeline list`"""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.viewing import list_launches
+
+    store, wanted = context.store, context.arguments.pipeline
+    lines = [
+        line
+        for line in list_launches(store, open_launcher(store))
+        if wanted in ("", line.pipeline)
+    ]
+    if context.arguments.format == "json":
+        show_json("pipeline-list", launches=lines)
+        return 0
+    show_table(
+        (
+            "LAUNCH",
+            "PIPELINE",
+            "ENVIRONMENT",
+            "STATE",
+            "STEPS",
+            "CLAIMED",
+            "TOOK",
+            "BY",
+        ),
+        [
+            (
+                line.launch,
+                line.pipeline,
+                line.environment,
+                line.run.state.value,
+                line.steps_done,
+                moment(line.run.claimed),
+                _span(line.elapsed_seconds),
+                line.requester,
+            )
+            for line in lines
+        ],
+    )
+    return 0
+
+
+def show_one(context: Context) -> int:
+    """`pipeline show`"""
+    from connectors.pipelines.plans import read_plan
+    from console.services.pipelines.launch_judging import judge_launch
+    from console.services.pipelines.launch_log import known_launch
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.viewing import launch_line
+    from policies.verdict import tree_lines
+
+    given, store = context.arguments, context.store
+    launcher = open_launcher(store)
+    line = launch_line(store, launcher, given.launch)
+    record = known_launch(store, line.launch, store.state())
+    data = store.objects.get(record.intent.definition)
+    if given.plan:
+        show(printable(data.decode("utf-8", "replace")))
+        return 0
+    plan = read_plan(data)
+    held = record.intent.held and record.ended is not None
+    judged = (
+        judge_launch(store, plan, line.environment, record.requester, record)
+        if held
+        else None
+    )
+    said = [
+        {"entry": e.index, "by": e.statement.by, "what": e.statement.type.short}
+        for e, _ in sorted(
+            [*record.intents, *record.releases, *record.outcomes],
+            key=lambda pair: pair[0].index,
+        )
+    ]
+    if given.format == "json":
+        show_json(
+            "pipeline-show",
+            launch=line,
+            plan=plan,
+            statements=said,
+            tree=judged.tree.to_json() if judged else None,
+        )
+        return 0
+    run = line.run
+    show(one_line(f"{line.launch}: {line.pipeline} in {line.environment}"))
+    show(one_line(f"state      {state_line(run)}"))
+    show(one_line(f"asked by   {line.requester}, for {line.cause}"))
+    code = plan.code
+    dirty = {None: "", True: ", with changes", False: ""}[code.is_dirty]
+    what = f"commit {code.commit[:12]}{dirty}" if code.commit else f"tree {code.tree}"
+    show(one_line(f"code       {what} of {code.repository or plan.project}"))
+    show(one_line(f"runs with  {plan.runtime}"))
+    for name, value in plan.parameters:
+        show(one_line(f"parameter  {name} = {value}"))
+    show(f"took       {_span(line.elapsed_seconds)}{_expected(line)}")
+    for text in _tree(run.steps):
+        show(one_line(text))
+    for made in run.outputs:
+        show(
+            one_line(f"made       {made.path} sha256:{made.sha256[:16]} {made.size} B")
+        )
+    for one in said:
+        show(one_line(f"entry {one['entry']:<5}{one['what']} by {one['by']}"))
+    if judged is not None:
+        show(printable("\n".join(tree_lines(judged.tree))))
+    return 0
+
+
+def watch(context: Context) -> int:
+    """`pipeline watch`: 0 succeeded, 1 failed or cancelled, 3 not over or unknown."""
+    return wait_for(context, context.arguments.launch)[0]
+
+
+def wait_for(context: Context, launch: str) -> tuple[int, PipelineRun]:
+    """Say what changes of a launch until it has ended, or the time is up."""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.viewing import watch_launch
+
+    given, store = context.arguments, context.store
+    limit = span_of(given.timeout, "time").total_seconds() if given.timeout else None
+    every = span_of(getattr(given, "every", "1s"), "time").total_seconds()
+    launcher, line = open_launcher(store), None
+    name = launch
+    for line in watch_launch(
+        store, launcher, name, every_seconds=every, timeout_seconds=limit
+    ):
+        if given.format == "json" and getattr(given, "what", "") == "watch":
+            show_json_line("pipeline-watch", launch=line)
+        else:
+            say(one_line(_watched(line)))
+    assert line is not None  # noqa: S101 - a launch that is not there is an error
+    return exit_code_of_run(line.run), line.run
+
+
+def logs(context: Context) -> int:
+    """`pipeline logs`"""
+    from connectors.pipelines.protocols import CanStreamLogs
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.viewing import launch_line
+    from console.services.problems import Misuse
+
+    given, store = context.arguments, context.store
+    launcher = open_launcher(store)
+    line = launch_line(store, launcher, given.launch)
+    if not isinstance(launcher, CanStreamLogs):
+        raise Misuse(f"{launcher.backend} shows no logs")
+    if given.tail < 0 or given.tail > MOST_LINES:
+        raise Misuse(f"--tail takes 1 to {MOST_LINES} lines")
+    found: Iterable[LogLine] = (
+        told
+        for told in launcher.log_lines(line.launch, follow=given.follow)
+        if given.grep in told.text and given.step in ("", told.step)
+    )
+    if given.tail and not given.follow:
+        found = deque(found, maxlen=given.tail)
+    for told in found:
+        if given.format == "json":
+            show_json_line("pipeline-log", line=told)
+            continue
+        head = f"{told.at:%Y-%m-%dT%H:%M:%S} {told.step} {told.stream} "
+        show(one_line(f"{head if given.times else ''}{told.text}"))
+    return 0
+
+
+def exit_code_of_run(run: PipelineRun) -> int:
+    """0 succeeded; 1 failed or cancelled; 3 not over, or not known."""
+    from connectors.pipelines.protocols import RunState
+
+    if run.state is RunState.SUCCEEDED:
+        return 0
+    return 1 if run.state.is_final else 3
+
+
+def state_line(run: PipelineRun) -> str:
+    """The state of a run, and why."""
+    return f"{run.state.value}{f': {run.reason}' if run.reason else ''}"
+
+
+def _watched(line: LaunchLine) -> str:
+    running = ", ".join(
+        f"{step.name} {step.state.value}"
+        for step in line.run.steps
+        if step.state.value not in ("pending", "succeeded")
+    )
+    at = f"  {running}" if running else ""
+    return (
+        f"{line.launch}  {state_line(line.run)}  steps {line.steps_done}{at}  "
+        f"{_span(line.elapsed_seconds)}{_expected(line)}"
+    )
+
+
+def _expected(line: LaunchLine) -> str:
+    if line.expected_seconds is None:
+        return ""
+    return f" of about {_span(line.expected_seconds)}"
+
+
+def _tree(steps: Iterable[StepRun], depth: int = 0) -> Iterable[str]:
+    for step in steps:
+        span = (
+            round((step.ended - step.started).total_seconds())
+            if step.started and step.ended
+            else None
+        )
+        status = "" if step.exit_status is None else f", exit status {step.exit_status}"
+        indent = "  " * depth
+        said = f"{step.state.value}, {_span(span)}{status}"
+        yield f"step       {indent}{step.name}: {said}"
+        yield from _tree(step.steps, depth + 1)
+
+
+def _span(seconds: int | None) -> str:
+    if seconds is None:
+        return "-"
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"

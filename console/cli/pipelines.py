@@ -1,0 +1,346 @@
+"""Commands that launch pipelines, let them go, end them and repeat them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from console.cli.context import Context, span_of
+from console.cli.output import say, show, show_json
+from console.cli.pipeline_views import add_views, state_line, wait_for
+from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.problems import Misuse
+
+if TYPE_CHECKING:
+    from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+    from console.services.pipelines.launching import Asked
+
+_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+_GRACE = "10s"
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare `pipeline`."""
+    pipeline = commands.add_parser("pipeline", help="launch, release, watch, end")
+    whats = pipeline.add_subparsers(dest="what", required=True, metavar="WHAT")
+    _add_launch(whats)
+    parser = whats.add_parser("release", help="let a held launch go")
+    parser.add_argument("launch", metavar="LAUNCH")
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--reason", default="", metavar="TEXT")
+    choice.add_argument(
+        "--start", action="store_true", help="sign nothing; start what is released"
+    )
+    parser.add_argument("--reject", action="store_true", help="say that it must not go")
+    parser.add_argument("--role", default="", metavar="ROLE")
+    parser.add_argument("--key", metavar="KEY")
+    parser.set_defaults(handler=release, decides=True)
+    add_views(whats)
+    parser = whats.add_parser("cancel", help="end a run; done when nothing is left")
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument(
+        "--grace", default=_GRACE, metavar="TIME", help="before it is killed"
+    )
+    parser.set_defaults(handler=cancel)
+    parser = whats.add_parser("retry", help="launch exactly the same once more")
+    parser.add_argument("launch", metavar="LAUNCH")
+    _add_waiting(parser)
+    parser.set_defaults(handler=retry, decides=True, dry_run=False)
+    parser = whats.add_parser(
+        "schedule", help="print the line with which cron launches the same again"
+    )
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--cron", required=True, metavar="TIMES")
+    parser.add_argument("--name", required=True, metavar="NAME")
+    parser.add_argument(
+        "--ref", default="", metavar="REF", help="run this; default: what was run"
+    )
+    parser.add_argument("--key", default="", metavar="KEY")
+    parser.set_defaults(handler=schedule)
+    parser = whats.add_parser("record", help="tell the log what an ended run was")
+    parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--key", metavar="KEY", help="sign as a person")
+    parser.set_defaults(handler=record)
+
+
+def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = whats.add_parser("launch", help="run a project, if it may be run")
+    parser.add_argument("project", metavar="PROJECT", help="folder with an MLproject")
+    parser.add_argument(
+        "--entry", action="append", default=[], metavar="NAME", help="step; repeatable"
+    )
+    parser.add_argument(
+        "-P", dest="parameters", action="append", default=[], metavar="NAME=VALUE"
+    )
+    parser.add_argument("--ref", default="", metavar="REF", help="run this commit")
+    parser.add_argument("--name", default="", metavar="NAME", help="of the pipeline")
+    parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
+    parser.add_argument("--id", default="", metavar="ID", help="the same starts once")
+    parser.add_argument("--cause", default="a person", metavar="TEXT")
+    parser.add_argument(
+        "--python",
+        default="current",
+        metavar="current|PATH",
+        help="virtual environment",
+    )
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE"
+    )
+    parser.add_argument(
+        "--pass",
+        dest="passed",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="pass this variable on, and never show its value",
+    )
+    parser.add_argument(
+        "--tracking", default="", metavar="SOURCE", help="MLflow server, or a source"
+    )
+    for name, what in (
+        ("--time-limit", "of the whole run: 30m, 2h"),
+        ("--cpu-limit", "processor time of each process"),
+        ("--memory-limit", "of each process: 4GiB"),
+        ("--file-limit", "size of each file that it writes"),
+        ("--log-limit", "what is kept of what it prints"),
+    ):
+        parser.add_argument(name, default="", metavar="AMOUNT", help=what)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be sent, exactly"
+    )
+    _add_waiting(parser)
+    parser.set_defaults(handler=launch, decides=True)
+
+
+def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--wait", action="store_true", help="until it has ended")
+    parser.add_argument("--timeout", default="", metavar="TIME", help="of --wait")
+    parser.add_argument("--key", metavar="KEY")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def launch(context: Context) -> int:
+    """`pipeline launch`"""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launching import Asked
+
+    given, store = context.arguments, context.store
+    asked = Asked(_request(context), given.env, given.id, given.cause)
+    launcher = open_launcher(store)
+    if given.dry_run:
+        return _dry_run(context, asked, launcher)
+    return _launch(context, asked, launcher)
+
+
+def _dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
+    """Print the plan, byte for byte; the verdict goes beside it."""
+    from console.services.pipelines.launching import plan_launch
+    from policies.verdict import Verdict, exit_code, tree_lines
+
+    plan, judged = plan_launch(context.store, launcher, asked, "")
+    if context.arguments.format == "json":
+        show_json(
+            "pipeline-plan",
+            digest=plan.digest,
+            plan=plan,
+            verdict=judged.tree.verdict,
+            waits=judged.waits,
+            tree=judged.tree.to_json(),
+        )
+    else:
+        show(plan.to_bytes().decode())
+        say(f"plan {plan.digest}; nothing was sent")
+        say("\n".join(tree_lines(judged.tree)))
+        if judged.waits:
+            say("It would be held until it is released.")
+    may_go = judged.tree.verdict is Verdict.YES or judged.waits
+    return 0 if may_go else exit_code(judged.tree)
+
+
+def _launch(context: Context, asked: Asked, launcher: CanLaunch) -> int:
+    from connectors.pipelines.protocols import RunState
+    from console.services.pipelines.launching import launch as launch_pipeline
+
+    done = launch_pipeline(context.store, context.person(), launcher, asked)
+    run = done.run
+    if done.outcome is None:
+        say(f"It was launched before: entry {done.intent.index}.")
+    else:
+        say(f"Intent: entry {done.intent.index}. Outcome: entry {done.outcome.index}.")
+    if run.state is RunState.SUSPENDED:
+        say(
+            "It is held until it is released: countersign pipeline release "
+            f"{run.launch} --reason TEXT"
+        )
+    code = 0
+    if context.arguments.wait:
+        code, run = wait_for(context, run.launch)
+    if context.arguments.format == "json":
+        show_json(
+            "pipeline-launch",
+            launch=run.launch,
+            environment=done.environment,
+            plan=done.plan.digest,
+            intent=done.intent.statement_id,
+            run=run,
+        )
+    else:
+        show(run.launch)
+    return code
+
+
+def release(context: Context) -> int:
+    """`pipeline release`: 0 when it was started, or signed as asked."""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.releasing import Decided
+    from console.services.pipelines.releasing import release as release_launch
+    from policies.predicates import Decision
+
+    given, store = context.arguments, context.store
+    decision = Decision.REJECT if given.reject else Decision.APPROVE
+    decided = None if given.start else Decided(decision, given.reason, given.role)
+    if given.start and given.reject:
+        raise Misuse("--start and --reject say the contrary")
+    done = release_launch(
+        store, context.person(), open_launcher(store), given.launch, decided
+    )
+    if done.signed is not None:
+        say(f"Signed to {decision.value} it; entry {done.signed.index}.")
+        show(f"statement:{done.signed.statement_id[:12]}")
+    if done.launched is not None:
+        say(state_line(done.launched.run))
+    elif not given.reject:
+        say(done.waits_for)
+    return 0
+
+
+def cancel(context: Context) -> int:
+    """`pipeline cancel`: 0 when nothing of it is left."""
+    from connectors.pipelines.protocols import CanCancel
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.viewing import launch_line
+
+    given, store = context.arguments, context.store
+    launcher = open_launcher(store)
+    line = launch_line(store, launcher, given.launch)
+    grace = span_of(given.grace, "time").total_seconds()
+    if not isinstance(launcher, CanCancel):
+        raise Misuse(f"{launcher.backend} cancels nothing")
+    run = launcher.cancel(line.launch, grace_seconds=grace)
+    say(state_line(run))
+    show(run.state.value)
+    return 0
+
+
+def retry(context: Context) -> int:
+    """`pipeline retry`"""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.repeating import once_more
+    from console.services.pipelines.viewing import launch_line
+
+    store = context.store
+    launcher = open_launcher(store)
+    line = launch_line(store, launcher, context.arguments.launch)
+    return _launch(context, once_more(store, launcher, line.launch), launcher)
+
+
+def schedule(context: Context) -> int:
+    """`pipeline schedule`"""
+    from console.rendering import one_line
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.repeating import Schedule, crontab_line
+    from console.services.pipelines.viewing import launch_line
+
+    given, store = context.arguments, context.store
+    line = launch_line(store, open_launcher(store), given.launch)
+    times = Schedule(given.cron, given.name, given.ref, given.key)
+    show(one_line(crontab_line(store, line.launch, times)))
+    say("Nothing was scheduled: add this line to the crontab of whoever launches.")
+    return 0
+
+
+def record(context: Context) -> int:
+    """`pipeline record`: 1 when the tracking server could not be imported."""
+    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.recording import record_run
+    from console.services.signing import act_as_service
+    from policies.trust_root import ServiceKind
+
+    given, store = context.arguments, context.store
+    acting = (
+        context.person()
+        if given.key
+        else act_as_service(store, store.state(), ServiceKind.IMPORT)
+    )
+    done = record_run(store, acting, open_launcher(store), given.launch)
+    new = sum(sum(report.new.values()) for report in done.reports)
+    say(f"{new} new facts; {len(done.contains)} runs within it.")
+    if done.problem:
+        say(done.problem)
+    show(f"run:{given.launch}")
+    return 1 if done.problem else 0
+
+
+def _request(context: Context) -> LaunchRequest:
+    from connectors.pipelines.protocols import LaunchRequest, Limits
+
+    given = context.arguments
+    settings = _pairs(given.settings, "--set")
+    if given.tracking:
+        settings["MLFLOW_TRACKING_URI"] = _tracking(context, given.tracking)
+    amounts = {
+        "wall_seconds": _seconds(given.time_limit),
+        "cpu_seconds": _seconds(given.cpu_limit),
+        "memory_bytes": _bytes(given.memory_limit),
+        "file_bytes": _bytes(given.file_limit),
+    }
+    log_bytes = _bytes(given.log_limit)
+    return LaunchRequest(
+        project=given.project,
+        pipeline=given.name,
+        entry_points=tuple(given.entry) or ("main",),
+        parameters=_pairs(given.parameters, "-P"),
+        ref=given.ref,
+        runtime=given.python,
+        settings=settings,
+        passed=tuple(given.passed),
+        limits=Limits(**amounts, **({"log_bytes": log_bytes} if log_bytes else {})),
+    )
+
+
+def _tracking(context: Context, named: str) -> str:
+    """The address of a tracking server, or that of a source by its name."""
+    known = context.store.sources().get(named)
+    address = known.address if known else named
+    if not address.startswith(("http://", "https://")):
+        raise Misuse(
+            f"{address[:200]!r} is no tracking server that a run could tell",
+            hint="--tracking http://HOST:PORT, or the name of such a source",
+        )
+    return address
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Misuse(f"{option} {name[:80]!r} has no value", hint="NAME=VALUE")
+        if name in found:
+            raise Misuse(f"{option} {name[:80]!r} is given twice")
+        found[name] = value
+    return found
+
+
+def _seconds(given: str) -> int:
+    return int(span_of(given, "time").total_seconds()) if given else 0
+
+
+def _bytes(given: str) -> int:
+    number = given.rstrip("KMGTiB")
+    unit = given[len(number) :]
+    if not given:
+        return 0
+    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
+        raise Misuse(f"{given[:40]!r} is no size", hint="Write 512MiB or 4GiB.")
+    return int(number) * _UNITS[unit]

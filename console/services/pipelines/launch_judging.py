@@ -1,0 +1,206 @@
+"""May a pipeline be launched? A pure verdict over the plan, the policy and releases.
+
+A policy for launches is one that applies to the model `pipeline/NAME` and the stage
+`launch`. docs/adr/0004 says what holds where there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connectors.pipelines.protocols import LaunchPlan
+from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.founding import printed_name
+from console.services.makers import people_of_identities
+from console.services.opened import OpenStore, parse_time
+from console.services.pipelines.launch_evidence import launch_evidence, pipeline_key
+from console.services.pipelines.launch_log import LaunchRecord
+from console.services.selecting import Wanted, asked_at, policy_for
+from policies.document import LAUNCH_STAGE, Policy
+from policies.errors import MalformedPolicy, UnknownSelection
+from policies.launch_permissions import pipeline_subject
+from policies.predicates import Transition
+from policies.predicates.operations import LaunchRelease
+from policies.rules import Context, Vote, evaluate
+from policies.rules.people import REJECTIONS
+from policies.selection import covers
+from policies.trust_state import TrustState
+from policies.verdict import Node, Verdict, all_of
+from policies.workflow import Entry
+
+OWN_BACKEND = "local"
+_APPROVALS = "approvals"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLaunch:
+    """A verdict on a launch, and what it was reached on."""
+
+    tree: Node
+    policy: Policy | None
+    judged_at: datetime
+
+    @property
+    def lacks_people_only(self) -> bool:
+        """Whether everything is met but what people decide."""
+        if self.policy is None:
+            return False
+        *others, approvals = self.tree.children
+        return approvals.rule == _APPROVALS and all(
+            node.verdict is Verdict.YES for node in others
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is lacking but more people who release it."""
+        if not self.lacks_people_only or self.tree.verdict is not Verdict.NO:
+            return False
+        return all(
+            node.verdict is Verdict.YES
+            or (node.verdict is Verdict.NO and node.rule != REJECTIONS)
+            for node in self.tree.children[-1].children
+        )
+
+
+def judge_launch(
+    store: OpenStore,
+    plan: LaunchPlan,
+    environment: str,
+    requester: str,
+    record: LaunchRecord | None,
+) -> JudgedLaunch:
+    """Whether a launch may go now, by the log as it is."""
+    state, now = store.state(), store.clock()
+    name = f"{pipeline_subject(plan.pipeline)}: {LAUNCH_STAGE} in {environment}"
+    in_force = _root_in_force(state, now)
+    try:
+        policy = _policy(store, plan.pipeline, environment, requester, state)
+    except MalformedPolicy as problem:
+        is_open = isinstance(problem, UnknownSelection)
+        verdict = Verdict.UNKNOWN if is_open else Verdict.NO
+        told = Node("a policy in force", verdict, str(problem), "one", problem.hint)
+        return JudgedLaunch(all_of(name, [in_force, told]), None, now)
+    if policy is None:
+        told = _without_policy(plan.backend, environment)
+        return JudgedLaunch(all_of(name, [in_force, told]), None, now)
+    evidence = launch_evidence(store, plan)
+    authors, unknown_authors = people_of_identities(plan.code.authors, state)
+    context = Context(
+        requester=requester,
+        trainers=frozenset({requester}),
+        authors=authors,
+        unknown_trainers=(),
+        unknown_authors=unknown_authors,
+        now=now,
+    )
+    votes = [
+        _vote(store, entry, release, policy, state)
+        for entry, release in (record.releases if record else ())
+    ]
+    judged = evaluate(policy, evidence, votes, context)
+    tree = all_of(
+        name,
+        [in_force, *map(_of_a_launch, judged.children)],
+        wanted=f"policy {policy.id} version {policy.version}",
+    )
+    return JudgedLaunch(tree, policy, now)
+
+
+def _of_a_launch(node: Node) -> Node:
+    """A verdict whose next steps are those of a launch."""
+    return replace(
+        node,
+        why=node.why.replace("countersign approve", "countersign pipeline release"),
+        children=tuple(map(_of_a_launch, node.children)),
+    )
+
+
+def release_roles(
+    store: OpenStore, policy: Policy, person: str, pipeline: str, environment: str
+) -> list[str]:
+    """The roles in which somebody could release a launch under a policy."""
+    found = store.state().people.get(person)
+    subject = pipeline_subject(pipeline)
+    return [
+        quorum.role
+        for quorum in policy.quorums
+        if found is not None and found.holds(quorum.role, subject, environment)
+    ]
+
+
+def _policy(
+    store: OpenStore,
+    pipeline: str,
+    environment: str,
+    requester: str,
+    state: TrustState,
+) -> Policy | None:
+    """The policy that decides; None: none in force is for this launch.
+
+    Raises:
+        MalformedPolicy: it is not known which, or no one of several is the narrowest.
+    """
+    wanted = Wanted(
+        pipeline_key(pipeline), "", Transition("", LAUNCH_STAGE, environment), requester
+    )
+    policies = store.policies(state)
+    asked = asked_at(store, wanted, store.index.size, state, policies)
+    if all(covers(policy.applies, asked) is Verdict.NO for policy in policies):
+        return None
+    return policy_for(store, wanted, state)
+
+
+def _without_policy(backend: str, environment: str) -> Node:
+    is_own = backend == OWN_BACKEND and environment == DEFAULT_ENVIRONMENT
+    return Node(
+        "a policy for this launch, or a process of one's own",
+        Verdict.YES if is_own else Verdict.NO,
+        f"no policy in force is for it; it runs on {backend}, in {environment}",
+        f"a policy; without one only {OWN_BACKEND}, in {DEFAULT_ENVIRONMENT}",
+        'Put a policy in force for models = ["pipeline/*"], to = '
+        f'["{LAUNCH_STAGE}"]: countersign policy activate FILE',
+    )
+
+
+def _root_in_force(state: TrustState, now: datetime) -> Node:
+    root = state.root
+    is_valid = root is not None and now < parse_time(root.expires)
+    return Node(
+        "the trust root has not expired",
+        Verdict.YES if is_valid else Verdict.NO,
+        f"expires {root.expires[:10]}" if root else "none",
+        "a trust root in force",
+        "Sign the next trust root.",
+    )
+
+
+def _vote(
+    store: OpenStore,
+    entry: Entry,
+    release: LaunchRelease,
+    policy: Policy,
+    state: TrustState,
+) -> Vote:
+    stale = ""
+    if release.policy != policy.digest:
+        stale = f"the policy is now {policy.id} version {policy.version}"
+    if state.is_suspect(entry.key, entry.index):
+        stale = "signed with a key that was stolen by then"
+    by = entry.statement.by
+    person = state.people.get(by)
+    subject = pipeline_subject(release.pipeline)
+    days = [q.expires_after_days for q in policy.quorums if q.role == release.role]
+    return Vote(
+        person=by,
+        name=by if person is None else printed_name(store, person.profile, person.id),
+        role=release.role,
+        holds_role=person is not None
+        and person.holds(release.role, subject, release.environment),
+        decision=release.decision,
+        index=entry.index,
+        expires=parse_time(entry.statement.at) + timedelta(days=min(days))
+        if days
+        else None,
+        stale=stale,
+    )

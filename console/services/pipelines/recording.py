@@ -1,0 +1,113 @@
+"""Recording: once a run has ended, what it was becomes lineage, by itself.
+
+The tracking server that the run was given is imported, so that the runs it made there
+are known and linked. Doing it again adds nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.errors import ConnectorError
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import CanLaunch, LaunchPlan, RunState
+from console.services.importing import ImportReport, import_address, import_source
+from console.services.opened import OpenStore
+from console.services.pipelines.launch_log import known_launch
+from console.services.pipelines.run_facts import (
+    LAUNCH_TAG,
+    EndedRun,
+    pipeline_run_key,
+)
+from console.services.problems import Refusal, Undecided
+from console.services.signing import Acting
+from store.identifiers import kind_of
+from store.queries.runs import list_runs
+from store.queries.sql import fetch
+
+TRACKING = "MLFLOW_TRACKING_URI"
+"""Setting that says where a run tells of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded of a run."""
+
+    key: str
+    contains: tuple[str, ...]
+    reports: tuple[ImportReport, ...]
+    problem: str
+    """Why the tracking server could not be imported, or empty."""
+
+
+def record_run(
+    store: OpenStore, acting: Acting, launcher: CanLaunch, launch: str
+) -> Recorded:
+    """Tell the log what an ended run was.
+
+    Raises:
+        Refusal: it has not ended, or the log knows no such launch.
+    """
+    declared = known_launch(store, launch, store.state())
+    run = launcher.find(launch)
+    if run is None:
+        raise Refusal(f"the launch {launch} is not here; record it where it ran")
+    if run.state is RunState.UNKNOWN:
+        raise Undecided(f"{launch}: {run.reason}")
+    if not run.state.is_final:
+        raise Refusal(f"{launch} is {run.state.value}; it is recorded when it ends")
+    if run.plan_digest != declared.intent.definition:
+        raise Refusal(f"what is here as {launch} is not what the log declares")
+    plan = read_plan(launcher.plan_bytes(launch))
+    reports, problem = _import_tracking(store, acting, plan)
+    contains = _runs_within(store, launch)
+    ended = EndedRun(
+        run,
+        plan,
+        declared.intent.environment,
+        declared.requester,
+        declared.intents[0][1].cause,
+        contains,
+    )
+    reports.append(import_source(store, acting, ended))
+    return Recorded(pipeline_run_key(launch), contains, tuple(reports), problem)
+
+
+def is_recorded(store: OpenStore, launch: str) -> bool:
+    """Whether the lineage store knows the run of a launch."""
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        return bool(list_runs(connection, limit=1, key=pipeline_run_key(launch)))
+
+
+def _import_tracking(
+    store: OpenStore, acting: Acting, plan: LaunchPlan
+) -> tuple[list[ImportReport], str]:
+    address = dict(plan.settings).get(TRACKING, "")
+    if not address:
+        return [], ""
+    named = [n for n, setting in store.sources().items() if setting.address == address]
+    try:
+        if named:
+            artifacts = store.sources()[named[0]].artifacts
+            return import_address(
+                store, acting, address, name=named[0], artifacts=artifacts
+            ), ""
+        return import_address(store, acting, address), ""
+    except ConnectorError as problem:
+        return [], f"{address} could not be imported: {problem}"
+
+
+def _runs_within(store: OpenStore, launch: str) -> tuple[str, ...]:
+    """Keys of the runs that say that they ran within a launch."""
+    own = pipeline_run_key(launch)
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        found = fetch(
+            connection,
+            "SELECT DISTINCT subject FROM tag WHERE name = ? AND text = ?",
+            LAUNCH_TAG,
+            launch,
+        )
+    keys = {str(row["subject"]) for row in found}
+    return tuple(sorted(key for key in keys if kind_of(key) == "run" and key != own))

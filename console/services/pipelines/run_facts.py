@@ -1,0 +1,139 @@
+"""What an ended pipeline run was, as facts: code, parameters, files, runs within."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from connectors.pipelines.protocols import (
+    LaunchPlan,
+    PipelineRun,
+    PlannedFile,
+    RunState,
+)
+from connectors.protocols import KnownState, Tally
+from console.services.pipelines.launch_evidence import dataset_name
+from store.facts import Fact, FactKind, Relation, Strength
+from store.identifiers import (
+    EntityKey,
+    commit_key,
+    dataset_key,
+    dataset_version_key,
+    job_key,
+    run_key,
+)
+
+SOURCE = "pipelines"
+"""Source of what launches tell."""
+LAUNCH_TAG = "countersign.launch"
+"""Tag of a run that says within which launch it ran."""
+_STATUS = {
+    RunState.SUCCEEDED: "FINISHED",
+    RunState.FAILED: "FAILED",
+    RunState.CANCELLED: "KILLED",
+}
+
+
+def pipeline_run_key(launch: str) -> EntityKey:
+    """The key of the run of a launch."""
+    return run_key(SOURCE, launch)
+
+
+@dataclass
+class EndedRun:
+    """One ended pipeline run as a source of facts."""
+
+    run: PipelineRun
+    plan: LaunchPlan
+    environment: str
+    requester: str
+    cause: str
+    contains: tuple[str, ...]
+    """Keys of runs that ran within it."""
+    name: str = SOURCE
+    tally: Tally = field(default_factory=Tally)
+
+    def facts(self, known: KnownState) -> Iterator[Fact]:
+        """See FactSource.facts."""
+        self.tally.accepted += 1
+        key, plan = pipeline_run_key(self.run.launch), self.plan
+        job = job_key(SOURCE, self.environment, plan.pipeline)
+        yield Fact(
+            kind=FactKind.JOB, subject=job, name=plan.pipeline, text=self.environment
+        )
+        yield Fact(
+            kind=FactKind.RUN,
+            subject=key,
+            object=job,
+            name=plan.pipeline,
+            status=_STATUS[self.run.state],
+            started=self.run.started,
+            ended=self.run.ended,
+            actor=self.requester,
+        )
+        for name, value in plan.parameters:
+            yield Fact(kind=FactKind.PARAM, subject=key, name=name, text=value)
+        for name, value in self._tags():
+            yield Fact(kind=FactKind.TAG, subject=key, name=name, text=value)
+        if plan.code.commit:
+            yield _edge(key, Relation.USED, commit_key(plan.code.commit))
+        for given in plan.inputs:
+            name = dataset_name(given)
+            yield from _data(key, Relation.READ, name, given, context=given.name)
+        for made in self.run.outputs:
+            yield from _data(key, Relation.WROTE, f"{plan.pipeline}/{made.path}", made)
+        for inner in self.contains:
+            yield _edge(key, Relation.CONTAINS, inner, Strength.DECLARED)
+
+    def _tags(self) -> Iterable[tuple[str, str]]:
+        plan, code = self.plan, self.plan.code
+        told = {
+            LAUNCH_TAG: self.run.launch,
+            "countersign.launch.plan": plan.digest,
+            "countersign.launch.backend": plan.backend,
+            "countersign.launch.cause": self.cause,
+            "countersign.launch.steps": ", ".join(
+                f"{step.name} {step.state.value}" for step in self.run.steps
+            ),
+            "countersign.launch.reason": self.run.reason,
+            "countersign.git.commit": code.commit,
+            "countersign.git.dirty": str(code.is_dirty).lower() if code.commit else "",
+            "countersign.tree.sha256": code.tree,
+            "countersign.lock.sha256": plan.lock_digest,
+        }
+        return ((name, value) for name, value in told.items() if value)
+
+
+def _data(
+    run: str, relation: Relation, name: str, file: PlannedFile, context: str = ""
+) -> Iterator[Fact]:
+    digest = f"sha256:{file.sha256}"
+    version = dataset_version_key(name, digest)
+    yield Fact(kind=FactKind.DATASET, subject=dataset_key(name), name=name)
+    yield Fact(
+        kind=FactKind.DATASET_VERSION,
+        subject=version,
+        object=dataset_key(name),
+        name=name,
+        digest=digest,
+        location=file.path,
+        strength=Strength.REREAD.value,
+    )
+    yield _edge(run, relation, version, context=context)
+
+
+def _edge(
+    subject: str,
+    relation: Relation,
+    target: str,
+    strength: Strength = Strength.OBSERVED,
+    context: str = "",
+) -> Fact:
+    return Fact(
+        kind=FactKind.EDGE,
+        subject=subject,
+        name=relation.value,
+        object=target,
+        strength=strength.value,
+        text=context or None,
+    )

@@ -1,0 +1,110 @@
+"""What statements about launches must satisfy: who may, and one launch for an id."""
+
+from __future__ import annotations
+
+from policies.document import PIPELINE_PREFIX
+from policies.dsse import read_envelope
+from policies.errors import Refused
+from policies.permissions import find_statement
+from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
+from policies.statements import Statement, read_statement
+from policies.topics import launch_topic
+from policies.trust_root import BuiltInRole, Person
+from store.judgement import History
+
+
+def pipeline_subject(pipeline: str) -> str:
+    """What grants and policies call a pipeline."""
+    return PIPELINE_PREFIX + pipeline
+
+
+def check_launch(intent: LaunchIntent, signer: Person, history: History) -> None:
+    """Whether a launch may be declared: by an operator, and an id only once.
+
+    Raises:
+        Refused: not so.
+    """
+    _require(signer, BuiltInRole.OPERATOR, intent.pipeline, intent.environment)
+    earlier = _intents(intent.launch, history)
+    if not earlier:
+        if intent.takes_over:
+            raise Refused("it follows a launch that nobody declared")
+        return
+    last_id, last = earlier[-1]
+    if intent.takes_over != last_id:
+        raise Refused(f"the launch {intent.launch} was declared before")
+    if _bound(intent) != _bound(last):
+        raise Refused("it is another launch than the one that it follows")
+    if intent.held and not last.held:
+        raise Refused("what was let go cannot be held any more")
+
+
+def check_launch_release(
+    release: LaunchRelease, signer: Person, history: History
+) -> None:
+    """Whether somebody may release a launch: in a role, and exactly that one.
+
+    Raises:
+        Refused: not so.
+    """
+    intent = _declared(release.intent, history).predicate
+    if not isinstance(intent, LaunchIntent) or (
+        intent.launch,
+        intent.pipeline,
+        intent.environment,
+        intent.definition,
+    ) != (release.launch, release.pipeline, release.environment, release.definition):
+        raise Refused("it names another launch than its intent")
+    if not intent.held:
+        raise Refused("it releases a launch that is not held")
+    _require(signer, release.role, release.pipeline, release.environment)
+
+
+def check_launch_outcome(
+    outcome: LaunchOutcome, signer: Person, history: History
+) -> None:
+    """Whether somebody may say how a launch went: who declared it.
+
+    Raises:
+        Refused: not so.
+    """
+    begun = _declared(outcome.intent, history)
+    intent = begun.predicate
+    if not isinstance(intent, LaunchIntent) or begun.by != signer.id:
+        raise Refused("only who declared a launch may say how it ended")
+    if (intent.pipeline, intent.environment) != (outcome.pipeline, outcome.environment):
+        raise Refused("it names another pipeline or environment than its intent")
+
+
+def _require(signer: Person, role: str, pipeline: str, environment: str) -> None:
+    if not signer.holds(role, pipeline_subject(pipeline), environment):
+        raise Refused(
+            f"{signer.id!r} does not hold the role {str(role)!r} for "
+            f"{pipeline_subject(pipeline)} in {environment}"
+        )
+
+
+def _declared(intent_id: str, history: History) -> Statement:
+    return find_statement(intent_id, history, "launch")
+
+
+def _bound(intent: LaunchIntent) -> tuple[str, ...]:
+    return (
+        intent.pipeline,
+        intent.definition,
+        intent.parameters,
+        intent.environment,
+    )
+
+
+def _intents(launch: str, history: History) -> list[tuple[str, LaunchIntent]]:
+    """What was declared under an id before, with statement ids, in log order."""
+    found = []
+    for entry in history.on_topic(launch_topic(launch)):
+        envelope = read_envelope(history.entry_bytes(entry.index))
+        statement = read_statement(envelope.payload)
+        if isinstance(statement, Statement) and isinstance(
+            statement.predicate, LaunchIntent
+        ):
+            found.append((envelope.statement_id, statement.predicate))
+    return found

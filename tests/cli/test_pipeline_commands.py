@@ -1,0 +1,276 @@
+"""`pipeline`: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.cli import main
+from tests.pipelines import commit_all, make_project
+
+SECRET = "tok-3n-of-mine"
+Capture = pytest.CaptureFixture[str]
+POLICY = """
+schema = "countersign/policy/v1"
+id = "launches"
+version = 1
+description = "Somebody else looks first."
+[applies]
+models = ["pipeline/*"]
+to = ["launch"]
+[[rules]]
+id = "clean"
+kind = "provenance"
+require = ["clean_tree"]
+[[approvals]]
+role = "guard"
+count = 1
+"""
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> Iterator[Path]:
+    """A store in the environment, and a project; afterwards nothing runs."""
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--name", "Dana", "--no-passphrase"]) == 0
+    yield make_project(tmp_path / "code", "echo started >> {mark}; echo hello")
+    capsys.readouterr()
+    main(["pipeline", "list", "--format", "json"])
+    for line in json.loads(capsys.readouterr().out)["launches"]:
+        main(["pipeline", "cancel", line["launch"], "--grace", "0"])
+
+
+def run(capsys: Capture, *words: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["pipeline", *words])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def told(capsys: Capture, *words: str) -> tuple[int, dict[str, Any]]:
+    code, out, _ = run(capsys, *words, "--format", "json")
+    return code, json.loads(out)
+
+
+def change(project: Path, command: str) -> None:
+    (project / "MLproject").write_text(
+        f"name: tried\nentry_points: {{main: {{command: '{command}'}}}}\n"
+    )
+
+
+def test_a_dry_run_prints_exactly_what_is_recorded_and_changes_nothing(
+    project: Path, capsys: Capture
+) -> None:
+    code, out, err = run(capsys, "launch", str(project), "--dry-run")
+    assert code == 0
+    assert hashlib.sha256(out.encode()).hexdigest() in err
+    assert "nothing was sent" in err
+    assert told(capsys, "list")[1]["launches"] == []
+    code, launched = told(capsys, "launch", str(project), "--id", "one", "--wait")
+    assert code == 0
+    assert launched["plan"] == hashlib.sha256(out.encode()).hexdigest()
+    assert run(capsys, "show", "one", "--plan")[1] == out
+
+
+def test_a_launch_is_listed_shown_and_logged(project: Path, capsys: Capture) -> None:
+    code, out, err = run(capsys, "launch", str(project), "--id", "one", "--wait")
+    assert (code, out) == (0, "one\n")
+    assert "Intent: entry 1. Outcome: entry 2." in err
+    assert "succeeded  steps 1/1" in err
+    [line] = told(capsys, "list")[1]["launches"]
+    assert line["run"]["state"] == "succeeded"
+    assert line["cause"] == "a person"
+    assert [s["name"] for s in line["run"]["steps"]] == ["main"]
+    _, shown = told(capsys, "show", "on")
+    assert [said["what"] for said in shown["statements"]] == [
+        "launch-intent",
+        "launch-outcome",
+    ]
+    assert run(capsys, "logs", "one")[1] == "hello\n"
+
+
+def test_the_same_id_again_launches_nothing(project: Path, capsys: Capture) -> None:
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    code, out, err = run(capsys, "launch", str(project), "--id", "one", "--wait")
+    assert (code, out) == (0, "one\n")
+    assert "It was launched before" in err
+    assert len(told(capsys, "list")[1]["launches"]) == 1
+
+
+def test_a_run_that_fails_is_no(project: Path, capsys: Capture) -> None:
+    change(project, "echo broken; exit 3")
+    code, _, err = run(capsys, "launch", str(project), "--id", "one", "--wait")
+    assert code == 1
+    assert "step main ended with exit status 3" in err
+    assert run(capsys, "watch", "one")[0] == 1
+
+
+def test_a_wait_that_runs_out_could_not_tell(project: Path, capsys: Capture) -> None:
+    change(project, "sleep 300")
+    waiting = ("launch", str(project), "--id", "one", "--wait", "--timeout", "1s")
+    assert run(capsys, *waiting)[0] == 3
+    code, out, _ = run(capsys, "cancel", "one", "--grace", "5s")
+    assert (code, out) == (0, "cancelled\n")
+    assert run(capsys, "watch", "one")[0] == 1
+    assert run(capsys, "cancel", "one")[1] == "cancelled\n"
+
+
+def test_logs_are_searched_cut_and_followed(project: Path, capsys: Capture) -> None:
+    change(project, "for i in 1 2 3 4 5; do echo line $i; echo other $i >&2; done")
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    assert run(capsys, "logs", "one", "--grep", "line", "--tail", "2")[1] == (
+        "line 4\nline 5\n"
+    )
+    assert len(run(capsys, "logs", "one", "--follow")[1].splitlines()) == 10
+    assert run(capsys, "logs", "one", "--step", "nothing")[1] == ""
+    _, out, _ = run(capsys, "logs", "one", "--tail", "1", "--format", "json")
+    line = json.loads(out)
+    assert (line["schema"], line["line"]["stream"]) == (
+        "countersign/pipeline-log/v1",
+        "err",
+    )
+    assert run(capsys, "logs", "one", "--tail", "-1")[0] == 2
+
+
+def test_a_retry_launches_the_same_under_another_id(
+    project: Path, capsys: Capture
+) -> None:
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    code, again = told(capsys, "retry", "one", "--wait")
+    assert code == 0
+    assert again["launch"] != "one"
+    first, second = told(capsys, "list")[1]["launches"]
+    assert first["cause"] == "retry of one"
+    assert first["expected_seconds"] is not None
+    assert first["run"]["plan_digest"] == second["run"]["plan_digest"]
+    (project / "train.py").write_text("another\n")
+    code, _, err = run(capsys, "retry", "one")
+    assert code == 1
+    assert "no longer what ran: code" in err
+
+
+def test_a_schedule_is_a_line_that_launches_the_same(
+    project: Path, capsys: Capture
+) -> None:
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    words = ("schedule", "one", "--cron", "0 3 * * *", "--name", "nightly")
+    code, out, err = run(capsys, *words)
+    assert code == 0
+    assert out.startswith("0 3 * * * countersign --store ")
+    assert r"--id nightly-$(date -u +\%Y\%m\%dT\%H\%M)" in out
+    assert "Nothing was scheduled" in err
+    assert "--ref main" in run(capsys, *words, "--ref", "main")[1]
+    for times in ("0 3 * *", "0 3 * * *\n* * * * * rm", "$(x) 3 * * *"):
+        bad = ("schedule", "one", "--cron", times, "--name", "nightly")
+        assert run(capsys, *bad)[0] == 2
+    assert run(capsys, *words[:-1], "a b")[0] == 2
+
+
+def test_what_is_gated_waits_until_somebody_else_releases_it(
+    project: Path, capsys: Capture, tmp_path: Path
+) -> None:
+    (tmp_path / "launches.toml").write_text(POLICY)
+    assert main(["policy", "activate", "launches.toml"]) == 0
+    commit_all(project)
+    code, out, err = run(capsys, "launch", str(project), "--id", "one")
+    assert (code, out) == (0, "one\n")
+    assert "held until it is released" in err
+    code, out, _ = run(capsys, "show", "one")
+    assert "suspended" in out
+    assert "approval by 1 x guard" in out
+    code, _, err = run(capsys, "release", "one", "--reason", "fine")
+    assert code == 1
+    assert "who launches cannot release it" in err
+    assert run(capsys, "release", "one", "--start")[0] == 1
+    code, _, err = run(capsys, "launch", str(project), "--env", "x", "--dry-run")
+    assert code == 0
+    assert "It would be held" in err
+
+
+def test_no_token_is_in_anything_that_is_printed_or_kept(
+    project: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", SECRET)
+    change(
+        project, "echo $MLFLOW_TRACKING_TOKEN; echo $MLFLOW_TRACKING_TOKEN >&2; exit 1"
+    )
+    passed = ("launch", str(project), "--pass", "MLFLOW_TRACKING_TOKEN")
+    said = [
+        run(capsys, *passed, "--dry-run"),
+        run(capsys, *passed, "--id", "one", "--wait"),
+        run(capsys, "logs", "one"),
+        run(capsys, "show", "one"),
+        run(capsys, "schedule", "one", "--cron", "0 3 * * *", "--name", "n"),
+        run(capsys, "launch", str(project), "--tracking", f"http://a:{SECRET}@host:1"),
+        run(capsys, "launch", str(project), "--set", f"U=http://a:{SECRET}@host:1"),
+        run(capsys, "launch", str(project), "--pass", f"T={SECRET}"),
+    ]
+    assert [code for code, _, _ in said] == [0, 1, 0, 0, 0, 2, 2, 2]
+    assert SECRET not in "".join(out + err for _, out, err in said[:-1])
+    kept = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert all(SECRET.encode() not in path.read_bytes() for path in kept)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("launch", "{project}", "-P", "novalue"),
+        ("launch", "{project}", "-P", "mark=a", "-P", "mark=b"),
+        ("launch", "{project}", "-P", "makr=a"),
+        ("launch", "{project}", "--id", "../../up"),
+        ("launch", "{project}", "--id", "a\nb"),
+        ("launch", "{project}", "--time-limit", "soon"),
+        ("launch", "{project}", "--memory-limit", "much"),
+        ("launch", "{project}", "--memory-limit", "-1"),
+        ("launch", "{project}", "--tracking", "file:///x"),
+        ("launch", "{project}", "--cause", "x" * 501),
+        ("launch", "{project}", "--env", ""),
+        ("launch", "nowhere"),
+    ],
+)
+def test_misuse_is_told_and_launches_nothing(
+    project: Path, capsys: Capture, words: tuple[str, ...]
+) -> None:
+    code, out, err = run(capsys, *(w.replace("{project}", str(project)) for w in words))
+    assert (code, out) == (2, "")
+    assert err.startswith("countersign: ")
+    assert told(capsys, "list")[1]["launches"] == []
+    assert told(capsys, "list")[0] == 0
+
+
+def test_what_no_launch_is_called_is_told_with_the_next_step(
+    project: Path, capsys: Capture
+) -> None:
+    for words in (
+        ("show", "\x1b[31mred"),
+        ("watch", "nothing"),
+        ("logs", ""),
+        ("cancel", "../../x"),
+        ("retry", "nothing"),
+        ("record", "nothing"),
+        ("release", "nothing", "--start"),
+    ):
+        code, out, err = run(capsys, *words)
+        assert (code, out) == (1, ""), words
+        assert "pipeline list" in err
+        assert "\x1b" not in err
+
+
+def test_what_a_run_prints_cannot_steer_the_terminal(
+    project: Path, capsys: Capture
+) -> None:
+    change(project, 'printf "\\033]52;c;aGk=\\007 [/x] \\342\\200\\256turned\\n"')
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    _, out, _ = run(capsys, "logs", "one")
+    assert out == "<U+001B>]52;c;aGk=<U+0007> [/x] <U+202E>turned\n"
