@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from policies.commit_signers import signature_in_words
 from policies.document import Policy, Rejection
 from policies.evidence import (
     DatasetUse,
@@ -229,10 +230,13 @@ def _origin(evidence: Evidence) -> list[str]:
             f"dataset:      {use.name} for {use.context or 'unknown use'}: "
             f"{use.digest} ({use.strength})"
         )
+    signatures = {use.sha: use for use in evidence.code.signatures}
     for commit in lineage.commits:
         known = "known" if commit.is_known else "in no repository that was imported"
         authors = ", ".join(commit.authors) or "author unknown"
         lines.append(f"commit:       {commit.sha} ({known}; {authors})")
+        said = signature_in_words(commit.sha, signatures.get(commit.sha))
+        lines.append(f"signature:    {said}")
     return lines
 
 

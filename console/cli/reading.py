@@ -194,8 +194,17 @@ def commits(context: Context) -> int:
         show_json("commits", commits=found)
         return 0
     show_table(
-        ("COMMIT", "REPOSITORY", "WHEN", "SUBJECT"),
-        [(c.sha[:12], c.repository, moment(c.committed), c.subject) for c in found],
+        ("COMMIT", "WHEN", "BY", "SIGNED", "SUBJECT"),
+        [
+            (
+                c.sha[:12],
+                moment(c.committed),
+                ", ".join(m.person or f"{m.identity}?" for m in c.makers),
+                c.signed_in_short,
+                c.subject,
+            )
+            for c in found
+        ],
     )
     return 0
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
+from console.services.commit_signatures import commit_fields, commit_signatures
 from console.services.gathering import Provenance, provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.facts import FactKind
-from store.identifiers import kind_of
+from store.identifiers import kind_of, split_key
 from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
 from store.queries.models import ModelVersion
@@ -67,7 +68,7 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
     with store.projection.reading(known_at) as connection:
         if reference.kind is ReferenceKind.MODEL:
-            return _version_details(connection, reference)
+            return _version_details(connection, store, reference)
         if dataset := dataset_told(connection, reference):
             return _dataset_details(connection, dataset)
         key = resolve(connection, reference)
@@ -75,7 +76,7 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
         if reference.kind is ReferenceKind.RUN:
             fields = _run_fields(list_runs(connection, limit=1, key=key)[0])
         elif reference.kind is ReferenceKind.COMMIT:
-            fields = _first_row(connection, FactKind.COMMIT, key)
+            fields = commit_fields(connection, store, split_key(key)[1][0])
         elif reference.kind is ReferenceKind.DATASET:
             fields = _first_row(connection, FactKind.DATASET_VERSION, key)
         return Details(
@@ -138,10 +139,11 @@ def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def _version_details(
-    connection: duckdb.DuckDBPyConnection, reference: Reference
+    connection: duckdb.DuckDBPyConnection, store: OpenStore, reference: Reference
 ) -> Details:
     version = resolve_version(connection, reference)
     provenance = provenance_of(connection, version)
+    code = commit_signatures(connection, store, provenance.lineage)
     values = {
         "source": version.source,
         "model": version.model,
@@ -159,12 +161,14 @@ def _version_details(
         key=version.key,
         kind="model-version",
         title=version.reference,
-        fields=tuple((n, v) for n, v in values.items() if v) + files,
+        fields=tuple((n, v) for n, v in values.items() if v)
+        + tuple((f"commit {sha[:12]}", said) for sha, said, _ in code)
+        + files,
         metrics=tuple(metrics_of(connection, version.run_key)),
         params=provenance.measured.params,
         tags=tuple(tags_of(connection, version.key)),
         edges=_edges(connection, version.key),
-        gaps=provenance.lineage.gaps,
+        gaps=provenance.lineage.gaps + tuple(gap for *_, gap in code if gap),
     )
 
 
