@@ -13,12 +13,13 @@ from pathlib import Path
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.git_branches import LIST_BRANCHES, branch_facts
+from connectors.git_comparing import compare_commits
 from connectors.git_facts import commit_facts
 from connectors.git_objects import raw_commits
 from connectors.git_running import run
 from connectors.named_source import NamedSource
 from connectors.parsing import without_userinfo
-from connectors.protocols import KnownState
+from connectors.protocols import CodeComparison, KnownState
 from store.facts import Fact
 from store.identifiers import repository_key
 
@@ -51,6 +52,11 @@ class GitSource(NamedSource):
                 f"git cannot read a single commit from {self._path}",
                 hint="Make the bundle again: git bundle create FILE --all",
             )
+
+    def compare(self, before: str, after: str) -> CodeComparison:
+        """See ComparesCode.compare."""
+        with self.folder() as folder:
+            return compare_commits(folder, before, after)
 
     def _remote(self, folder: Path) -> str:
         """Where a clone came from, without credentials; empty for a bundle."""

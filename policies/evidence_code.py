@@ -5,7 +5,7 @@ A signed commit is kept whole, so that whoever judges verifies it again.
 
 from dataclasses import dataclass
 
-from policies.predicates.forms import Count, Flag, OptionalCount, Text
+from policies.predicates.forms import Count, Flag, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,6 @@ class ChangedFile:
     before: Text
     """Git's id of its content, or empty where it was not there."""
     after: Text
-    added: OptionalCount
-    """Lines; None where it is not text, or too large to be compared."""
-    removed: OptionalCount
 
 
 @dataclass(frozen=True, slots=True)

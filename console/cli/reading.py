@@ -1,4 +1,4 @@
-"""Commands that read: lists, one thing in detail, lineage, search, differences."""
+"""Commands that read: lists, one thing in detail, lineage, search, history."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 from datetime import datetime
 
 from console.cli.context import Context
-from console.cli.graphs import graph_text, tree_lines
-from console.cli.output import moment, say, show, show_json, show_table
+from console.cli.forms import TABULAR, show_rows
+from console.cli.graphs import graph_text, markdown_lines, tree_lines
+from console.cli.output import moment, say, show, show_json
 from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.opened import parse_time
@@ -26,7 +27,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("commits", commits, "commits of known repositories, newest first"),
     ):
         parser = commands.add_parser(name, help=f"list {text}")
-        _format(parser)
+        _format(parser, TABULAR)
         if name in ("runs", "commits"):
             parser.add_argument(
                 "--limit", type=int, default=50, metavar="N", help="at most N (50)"
@@ -40,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "search", help="find anything by what you recall of its name"
     )
     parser.add_argument("text", metavar="TEXT", help="also KIND:TEXT, as model:fraud")
-    _format(parser)
+    _format(parser, TABULAR)
     parser.set_defaults(handler=search)
     parser = commands.add_parser("show", help="everything about one thing")
     parser.add_argument("reference", metavar="REF", help="such as model:fraud@7")
@@ -53,24 +54,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     way.add_argument("--up", action="store_true", help="towards its sources (default)")
     way.add_argument("--down", action="store_true", help="towards what came of it")
     parser.add_argument("--depth", type=int, default=20, metavar="N")
-    parser.add_argument(
-        "--format", choices=("tree", "table", "json", "dot", "mermaid"), default="tree"
-    )
+    _format(parser, ("tree", *TABULAR, "dot", "mermaid"))
     _as_of(parser)
     _known_at(parser)
     parser.set_defaults(handler=lineage)
-    parser = commands.add_parser("diff", help="what two model versions do not share")
-    parser.add_argument("before", metavar="A")
-    parser.add_argument("after", metavar="B")
-    _format(parser)
-    parser.set_defaults(handler=diff)
     parser = commands.add_parser("history", help="which version held what, and when")
     parser.add_argument("reference", metavar="MODEL")
-    _format(parser)
+    _format(parser, TABULAR)
     _known_at(parser)
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
-    _format(parser)
+    _format(parser, TABULAR)
     parser.add_argument(
         "--watch", action="store_true", help="ask the registries again and again"
     )
@@ -80,8 +74,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=status)
 
 
-def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+def _format(
+    parser: argparse.ArgumentParser, forms: tuple[str, ...] = ("table", "json")
+) -> None:
+    parser.add_argument("--format", choices=forms, default=forms[0])
 
 
 def _known_at(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +114,8 @@ def models(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("models", models=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("MODEL", "VERSIONS", "NEWEST", "ALIASES"),
         [
             (
@@ -139,7 +136,8 @@ def experiments(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("experiments", experiments=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("EXPERIMENT", "RUNS"),
         [(f"{e.source}/{e.name}", str(e.run_count)) for e in found],
     )
@@ -157,7 +155,8 @@ def runs(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("runs", runs=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "USER"),
         [
             (
@@ -180,7 +179,8 @@ def datasets(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("datasets", datasets=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("DATASET", "DIGEST", "READ BY"),
         [(d.name, d.digest[:31], f"{d.readers} runs") for d in found],
     )
@@ -193,7 +193,8 @@ def commits(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("commits", commits=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("COMMIT", "WHEN", "BY", "SIGNED", "SUBJECT"),
         [
             (
@@ -217,7 +218,8 @@ def search(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("search", hits=found)
     else:
-        show_table(
+        show_rows(
+            context.arguments.format,
             ("KIND", "MATCH", "REFERENCE", "TEXT"),
             [
                 (
@@ -290,8 +292,11 @@ def lineage(context: Context) -> int:
                 edges=closure.edges,
                 is_cut=closure.is_cut,
             )
-        case "table":
-            show_table(
+        case "markdown":
+            show("\n".join(markdown_lines(closure)))
+        case "table" | "csv":
+            show_rows(
+                arguments.format,
                 ("FROM", "RELATION", "TO", "STRENGTH"),
                 [
                     (
@@ -312,23 +317,6 @@ def lineage(context: Context) -> int:
     return 0
 
 
-def diff(context: Context) -> int:
-    """`diff`"""
-    arguments = context.arguments
-    found = inspection.difference(context.store, arguments.before, arguments.after)
-    if arguments.format == "json":
-        show_json("diff", differences=found)
-    else:
-        show_table(
-            ("WHAT", "NAME", "BEFORE", "AFTER"),
-            [
-                (d.section, d.name, d.before[:23] or "-", d.after[:23] or "-")
-                for d in found
-            ],
-        )
-    return 0
-
-
 def history(context: Context) -> int:
     """`history`"""
     from console.cli.timelines import show_history
@@ -339,7 +327,7 @@ def history(context: Context) -> int:
     if arguments.format == "json":
         show_json("history", history=found)
     else:
-        show_history(found)
+        show_history(found, arguments.format)
     return 0
 
 
@@ -366,7 +354,8 @@ def status(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("status", unapproved_changes=found)
     elif found:
-        show_table(
+        show_rows(
+            context.arguments.format,
             ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY HAS", "LOG APPROVES", "SEEN"),
             [
                 (

@@ -1,4 +1,4 @@
-"""One thing in detail: its facts, its lineage, and how two versions differ."""
+"""One thing in detail: its facts and its lineage."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
 from console.services.commit_signatures import commit_fields, commit_signatures
-from console.services.gathering import Provenance, provenance_of
+from console.services.gathering import provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.facts import FactKind
 from store.identifiers import kind_of, split_key
 from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import ModelVersion
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
@@ -50,16 +49,6 @@ class Details:
     tags: tuple[tuple[str, str], ...]
     edges: tuple[Edge, ...]
     gaps: tuple[Gap, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that two versions do not have in common."""
-
-    section: str
-    name: str
-    before: str
-    after: str
 
 
 def details(store: OpenStore, text: str, known_at: int | None = None) -> Details:
@@ -200,43 +189,3 @@ def lineage(
     with store.projection.reading(known_at) as connection:
         key = resolve(connection, reference)
         return walk(connection, key, direction, depth=depth, as_of=as_of)
-
-
-def provenance(store: OpenStore, text: str) -> tuple[ModelVersion, Provenance]:
-    """A version and what the record holds about it."""
-    caught_up(store)
-    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading() as connection:
-        version = resolve_version(connection, reference)
-        return version, provenance_of(connection, version)
-
-
-def difference(store: OpenStore, before: str, after: str) -> list[Difference]:
-    """What two model versions do not share: data, code, parameters, metrics, files."""
-    (_, old), (_, new) = provenance(store, before), provenance(store, after)
-    sections = {
-        "data": (
-            {f"{u.name} ({u.context})": u.digest for u in old.lineage.datasets},
-            {f"{u.name} ({u.context})": u.digest for u in new.lineage.datasets},
-        ),
-        "code": (
-            {c.sha: "used" for c in old.lineage.commits},
-            {c.sha: "used" for c in new.lineage.commits},
-        ),
-        "parameter": (dict(old.measured.params), dict(new.measured.params)),
-        "metric": (_metric_map(old), _metric_map(new)),
-        "file": (
-            {f.path: f.sha256 for f in old.model.files},
-            {f.path: f.sha256 for f in new.model.files},
-        ),
-    }
-    return [
-        Difference(section, name, was.get(name, ""), now.get(name, ""))
-        for section, (was, now) in sections.items()
-        for name in sorted(was.keys() | now.keys())
-        if was.get(name) != now.get(name)
-    ]
-
-
-def _metric_map(provenance: Provenance) -> dict[str, str]:
-    return {f"{m.name} {m.slice}".strip(): m.value for m in provenance.measured.metrics}
