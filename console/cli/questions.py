@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from console.cli.arguments import count
 from console.cli.context import Context
 from console.cli.forms import TABULAR, show_csv, show_rows
 from console.cli.output import plain, say, show, show_json
@@ -23,12 +24,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
-    parser.add_argument("--depth", type=int, default=50, metavar="N")
+    parser.add_argument("--depth", type=count, default=50, metavar="N")
     parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=impact)
     parser = commands.add_parser("sql", help="ask the lineage store in SQL")
     parser.add_argument("query", metavar="QUERY", help="one SELECT; docs/sql.md")
-    parser.add_argument("--limit", type=int, default=1000, metavar="N")
+    parser.add_argument("--limit", type=count, default=1000, metavar="N")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N")
     parser.add_argument("--known-at", type=int, metavar="INDEX")
     parser.add_argument("--format", choices=TABULAR, default="table")
@@ -41,14 +42,15 @@ def impact(context: Context) -> int:
     from console.services.impact import place_of
 
     arguments = context.arguments
-    found = asked(context.store, arguments.reference, depth=max(arguments.depth, 1))
+    found = asked(context.store, arguments.reference, depth=arguments.depth)
     if arguments.format == "json":
         show_json("impact", **plain(found))
         return 0
     serving = sum(touched.serves for touched in found.touched)
     told = (
-        f"{one_line(found.label)}: {len(found.touched)} model versions came of it by "
-        f"{found.runs} runs; {serving} of them serve."
+        f"{one_line(found.label)}: {_counted(len(found.touched), 'model version')} "
+        f"came of it by {_counted(found.runs, 'run')}; {serving} of them "
+        f"serve{'s' if serving == 1 else ''}."
     )
     if arguments.format != "table":
         _show_touched(found, arguments.format, told)
@@ -67,6 +69,10 @@ def impact(context: Context) -> int:
     if found.is_cut:
         say("There is more beyond this; raise --depth to see it.")
     return 0
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_touched(found: Impact, form: str, told: str) -> None:
@@ -102,8 +108,8 @@ def sql(context: Context) -> int:
     from console.services.querying import query
 
     arguments = context.arguments
-    if arguments.limit < 1 or arguments.seconds <= 0:
-        raise Misuse("--limit and --seconds are more than nothing")
+    if arguments.seconds <= 0:
+        raise Misuse("--seconds is more than nothing")
     found = query(
         context.store,
         arguments.query,

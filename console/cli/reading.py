@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from typing import TypeVar
 
+from console.cli.arguments import count
 from console.cli.context import Context
 from console.cli.forms import TABULAR, show_rows
 from console.cli.graphs import graph_text, markdown_lines, tree_lines
@@ -15,6 +17,8 @@ from console.services.opened import parse_time
 from console.services.problems import Misuse, Undecided
 from store.queries.lineage import Direction
 from store.references import readable_reference
+
+Row = TypeVar("Row")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,10 +32,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ):
         parser = commands.add_parser(name, help=f"list {text}")
         _format(parser, TABULAR)
-        if name in ("runs", "commits"):
-            parser.add_argument(
-                "--limit", type=int, default=50, metavar="N", help="at most N (50)"
-            )
+        most = 50 if name in ("runs", "commits") else 1000
+        parser.add_argument(
+            "--limit", type=count, default=most, metavar="N", help=f"at most N ({most})"
+        )
         if name in ("models", "runs"):
             _known_at(parser)
         if name == "runs":
@@ -53,7 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--up", action="store_true", help="towards its sources (default)")
     way.add_argument("--down", action="store_true", help="towards what came of it")
-    parser.add_argument("--depth", type=int, default=20, metavar="N")
+    parser.add_argument("--depth", type=count, default=20, metavar="N")
     _format(parser, ("tree", *TABULAR, "dot", "mermaid"))
     _as_of(parser)
     _known_at(parser)
@@ -108,9 +112,17 @@ def time_argument(text: str | None) -> datetime | None:
         ) from cause
 
 
+def first(context: Context, found: list[Row]) -> list[Row]:
+    """As many as were asked for, with a word on the others."""
+    most: int = context.arguments.limit
+    if len(found) > most:
+        say(f"There are more than {most}; raise --limit to see them.")
+    return found[:most]
+
+
 def models(context: Context) -> int:
     """`models`"""
-    found = catalogue.models(context.store, context.arguments.known_at)
+    found = first(context, catalogue.models(context.store, context.arguments.known_at))
     if context.arguments.format == "json":
         show_json("models", models=found)
         return 0
@@ -132,7 +144,7 @@ def models(context: Context) -> int:
 
 def experiments(context: Context) -> int:
     """`experiments`"""
-    found = catalogue.experiments(context.store)
+    found = first(context, catalogue.experiments(context.store))
     if context.arguments.format == "json":
         show_json("experiments", experiments=found)
         return 0
@@ -146,11 +158,14 @@ def experiments(context: Context) -> int:
 
 def runs(context: Context) -> int:
     """`runs`"""
-    found = catalogue.runs(
-        context.store,
-        limit=max(context.arguments.limit, 1),
-        as_of=time_argument(context.arguments.as_of),
-        known_at=context.arguments.known_at,
+    found = first(
+        context,
+        catalogue.runs(
+            context.store,
+            limit=context.arguments.limit + 1,
+            as_of=time_argument(context.arguments.as_of),
+            known_at=context.arguments.known_at,
+        ),
     )
     if context.arguments.format == "json":
         show_json("runs", runs=found)
@@ -175,21 +190,23 @@ def runs(context: Context) -> int:
 
 def datasets(context: Context) -> int:
     """`datasets`"""
-    found = catalogue.datasets(context.store)
+    found = first(context, catalogue.datasets(context.store))
     if context.arguments.format == "json":
         show_json("datasets", datasets=found)
         return 0
     show_rows(
         context.arguments.format,
-        ("DATASET", "DIGEST", "READ BY"),
-        [(d.name, d.digest[:31], f"{d.readers} runs") for d in found],
+        ("DATASET", "DIGEST", "RUNS"),
+        [(d.name, d.digest[:31], str(d.readers)) for d in found],
     )
     return 0
 
 
 def commits(context: Context) -> int:
     """`commits`"""
-    found = catalogue.commits(context.store, limit=max(context.arguments.limit, 1))
+    found = first(
+        context, catalogue.commits(context.store, limit=context.arguments.limit + 1)
+    )
     if context.arguments.format == "json":
         show_json("commits", commits=found)
         return 0
@@ -260,7 +277,10 @@ def show_one(context: Context) -> int:
                 for e in found.edges
             ),
         ),
-        ("what the record lacks", tuple((g.text, g.remedy) for g in found.gaps)),
+        (
+            "what the record lacks",
+            tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
+        ),
     )
     for title, pairs in sections:
         if pairs:
