@@ -119,7 +119,7 @@ def _rounded(text: str) -> str:
 def _commit_lines(code: CodeComparison) -> Iterator[str]:
     if code.listed:
         yield ""
-        yield f"COMMITS ({code.commits} on, {code.missing} left out)"
+        yield f"COMMITS ({code.commits} new, {code.missing} left out)"
     for commit in code.listed[:_MOST_LINES]:
         yield f"{commit.sha[:12]}  {one_line(commit.subject)}"
     if code.commits > min(len(code.listed), _MOST_LINES):

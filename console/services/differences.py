@@ -92,7 +92,7 @@ def _counted(found: list[Difference], one: str, many: str) -> list[str]:
 
 def code_words(code: CodeComparison) -> str:
     """Commits and files between two commits, counted."""
-    commits = f"{code.commits} commit{'' if code.commits == 1 else 's'} on"
+    commits = f"{code.commits} new commit{'' if code.commits == 1 else 's'}"
     back = f", {code.missing} left out" if code.missing else ""
     files = f"{code.all_files} file{'' if code.all_files == 1 else 's'} changed"
     return f"{commits}{back}, {files}"

@@ -295,7 +295,7 @@ def test_code_is_compared_from_the_repository_it_was_imported_from(
         "-c ;rm": (1, 0),
     }
     assert rows_of(found, "code") == {"commit": (first, second)}
-    assert "other code (2 commits on, 3 files changed)" in found.summary
+    assert "other code (2 new commits, 3 files changed)" in found.summary
     back = compare(world.store, f"commit:{second}", f"commit:{first[:12]}")
     assert back.code is not None
     assert (back.code.commits, back.code.missing) == (0, 2)
