@@ -113,6 +113,65 @@ class TableSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ListedCommit:
+    """A commit between two others."""
+
+    sha: str
+    subject: str
+    author: str
+    """E-mail address, as it was typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPath:
+    """A file that two commits have differently."""
+
+    path: str
+    before: str
+    """Id of its content in the repository, or empty where it was not there."""
+    after: str
+    is_submodule: bool = False
+    added: int | None = None
+    """Lines; None where it is not text, or they were not counted."""
+    removed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeComparison:
+    """What lies between two commits."""
+
+    before: str
+    after: str
+    commits: int
+    """Commits that the later one has and the earlier has not."""
+    missing: int
+    """Commits that the earlier one has and the later has not."""
+    listed: tuple[ListedCommit, ...]
+    """The newest of the former."""
+    files: tuple[ChangedPath, ...]
+    all_files: int
+    """How many files changed, also where not all are here."""
+
+
+@runtime_checkable
+class ComparesCode(Protocol):
+    """A source that can say what lies between two of its commits."""
+
+    @property
+    def name(self) -> str:
+        """Its name in every key and reference."""
+        ...
+
+    def compare(self, before: str, after: str) -> CodeComparison:
+        """Compare two commits by their full ids.
+
+        Raises:
+            ConnectorError: it lacks one of them, or cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactFile:
     """One file of an artifact, hashed as it is now."""
 

@@ -11,6 +11,14 @@ _HOSTILE = re.compile(
     "\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 LONGEST_CELL = 60
+WHOLE = frozenset(
+    {
+        *("VERSION", "REFERENCE", "RUN", "COMMIT", "MODEL", "DATASET", "DIGEST"),
+        *("REQUEST", "STARTED", "WHEN", "SEEN", "FROM", "UNTIL"),
+    }
+)
+"""Headings of columns that are never cut: what other commands take, and times."""
+_NARROWEST = 8
 
 
 def printable(text: str) -> str:
@@ -52,13 +60,24 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     longest_cell: int = LONGEST_CELL,
+    columns: int | None = None,
 ) -> str:
-    """Rows as aligned columns, every cell escaped and on one line."""
+    """Rows as aligned columns, every cell escaped and on one line.
+
+    With `columns`, cells are cut so that a line fits, if cutting what nobody types
+    again is enough.
+    """
     cells = [
         [shorten(one_line(cell), longest_cell) for cell in row]
         for row in (headings, *rows)
     ]
     widths = [max(width_of(row[i]) for row in cells) for i in range(len(headings))]
+    if columns is not None:
+        widths = _narrowed(headings, widths, columns)
+        cells = [
+            [shorten(cell, width) for cell, width in zip(row, widths, strict=True)]
+            for row in cells
+        ]
     lines = [
         "  ".join(
             cell + " " * (width - width_of(cell))
@@ -67,6 +86,23 @@ def table(
         for row in cells
     ]
     return "\n".join(lines)
+
+
+def _narrowed(
+    headings: Sequence[str], widths: Sequence[int], columns: int
+) -> list[int]:
+    """Widths that fit a terminal; as they were where they cannot."""
+    found = list(widths)
+    loose = [i for i, heading in enumerate(headings) if heading not in WHOLE]
+    excess = sum(found) + 2 * (len(found) - 1) - columns
+    while excess > 0 and loose:
+        widest = max(loose, key=lambda i: found[i])
+        if found[widest] <= max(_NARROWEST, width_of(headings[widest])):
+            loose.remove(widest)
+            continue
+        found[widest] -= 1
+        excess -= 1
+    return list(widths) if excess > 0 else found
 
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&@:$]|(?<=www)\.", re.IGNORECASE)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from policies.evidence_code import CodeChangesItem, CodeItem
 from policies.evidence_data import DataItem
 from policies.evidence_origins import OriginsItem
 from policies.evidence_signature import ModelSignatureItem
@@ -187,6 +188,8 @@ Item = (
     | OriginsItem
     | ModelSignatureItem
     | DataItem
+    | CodeItem
+    | CodeChangesItem
 )
 KINDS: Mapping[str, type[Item]] = {
     "model": ModelItem,
@@ -197,6 +200,8 @@ KINDS: Mapping[str, type[Item]] = {
     "origins": OriginsItem,
     "model_signature": ModelSignatureItem,
     "data": DataItem,
+    "code": CodeItem,
+    "code_changes": CodeChangesItem,
 }
 """Every kind of item, in the order they are shown."""
 _NAMES: Mapping[type, str] = {declared: kind for kind, declared in KINDS.items()}
@@ -216,6 +221,8 @@ class Evidence:
         default_factory=ModelSignatureItem
     )
     data: DataItem = dataclasses.field(default_factory=DataItem)
+    code: CodeItem = dataclasses.field(default_factory=CodeItem)
+    code_changes: CodeChangesItem = dataclasses.field(default_factory=CodeChangesItem)
 
     def items(self) -> dict[str, Item]:
         """The items by kind, in the order they are shown."""

@@ -19,7 +19,7 @@ from policies.dsse import canonical_base64
 from policies.errors import MalformedStatement
 from policies.sshsig import check_sshsig
 from store.key_algorithms import Algorithm as Algorithm
-from store.ssh_wire import ED25519_SPKI, P256_SPKI, SshKey
+from store.ssh_wire import ED25519_SPKI, GIT_NAMESPACE, P256_SPKI, SshKey
 
 _FIELD_PRIME = 2**255 - 19
 _LOW_ORDER_Y = {
@@ -102,6 +102,21 @@ class PublicKey:
             raise MalformedStatement(
                 f"the key {self.id[:16]} did not make the signature"
             )
+
+    def check_commit(self, signature: bytes, signed_bytes: bytes) -> None:
+        """Verify an SSHSIG that git made of a commit.
+
+        Raises:
+            MalformedStatement: it is not this key's over exactly `signed_bytes`, made
+                for git.
+        """
+        check_sshsig(
+            self.ssh,
+            signature,
+            signed_bytes,
+            self._verifies_bare,
+            namespace=GIT_NAMESPACE,
+        )
 
     def _verifies_bare(self, signature: bytes, signed_bytes: bytes) -> bool:
         return _verification(self.algorithm.is_ed25519, self.spki)(

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from policies.commit_signers import signature_in_words
 from policies.document import Policy, Rejection
 from policies.evidence import (
     DatasetUse,
@@ -19,6 +20,7 @@ from policies.evidence import (
     IncumbentItem,
     MetricsItem,
 )
+from policies.evidence_code import CodeChangesItem
 from policies.predicates import Transition
 from policies.rules.kinds import RULE_KINDS
 from policies.rules.measured import label, number_of, shown, tidy
@@ -130,6 +132,7 @@ def _changes(evidence: Evidence, policy: Policy, earlier: Policy | None) -> list
         {c.sha: "" for c in incumbent.commits},
         {c.sha: "" for c in evidence.lineage.commits},
     )
+    lines += _code_changes(evidence.code_changes)
     lines += _difference("features", *_recorded("features_digest", evidence))
     lines += _difference("locked packages", *_recorded("lock_digest", evidence))
     lines += _difference(
@@ -141,6 +144,29 @@ def _changes(evidence: Evidence, policy: Policy, earlier: Policy | None) -> list
         {f.path: f.sha256[:16] for f in model.files},
     )
     return lines + _policy_changes(incumbent.version, policy, earlier)
+
+
+def _code_changes(changes: CodeChangesItem) -> list[str]:
+    """Files of the code that differ, by git's ids of their contents."""
+    if not changes.is_readable:
+        return ["files of the code: the repository could not be compared"]
+    if changes.before == changes.after:
+        return []
+    lines = [
+        f"files of the code: {changes.all_files} differ; {changes.commits} commits are "
+        f"new, {changes.missing} are left out"
+    ]
+    for file in changes.files:
+        if not file.before:
+            lines.append(f"    added:    {file.path} {file.after[:12]}")
+        elif not file.after:
+            lines.append(f"    removed:  {file.path} {file.before[:12]}")
+        else:
+            told = f"{file.before[:12]} -> {file.after[:12]}"
+            lines.append(f"    changed:  {file.path}: {told}")
+    if len(changes.files) < changes.all_files:
+        lines.append(f"    and {changes.all_files - len(changes.files)} more")
+    return lines
 
 
 def _recorded(name: str, evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
@@ -229,10 +255,13 @@ def _origin(evidence: Evidence) -> list[str]:
             f"dataset:      {use.name} for {use.context or 'unknown use'}: "
             f"{use.digest} ({use.strength})"
         )
+    signatures = {use.sha: use for use in evidence.code.signatures}
     for commit in lineage.commits:
         known = "known" if commit.is_known else "in no repository that was imported"
         authors = ", ".join(commit.authors) or "author unknown"
         lines.append(f"commit:       {commit.sha} ({known}; {authors})")
+        said = signature_in_words(commit.sha, signatures.get(commit.sha))
+        lines.append(f"signature:    {said}")
     return lines
 
 

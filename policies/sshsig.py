@@ -1,4 +1,4 @@
-"""Verification of OpenSSH's signature form (SSHSIG) over a statement.
+"""Verification of OpenSSH's signature form (SSHSIG) over a statement or a commit.
 
 Stricter than `ssh-keygen -Y verify`, which calls a FIDO signature good though nobody
 touched the token. It does no arithmetic of its own: whoever asks hands in the
@@ -42,17 +42,22 @@ class _Inner:
 
 
 def check_sshsig(
-    key: SshKey, blob: bytes, message: bytes, verifies_bare: VerifiesBare
+    key: SshKey,
+    blob: bytes,
+    message: bytes,
+    verifies_bare: VerifiesBare,
+    *,
+    namespace: str = STATEMENT_NAMESPACE,
 ) -> None:
-    """Verify an SSHSIG by exactly this key over exactly these bytes for statements.
+    """Verify an SSHSIG by exactly this key over exactly these bytes for one purpose.
 
     Raises:
         MalformedStatement: it is damaged, made by another key, for another purpose,
             without anybody's touch, or over other bytes.
     """
     try:
-        hash_name, inner = _read(key, blob)
-        signed = sshsig_preimage(message, STATEMENT_NAMESPACE.encode(), hash_name)
+        hash_name, inner = _read(key, blob, namespace.encode())
+        signed = sshsig_preimage(message, namespace.encode(), hash_name)
     except MalformedWire as cause:
         raise MalformedStatement(f"not a good SSH signature: {cause}") from cause
     if key.kind.is_token:
@@ -66,7 +71,7 @@ def check_sshsig(
         raise MalformedStatement("the SSH signature does not verify")
 
 
-def _read(key: SshKey, blob: bytes) -> tuple[bytes, _Inner]:
+def _read(key: SshKey, blob: bytes, namespace: bytes) -> tuple[bytes, _Inner]:
     if len(blob) > LARGEST_SSHSIG_BYTES:
         raise MalformedWire("it is too long")
     wire = Wire(blob)
@@ -76,8 +81,8 @@ def _read(key: SshKey, blob: bytes) -> tuple[bytes, _Inner]:
         raise MalformedWire("its version is not 1")
     if wire.string() != key.blob:
         raise MalformedWire("it was made by another key")
-    if wire.string() != STATEMENT_NAMESPACE.encode():
-        raise MalformedWire(f"its namespace is not {STATEMENT_NAMESPACE}")
+    if wire.string() != namespace:
+        raise MalformedWire(f"its namespace is not {namespace.decode()}")
     if wire.string():
         raise MalformedWire("its reserved field is not empty")
     hash_name = wire.string()

@@ -8,7 +8,8 @@ StoreError
 │   ├── UnknownReference  no object, or several, answer to that name
 │   └── MalformedReference
 ├── StoreDamaged          what is stored contradicts itself or a remembered head
-└── MalformedWire         bytes that are not in SSH's encoding
+├── MalformedWire         bytes that are not in SSH's encoding
+└── MalformedCommit       bytes that no honest git commit has
 """
 
 from __future__ import annotations
@@ -59,3 +60,7 @@ class StoreDamaged(StoreError):
 
 class MalformedWire(StoreError):
     """The bytes are no key or signature in SSH's encoding."""
+
+
+class MalformedCommit(StoreError):
+    """The bytes are no git commit, or another than they are said to be."""

@@ -46,6 +46,11 @@ class FactKind(StrEnum):
     COMMIT = "commit"
     """subject=commit, object=repository, name=first line of the message, digest=full
     hash, started=commit time, actor=author, text=JSON list of parents."""
+    COMMIT_SIGNATURE = "commit_signature"
+    """subject=commit, object=repository, name=form of the signature (ssh, openpgp,
+    x509), actor=fingerprint of the key that it names, digest=of what is signed,
+    text=the whole commit in base64 where anybody can verify it, status=why nobody
+    can, strength=reread."""
     BRANCH = "branch"
     """subject=object=repository, name=branch, digest=full hash of a head it had."""
     MODEL = "model"

@@ -22,6 +22,8 @@ ARMOUR_BEGIN = b"-----BEGIN SSH SIGNATURE-----"
 ARMOUR_END = b"-----END SSH SIGNATURE-----"
 STATEMENT_NAMESPACE = "statement@countersign.dev"
 """The namespace of every signature that OpenSSH's own form carries for us."""
+GIT_NAMESPACE = "git"
+"""The namespace of signatures that git makes."""
 TOKEN_APPLICATION = b"ssh:"
 """The application that a FIDO key must have been made for."""
 HASHES = {b"sha256": hashlib.sha256, b"sha512": hashlib.sha512}
@@ -77,8 +79,7 @@ class SshKey:
     @property
     def fingerprint(self) -> str:
         """As `ssh-add -l` prints it."""
-        digest = hashlib.sha256(self.blob).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+        return blob_fingerprint(self.blob)
 
 
 class Wire:
@@ -232,6 +233,33 @@ def unarmoured(text: bytes) -> bytes:
         return base64.b64decode(b"".join(body.split()), validate=True)
     except ValueError as cause:
         raise MalformedWire("the armoured SSH signature is not base64") from cause
+
+
+def named_key_blob(sshsig: bytes) -> bytes:
+    """The public key that an SSHSIG says it was made with, of any kind.
+
+    Raises:
+        MalformedWire: it is no SSHSIG.
+    """
+    wire = Wire(sshsig)
+    if wire.take(len(SSHSIG_MAGIC)) != SSHSIG_MAGIC or wire.number() != SSHSIG_VERSION:
+        raise MalformedWire("not an SSH signature of version 1")
+    return wire.string()
+
+
+def blob_fingerprint(key_blob: bytes) -> str:
+    """The fingerprint of a public key of any kind, as `ssh-add -l` prints it."""
+    digest = base64.b64encode(hashlib.sha256(key_blob).digest()).decode()
+    return "SHA256:" + digest.rstrip("=")
+
+
+def named_fingerprint(armoured_text: bytes) -> str:
+    """The fingerprint of the key that an armoured SSHSIG names.
+
+    Raises:
+        MalformedWire: it is no such text.
+    """
+    return blob_fingerprint(named_key_blob(unarmoured(armoured_text)))
 
 
 def _der_integer(integer: int) -> bytes:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors import git_running
 from connectors.errors import ConnectorRefused, MalformedInput
-from connectors.git import read_git
 from connectors.git_branches import LIST_BRANCHES, USUAL
 from connectors.parsing import without_userinfo
 from connectors.pipelines.protocols import Code
@@ -52,10 +52,12 @@ class Checkout:
         """
         if self.is_commit:
             named = f"{self.code.commit}:{path}"
-            kind = _line(read_git(self.top, "cat-file", "-t", named, accept=(0, 128)))
+            kind = _line(
+                git_running.run(self.top, "cat-file", "-t", named, accept=(0, 128))
+            )
             if kind != "blob":
                 return ("", 0) if kind == "tree" else None
-            data = read_git(self.top, "cat-file", "blob", named)
+            data = git_running.run(self.top, "cat-file", "blob", named)
             return hashlib.sha256(data).hexdigest(), len(data)
         whole = self.top / path
         if whole.is_dir():
@@ -76,7 +78,7 @@ class Checkout:
             raise MalformedInput(f"{path} is larger than {LARGEST_READ_BYTES} bytes")
         if self.is_commit:
             named = f"{self.code.commit}:{path}"
-            return read_git(self.top, "cat-file", "blob", named)
+            return git_running.run(self.top, "cat-file", "blob", named)
         return (self.top / path).read_bytes()
 
 
@@ -104,7 +106,7 @@ def find_code(project: Path, ref: str) -> Checkout:
         return Checkout(Code(tree=tree_digest(project, files)), project, "")
     is_dirty = False if ref else _is_dirty(top)
     on, every = _branches(top, commit)
-    told = read_git(top, "config", "--get", "remote.origin.url", accept=(0, 1))
+    told = git_running.run(top, "config", "--get", "remote.origin.url", accept=(0, 1))
     code = Code(
         repository=without_userinfo(_line(told)),
         commit=commit,
@@ -209,7 +211,7 @@ def _walk(top: Path) -> Iterator[str]:
 
 def _repository(project: Path) -> Path | None:
     try:
-        told = read_git(project, "rev-parse", "--show-toplevel")
+        told = git_running.run(project, "rev-parse", "--show-toplevel")
     except MalformedInput:
         return None
     found = Path(_line(told))
@@ -219,7 +221,7 @@ def _repository(project: Path) -> Path | None:
 def _commit(top: Path, ref: str) -> str:
     wanted = f"{ref or 'HEAD'}^{{commit}}"
     told = _line(
-        read_git(
+        git_running.run(
             top,
             *("rev-parse", "--quiet", "--verify", "--end-of-options", wanted),
             accept=(0, 1, 128),
@@ -237,20 +239,20 @@ def _commit(top: Path, ref: str) -> str:
 
 def _is_dirty(top: Path) -> bool:
     status = ("status", "--porcelain=v1", "-z", "--untracked-files=normal")
-    return bool(read_git(top, *status).strip(b"\0"))
+    return bool(git_running.run(top, *status).strip(b"\0"))
 
 
 def _tracked(top: Path) -> Iterator[str]:
     listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = read_git(top, *listing)
+    listed = git_running.run(top, *listing)
     return iter({os.fsdecode(path) for path in listed.split(b"\0") if path})
 
 
 def _branches(top: Path, commit: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Long-lived branches that a commit is on, and all there are; origin's go first."""
-    listed = read_git(top, *LIST_BRANCHES).decode("utf-8", "replace")
+    listed = git_running.run(top, *LIST_BRANCHES).decode("utf-8", "replace")
     every = [line.split("\0")[0] for line in listed.splitlines()]
-    containing = read_git(
+    containing = git_running.run(
         top,
         *("for-each-ref", "--format=%(refname)", "--contains", commit),
         *("refs/heads", "refs/remotes/origin"),
@@ -266,7 +268,7 @@ def _branches(top: Path, commit: str) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _authors(top: Path, commit: str) -> tuple[str, ...]:
-    told = read_git(
+    told = git_running.run(
         top,
         *("log", "-1", "-z", "--format=%ae%n%ce", "--no-show-signature"),
         *("--no-mailmap", "--no-notes", "--no-patch", commit, "--"),
@@ -277,10 +279,10 @@ def _authors(top: Path, commit: str) -> tuple[str, ...]:
 
 def _clone(top: Path, code: Code, target: Path) -> None:
     quiet = ("--quiet", "--no-checkout", "--shared", "--template=")
-    read_git(target.parent, "clone", *quiet, "--", str(top), str(target))
-    read_git(target, "checkout", "--quiet", "--detach", code.commit)
+    git_running.run(target.parent, "clone", *quiet, "--", str(top), str(target))
+    git_running.run(target, "checkout", "--quiet", "--detach", code.commit)
     if code.repository:
-        read_git(target, "remote", "set-url", "--", "origin", code.repository)
+        git_running.run(target, "remote", "set-url", "--", "origin", code.repository)
 
 
 def _overlay(top: Path, target: Path) -> None:

@@ -48,8 +48,9 @@ COMMANDS = {
     "collecting": ("init", "import", "scan", "config"),
     "reading": (
         *("models", "experiments", "runs", "datasets", "commits", "search"),
-        *("show", "lineage", "diff", "history", "status"),
+        *("show", "lineage", "history", "status"),
     ),
+    "comparing": ("diff",),
     "questions": ("impact", "sql"),
     "keys": ("key",),
     "policies": ("policy",),

@@ -9,8 +9,9 @@ from pathlib import Path
 from connectors.signers.files import KeyType, create_key_file
 from connectors.signers.opening import Signer, open_signer
 from console.cli.context import Context, watcher
+from console.cli.forms import TABULAR, show_rows
 from console.cli.output import say, show, show_json, show_table
-from console.rendering import one_line
+from console.rendering import markdown_cell, one_line
 from console.services import scanning
 from console.services.configuration import Configuration
 from console.services.founding import found_store
@@ -68,7 +69,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("sources", nargs="+", metavar="SOURCE")
     parser.add_argument("--artifacts", default="", metavar="FOLDER")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=scan)
     parser = commands.add_parser("config", help="the configuration in force")
     parser.add_argument("what", choices=("show", "validate"))
@@ -221,7 +222,8 @@ def scan(context: Context) -> int:
     if arguments.format == "json":
         show_json("scan", looked_for=LOOKED_FOR, versions=found)
         return 0
-    show_table(
+    show_rows(
+        arguments.format,
         ("VERSION", "ALIASES", "RECORD", "LACKS"),
         [
             (
@@ -233,10 +235,22 @@ def scan(context: Context) -> int:
             for s in found
         ],
     )
-    remedies = {g.code: g.remedy for s in found for g in s.gaps}
-    for code, remedy in sorted(remedies.items()):
-        show(f"{one_line(code)}: {one_line(remedy)}")
+    _show_remedies(arguments.format, {g.code: g.remedy for s in found for g in s.gaps})
     return 0
+
+
+def _show_remedies(form: str, remedies: dict[str, str]) -> None:
+    """How to close each gap, below the table; CSV has rows of one kind alone."""
+    if form == "markdown" and remedies:
+        show("")
+    for code, remedy in sorted(remedies.items()):
+        match form:
+            case "markdown":
+                show(f"- {markdown_cell(code)}: {markdown_cell(remedy)}")
+            case "csv":
+                say(f"{one_line(code)}: {one_line(remedy)}")
+            case _:
+                show(f"{one_line(code)}: {one_line(remedy)}")
 
 
 def config(context: Context) -> int:

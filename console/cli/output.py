@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TextIO
 
-from console.rendering import printable, table
+from console.rendering import printable, table, width_of
 
 
 def say(text: str) -> None:
     """Tell a person something about what is going on."""
-    sys.stderr.write(printable(text) + "\n")
+    lines = printable(text).split("\n")
+    if (columns := _columns(sys.stderr)) is not None:
+        lines = [part for line in lines for part in _wrapped(line, columns)]
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def show(text: str) -> None:
@@ -27,9 +32,28 @@ def show(text: str) -> None:
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows, or say that there are none."""
     if rows:
-        show(table(headings, rows))
+        show(table(headings, rows, columns=_columns(sys.stdout)))
     else:
         say("nothing to show")
+
+
+def _columns(stream: TextIO) -> int | None:
+    """How wide the terminal is, or None where the stream goes elsewhere."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def _wrapped(line: str, columns: int) -> list[str]:
+    """A line in as many as a terminal needs, indented as it was."""
+    if width_of(line) <= columns:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def show_json(command: str, **values: object) -> None:

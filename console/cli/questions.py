@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import sys
+from typing import TYPE_CHECKING
 
+from console.cli.arguments import count
 from console.cli.context import Context
-from console.cli.output import plain, say, show, show_json, show_table
-from console.rendering import one_line
+from console.cli.forms import TABULAR, show_csv, show_rows
+from console.cli.output import plain, say, show, show_json
+from console.rendering import markdown_cell, one_line
 from console.services.problems import Misuse
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+if TYPE_CHECKING:
+    from console.services.impact import Impact
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,15 +24,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
-    parser.add_argument("--depth", type=int, default=50, metavar="N")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--depth", type=count, default=50, metavar="N")
+    parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=impact)
     parser = commands.add_parser("sql", help="ask the lineage store in SQL")
     parser.add_argument("query", metavar="QUERY", help="one SELECT; docs/sql.md")
-    parser.add_argument("--limit", type=int, default=1000, metavar="N")
+    parser.add_argument("--limit", type=count, default=1000, metavar="N")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N")
     parser.add_argument("--known-at", type=int, metavar="INDEX")
-    parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=sql)
 
 
@@ -40,15 +42,20 @@ def impact(context: Context) -> int:
     from console.services.impact import place_of
 
     arguments = context.arguments
-    found = asked(context.store, arguments.reference, depth=max(arguments.depth, 1))
+    found = asked(context.store, arguments.reference, depth=arguments.depth)
     if arguments.format == "json":
         show_json("impact", **plain(found))
         return 0
     serving = sum(touched.serves for touched in found.touched)
-    say(
-        f"{one_line(found.label)}: {len(found.touched)} model versions came of it by "
-        f"{found.runs} runs; {serving} of them serve."
+    told = (
+        f"{one_line(found.label)}: {_counted(len(found.touched), 'model version')} "
+        f"came of it by {_counted(found.runs, 'run')}; {serving} of them "
+        f"serve{'s' if serving == 1 else ''}."
     )
+    if arguments.format != "table":
+        _show_touched(found, arguments.format, told)
+        return 0
+    say(told)
     for touched in found.touched:
         how = ", by inference only" if touched.is_inferred else ""
         show(f"{one_line(touched.version)}  ({touched.steps} steps{how})")
@@ -64,13 +71,45 @@ def impact(context: Context) -> int:
     return 0
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _show_touched(found: Impact, form: str, told: str) -> None:
+    """What was touched as CSV or Markdown, a row for each version."""
+    from console.services.impact import place_of
+
+    if form == "markdown":
+        show(markdown_cell(told))
+        show("")
+    else:
+        say(told)
+    show_rows(
+        form,
+        ("VERSION", "STEPS", "REGISTRY", "LOG", "PROMOTED BY", "APPROVED BY"),
+        [
+            (
+                touched.version,
+                f"{touched.steps}{' inferred' if touched.is_inferred else ''}",
+                ", ".join(touched.aliases),
+                "; ".join(place_of(held) for held in touched.held),
+                "; ".join(held.promoted_by for held in touched.held),
+                "; ".join(", ".join(held.approved_by) for held in touched.held),
+            )
+            for touched in found.touched
+        ],
+    )
+    if found.is_cut:
+        say("There is more beyond this; raise --depth to see it.")
+
+
 def sql(context: Context) -> int:
     """`sql`"""
     from console.services.querying import query
 
     arguments = context.arguments
-    if arguments.limit < 1 or arguments.seconds <= 0:
-        raise Misuse("--limit and --seconds are more than nothing")
+    if arguments.seconds <= 0:
+        raise Misuse("--seconds is more than nothing")
     found = query(
         context.store,
         arguments.query,
@@ -87,11 +126,10 @@ def sql(context: Context) -> int:
                 is_cut=found.is_cut,
             )
         case "csv":
-            writer = csv.writer(sys.stdout)
-            writer.writerow(found.columns)
-            writer.writerows([[_cell(value) for value in row] for row in found.rows])
+            show_csv(found.columns, found.rows)
         case _:
-            show_table(found.columns, [[_text(v) for v in row] for row in found.rows])
+            rows = [[_text(value) for value in row] for row in found.rows]
+            show_rows(arguments.format, found.columns, rows)
     if found.is_cut:
         say(f"There are more than {arguments.limit} rows; raise --limit to see them.")
     return 0
@@ -109,10 +147,3 @@ def _json(value: object) -> object:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = _text(value)
-    is_number = isinstance(value, (int, float))
-    return f"'{text}" if text.startswith(_FORMULA) and not is_number else text

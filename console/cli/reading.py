@@ -1,13 +1,16 @@
-"""Commands that read: lists, one thing in detail, lineage, search, differences."""
+"""Commands that read: lists, one thing in detail, lineage, search, history."""
 
 from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from typing import TypeVar
 
+from console.cli.arguments import count
 from console.cli.context import Context
-from console.cli.graphs import graph_text, tree_lines
-from console.cli.output import moment, say, show, show_json, show_table
+from console.cli.forms import TABULAR, show_rows
+from console.cli.graphs import graph_text, markdown_lines, tree_lines
+from console.cli.output import moment, say, show, show_json
 from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.opened import parse_time
@@ -17,6 +20,7 @@ from store.queries.lineage import Direction
 from store.references import readable_reference
 
 _LONGEST_FACET_SHOWN = 160
+Row = TypeVar("Row")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,11 +33,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("commits", commits, "commits of known repositories, newest first"),
     ):
         parser = commands.add_parser(name, help=f"list {text}")
-        _format(parser)
-        if name in ("runs", "commits"):
-            parser.add_argument(
-                "--limit", type=int, default=50, metavar="N", help="at most N (50)"
-            )
+        _format(parser, TABULAR)
+        most = 50 if name in ("runs", "commits") else 1000
+        parser.add_argument(
+            "--limit", type=count, default=most, metavar="N", help=f"at most N ({most})"
+        )
         if name in ("models", "runs"):
             _known_at(parser)
         if name == "runs":
@@ -43,7 +47,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "search", help="find anything by what you recall of its name"
     )
     parser.add_argument("text", metavar="TEXT", help="also KIND:TEXT, as model:fraud")
-    _format(parser)
+    _format(parser, TABULAR)
     parser.set_defaults(handler=search)
     parser = commands.add_parser("show", help="everything about one thing")
     parser.add_argument("reference", metavar="REF", help="such as model:fraud@7")
@@ -55,25 +59,18 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--up", action="store_true", help="towards its sources (default)")
     way.add_argument("--down", action="store_true", help="towards what came of it")
-    parser.add_argument("--depth", type=int, default=20, metavar="N")
-    parser.add_argument(
-        "--format", choices=("tree", "table", "json", "dot", "mermaid"), default="tree"
-    )
+    parser.add_argument("--depth", type=count, default=20, metavar="N")
+    _format(parser, ("tree", *TABULAR, "dot", "mermaid"))
     _as_of(parser)
     _known_at(parser)
     parser.set_defaults(handler=lineage)
-    parser = commands.add_parser("diff", help="what two model versions do not share")
-    parser.add_argument("before", metavar="A")
-    parser.add_argument("after", metavar="B")
-    _format(parser)
-    parser.set_defaults(handler=diff)
     parser = commands.add_parser("history", help="which version held what, and when")
     parser.add_argument("reference", metavar="MODEL")
-    _format(parser)
+    _format(parser, TABULAR)
     _known_at(parser)
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
-    _format(parser)
+    _format(parser, TABULAR)
     parser.add_argument(
         "--watch", action="store_true", help="ask the registries again and again"
     )
@@ -83,8 +80,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=status)
 
 
-def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+def _format(
+    parser: argparse.ArgumentParser, forms: tuple[str, ...] = ("table", "json")
+) -> None:
+    parser.add_argument("--format", choices=forms, default=forms[0])
 
 
 def _known_at(parser: argparse.ArgumentParser) -> None:
@@ -115,13 +114,22 @@ def time_argument(text: str | None) -> datetime | None:
         ) from cause
 
 
+def first(context: Context, found: list[Row]) -> list[Row]:
+    """As many as were asked for, with a word on the others."""
+    most: int = context.arguments.limit
+    if len(found) > most:
+        say(f"There are more than {most}; raise --limit to see them.")
+    return found[:most]
+
+
 def models(context: Context) -> int:
     """`models`"""
-    found = catalogue.models(context.store, context.arguments.known_at)
+    found = first(context, catalogue.models(context.store, context.arguments.known_at))
     if context.arguments.format == "json":
         show_json("models", models=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("MODEL", "VERSIONS", "NEWEST", "ALIASES"),
         [
             (
@@ -138,11 +146,12 @@ def models(context: Context) -> int:
 
 def experiments(context: Context) -> int:
     """`experiments`"""
-    found = catalogue.experiments(context.store)
+    found = first(context, catalogue.experiments(context.store))
     if context.arguments.format == "json":
         show_json("experiments", experiments=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("EXPERIMENT", "RUNS"),
         [(f"{e.source}/{e.name}", str(e.run_count)) for e in found],
     )
@@ -151,16 +160,20 @@ def experiments(context: Context) -> int:
 
 def runs(context: Context) -> int:
     """`runs`"""
-    found = catalogue.runs(
-        context.store,
-        limit=max(context.arguments.limit, 1),
-        as_of=time_argument(context.arguments.as_of),
-        known_at=context.arguments.known_at,
+    found = first(
+        context,
+        catalogue.runs(
+            context.store,
+            limit=context.arguments.limit + 1,
+            as_of=time_argument(context.arguments.as_of),
+            known_at=context.arguments.known_at,
+        ),
     )
     if context.arguments.format == "json":
         show_json("runs", runs=found)
         return 0
-    show_table(
+    show_rows(
+        context.arguments.format,
         ("RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "USER"),
         [
             (
@@ -179,26 +192,39 @@ def runs(context: Context) -> int:
 
 def datasets(context: Context) -> int:
     """`datasets`"""
-    found = catalogue.datasets(context.store)
+    found = first(context, catalogue.datasets(context.store))
     if context.arguments.format == "json":
         show_json("datasets", datasets=found)
         return 0
-    show_table(
-        ("DATASET", "DIGEST", "READ BY"),
-        [(d.name, d.digest[:31], f"{d.readers} runs") for d in found],
+    show_rows(
+        context.arguments.format,
+        ("DATASET", "DIGEST", "RUNS"),
+        [(d.name, d.digest[:31], str(d.readers)) for d in found],
     )
     return 0
 
 
 def commits(context: Context) -> int:
     """`commits`"""
-    found = catalogue.commits(context.store, limit=max(context.arguments.limit, 1))
+    found = first(
+        context, catalogue.commits(context.store, limit=context.arguments.limit + 1)
+    )
     if context.arguments.format == "json":
         show_json("commits", commits=found)
         return 0
-    show_table(
-        ("COMMIT", "REPOSITORY", "WHEN", "SUBJECT"),
-        [(c.sha[:12], c.repository, moment(c.committed), c.subject) for c in found],
+    show_rows(
+        context.arguments.format,
+        ("COMMIT", "WHEN", "BY", "SIGNED", "SUBJECT"),
+        [
+            (
+                c.sha[:12],
+                moment(c.committed),
+                ", ".join(m.person or f"{m.identity}?" for m in c.makers),
+                c.signed_in_short,
+                c.subject,
+            )
+            for c in found
+        ],
     )
     return 0
 
@@ -211,7 +237,8 @@ def search(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("search", hits=found)
     else:
-        show_table(
+        show_rows(
+            context.arguments.format,
             ("KIND", "MATCH", "REFERENCE", "TEXT"),
             [
                 (
@@ -254,7 +281,10 @@ def show_one(context: Context) -> int:
         ),
         ("columns", tuple(map(_column, found.columns))),
         ("facets", tuple((f.name, _facet_text(f)) for f in found.facets)),
-        ("what the record lacks", tuple((g.text, g.remedy) for g in found.gaps)),
+        (
+            "what the record lacks",
+            tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
+        ),
     )
     for title, pairs in sections:
         if pairs:
@@ -302,8 +332,11 @@ def lineage(context: Context) -> int:
                 edges=closure.edges,
                 is_cut=closure.is_cut,
             )
-        case "table":
-            show_table(
+        case "markdown":
+            show("\n".join(markdown_lines(closure)))
+        case "table" | "csv":
+            show_rows(
+                arguments.format,
                 ("FROM", "RELATION", "TO", "STRENGTH"),
                 [
                     (
@@ -324,23 +357,6 @@ def lineage(context: Context) -> int:
     return 0
 
 
-def diff(context: Context) -> int:
-    """`diff`"""
-    arguments = context.arguments
-    found = inspection.difference(context.store, arguments.before, arguments.after)
-    if arguments.format == "json":
-        show_json("diff", differences=found)
-    else:
-        show_table(
-            ("WHAT", "NAME", "BEFORE", "AFTER"),
-            [
-                (d.section, d.name, d.before[:23] or "-", d.after[:23] or "-")
-                for d in found
-            ],
-        )
-    return 0
-
-
 def history(context: Context) -> int:
     """`history`"""
     from console.cli.timelines import show_history
@@ -351,7 +367,7 @@ def history(context: Context) -> int:
     if arguments.format == "json":
         show_json("history", history=found)
     else:
-        show_history(found)
+        show_history(found, arguments.format)
     return 0
 
 
@@ -378,7 +394,8 @@ def status(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("status", unapproved_changes=found)
     elif found:
-        show_table(
+        show_rows(
+            context.arguments.format,
             ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY HAS", "LOG APPROVES", "SEEN"),
             [
                 (

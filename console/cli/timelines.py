@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from console.cli.output import moment, say, show_table
+from console.cli.forms import show_rows
+from console.cli.output import moment, say
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.tenures import ModelHistory, Tenure, Told, Unobserved
 
@@ -13,11 +14,12 @@ _ORDER = {kind: position for position, kind in enumerate(Told)}
 Row = tuple[str, str, str, str]
 
 
-def show_history(history: ModelHistory) -> None:
+def show_history(history: ModelHistory, form: str = "table") -> None:
     """One table: each place by time, unobserved stretches between what was seen."""
     rows = [(_key(t, t.seen_from), _tenure_row(t)) for t in history.tenures]
     rows += [(_key(u, u.start), _gap_row(u)) for u in history.unobserved]
-    show_table(
+    show_rows(
+        form,
         ("WHAT", "FROM", "UNTIL", "HELD BY"),
         [row for _, row in sorted(rows, key=lambda pair: pair[0])],
     )

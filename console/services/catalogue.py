@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.services.opened import OpenStore
-from store.identifiers import split_key
 from store.queries.models import (
     Alias,
     Model,
@@ -22,6 +22,19 @@ from store.queries.runs import (
     list_runs,
 )
 from store.queries.sql import fetch
+
+if TYPE_CHECKING:
+    from console.services.commit_signatures import Maker
+
+_SHORT = {
+    "none": "no",
+    "stranger": "unknown key",
+    "unverifiable": "not verified",
+    "lost": "lost key",
+    "bad": "BADLY",
+    "service": "a service",
+}
+"""How a commit is signed where no person's key counts, for a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,20 @@ class Commit:
     subject: str
     authors: str
     committed: datetime | None
+    makers: tuple[Maker, ...]
+    """Author and committer, and who they are by the trust root."""
+    signed: str
+    """How it is signed: `person`, `stranger`, `none` and so on."""
+    signed_by: str
+    """Printed name of the person whose key signed it, or empty."""
+    key: str
+    """Fingerprint of that key, or empty."""
+
+    @property
+    def signed_in_short(self) -> str:
+        """By whom it is signed, or why nobody counts."""
+        by = self.signed_by if self.signed == "person" else ""
+        return by or _SHORT.get(self.signed, self.signed)
 
 
 def caught_up(store: OpenStore) -> None:
@@ -105,25 +132,25 @@ def datasets(store: OpenStore) -> list[DatasetVersion]:
 
 
 def commits(store: OpenStore, *, limit: int) -> list[Commit]:
-    """Known commits, newest first."""
+    """Known commits, newest first, with who made and signed them."""
+    from console.services.commit_signatures import catalogued
+
     caught_up(store)
     with store.projection.reading() as connection:
-        rows = fetch(
-            connection,
-            "SELECT digest, object, name, actor, started FROM commit "
-            "ORDER BY started DESC NULLS LAST, digest LIMIT ?",
-            limit,
-        )
-    return [
-        Commit(
-            r["digest"],
-            split_key(r["object"])[1][0],
-            r["name"],
-            r["actor"],
-            r["started"],
-        )
-        for r in rows
-    ]
+        return [
+            Commit(
+                told.sha,
+                told.repository,
+                told.subject,
+                " ".join(told.identities),
+                told.committed,
+                origin.makers,
+                origin.signer.signed.value,
+                origin.signed_by,
+                origin.signer.fingerprint,
+            )
+            for told, origin in catalogued(connection, store, limit)
+        ]
 
 
 def aliases(store: OpenStore, as_of: datetime | None = None) -> list[Alias]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from console.services.artifact_check import check_artifact
+from console.services.code_changes import code_changes_of
+from console.services.gathering_code import code_of
 from console.services.gathering_data import data_of
 from console.services.gathering_origins import origins_of
 from console.services.gathering_signature import model_signature_of
@@ -358,6 +360,8 @@ def gather(store: OpenStore, version: ModelVersion, holding: Incumbent) -> Evide
         signature = model_signature_of(connection, store, provenance.model)
         origins = origins_of(connection, store, provenance.model, provenance.lineage)
         data = data_of(connection, provenance.lineage)
+        code = code_of(connection, provenance.lineage)
+        changes = code_changes_of(connection, store, incumbent, provenance.lineage)
     if not provenance.model.files:
         raise Refusal(
             f"the files of {version.reference} were never read, so there are no bytes "
@@ -373,4 +377,6 @@ def gather(store: OpenStore, version: ModelVersion, holding: Incumbent) -> Evide
         origins=origins,
         model_signature=signature,
         data=data,
+        code=code,
+        code_changes=changes,
     )

@@ -170,6 +170,12 @@ def _name(store: OpenStore, state: TrustState, person_id: str) -> str:
     return printed_name(store, person.profile, person.id) if person else person_id
 
 
+def places_held(store: OpenStore, version: ModelVersion) -> list[HeldBy]:
+    """Stages that a version has or had, by the log."""
+    state = store.state()
+    return _held(store, state, model_record(store, version.model_key, state), version)
+
+
 def place_of(held: HeldBy) -> str:
     """A stage in words."""
     now = "" if held.is_now else " (formerly)"

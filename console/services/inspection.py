@@ -1,4 +1,4 @@
-"""One thing in detail: its facts, its lineage, and how two versions differ."""
+"""One thing in detail: its facts and its lineage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
-from console.services.gathering import Provenance, provenance_of
+from console.services.commit_signatures import commit_fields, commit_signatures
+from console.services.gathering import provenance_of
 from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.facts import FactKind
@@ -21,7 +22,6 @@ from store.queries.facets import (
     other_names,
 )
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import ModelVersion
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
@@ -60,23 +60,13 @@ class Details:
     facets: tuple[ToldFacet, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that two versions do not have in common."""
-
-    section: str
-    name: str
-    before: str
-    after: str
-
-
 def details(store: OpenStore, text: str, known_at: int | None = None) -> Details:
     """Everything about the one thing a reference names."""
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
     with store.projection.reading(known_at) as connection:
         if reference.kind is ReferenceKind.MODEL:
-            return _version_details(connection, reference)
+            return _version_details(connection, store, reference)
         if dataset := dataset_told(connection, reference):
             return _dataset_details(connection, dataset)
         key = resolve(connection, reference)
@@ -84,7 +74,7 @@ def details(store: OpenStore, text: str, known_at: int | None = None) -> Details
         if reference.kind is ReferenceKind.RUN:
             fields = _run_fields(list_runs(connection, limit=1, key=key)[0])
         elif reference.kind is ReferenceKind.COMMIT:
-            fields = _first_row(connection, FactKind.COMMIT, key)
+            fields = commit_fields(connection, store, split_key(key)[1][0])
         elif reference.kind is ReferenceKind.DATASET:
             fields = _first_row(connection, FactKind.DATASET_VERSION, key)
             fields += _also_called(connection, dataset_key(split_key(key)[1][0]))
@@ -166,10 +156,11 @@ def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def _version_details(
-    connection: duckdb.DuckDBPyConnection, reference: Reference
+    connection: duckdb.DuckDBPyConnection, store: OpenStore, reference: Reference
 ) -> Details:
     version = resolve_version(connection, reference)
     provenance = provenance_of(connection, version)
+    code = commit_signatures(connection, store, provenance.lineage)
     values = {
         "source": version.source,
         "model": version.model,
@@ -187,12 +178,14 @@ def _version_details(
         key=version.key,
         kind="model-version",
         title=version.reference,
-        fields=tuple((n, v) for n, v in values.items() if v) + files,
+        fields=tuple((n, v) for n, v in values.items() if v)
+        + tuple((f"commit {sha[:12]}", said) for sha, said, _ in code)
+        + files,
         metrics=tuple(metrics_of(connection, version.run_key)),
         params=provenance.measured.params,
         tags=tuple(tags_of(connection, version.key)),
         edges=_edges(connection, version.key),
-        gaps=provenance.lineage.gaps,
+        gaps=provenance.lineage.gaps + tuple(gap for *_, gap in code if gap),
     )
 
 
@@ -224,43 +217,3 @@ def lineage(
     with store.projection.reading(known_at) as connection:
         key = resolve(connection, reference)
         return walk(connection, key, direction, depth=depth, as_of=as_of)
-
-
-def provenance(store: OpenStore, text: str) -> tuple[ModelVersion, Provenance]:
-    """A version and what the record holds about it."""
-    caught_up(store)
-    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading() as connection:
-        version = resolve_version(connection, reference)
-        return version, provenance_of(connection, version)
-
-
-def difference(store: OpenStore, before: str, after: str) -> list[Difference]:
-    """What two model versions do not share: data, code, parameters, metrics, files."""
-    (_, old), (_, new) = provenance(store, before), provenance(store, after)
-    sections = {
-        "data": (
-            {f"{u.name} ({u.context})": u.digest for u in old.lineage.datasets},
-            {f"{u.name} ({u.context})": u.digest for u in new.lineage.datasets},
-        ),
-        "code": (
-            {c.sha: "used" for c in old.lineage.commits},
-            {c.sha: "used" for c in new.lineage.commits},
-        ),
-        "parameter": (dict(old.measured.params), dict(new.measured.params)),
-        "metric": (_metric_map(old), _metric_map(new)),
-        "file": (
-            {f.path: f.sha256 for f in old.model.files},
-            {f.path: f.sha256 for f in new.model.files},
-        ),
-    }
-    return [
-        Difference(section, name, was.get(name, ""), now.get(name, ""))
-        for section, (was, now) in sections.items()
-        for name in sorted(was.keys() | now.keys())
-        if was.get(name) != now.get(name)
-    ]
-
-
-def _metric_map(provenance: Provenance) -> dict[str, str]:
-    return {f"{m.name} {m.slice}".strip(): m.value for m in provenance.measured.metrics}

@@ -142,7 +142,7 @@ def judge_request(
     stale = _staleness(asked_under, evidence, policy, holder_key)
     votes = votes_on(store, record, (state, known), position, stale, policy)
     context = replace(
-        context_of(record, evidence, state, now),
+        context_of(record, evidence, state, now, known),
         readings=readings_of(store, record, policy, (state, known), position),
         held=stages_held(store, record, policy, known, position),
         request_entry=record.entry.index,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from console.services.founding import printed_name
+from console.services.makers import commit_signers
 from console.services.opened import OpenStore
 from policies.document import OWNER, Quorum
 from policies.evidence import Evidence
@@ -70,6 +71,8 @@ def barred_people(
         identities += (a for c in evidence.lineage.commits for a in c.authors)
     known = (state.person_of_identity(identity) for identity in identities)
     barred = {person.id for person in known if person is not None}
+    if "author" in quorum.exclude:
+        barred |= {s.person for s in commit_signers(evidence, state) if s.person}
     if OWNER in quorum.exclude:
         from console.services.record_facts import model_file_before
 

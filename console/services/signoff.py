@@ -251,9 +251,7 @@ def reread(
     checks, changed = [], []
     for item in read_manifest(store.objects.get(request.evidence)).items:
         result = "no-access"
-        if again is not None and not (
-            item.kind == "artifact" and not again.artifact.is_readable
-        ):
+        if again is not None and _can_be_compared(item.kind, frozen, again):
             digest = sha256_hex(item_bytes(again.items()[item.kind]))
             result = "same" if digest == item.digest else "changed"
         if result == "changed":
@@ -266,6 +264,18 @@ def reread(
             hint="Do not sign. Ask for a new request on the evidence as it is.",
         )
     return tuple(checks)
+
+
+def _can_be_compared(kind: str, frozen: Evidence, again: Evidence) -> bool:
+    """Whether an item that lies outside the store could be read on this machine.
+
+    A repository that was out of reach when the request was made froze nothing.
+    """
+    if kind == "artifact":
+        return again.artifact.is_readable
+    if kind == "code_changes":
+        return frozen.code_changes.is_readable and again.code_changes.is_readable
+    return True
 
 
 def _holding(store: OpenStore, record: RequestRecord, version_key: str) -> Incumbent:

@@ -24,7 +24,12 @@ from policies.authoring.fact_tables import (
     forgotten,
     moment,
 )
-from policies.authoring.fitting import logged_for, read_for, signed_for
+from policies.authoring.fitting import (
+    committed_for,
+    logged_for,
+    read_for,
+    signed_for,
+)
 from policies.authoring.good_facts import (
     empty_stage,
     evaluated_on,
@@ -65,6 +70,8 @@ class _Facts:
     context: Context
     observed: dict[str, dict[str, str]] = field(default_factory=dict)
     """Numbers of `observed` and `beside`, by metric."""
+    signed: tuple[str, str] = ("", "")
+    """How commits are signed and by whom; empty: as the policy asks."""
 
 
 class _Reader:
@@ -154,7 +161,13 @@ class _Reader:
         if "at" in said:
             context = replace(context, now=self._moment(str(said["at"]), "at"))
         context = self._changed(context, self._table(table, "context"))
-        return self._logged(_Facts(evidence, context, dict(given.observed)), table)
+        signed = (
+            str(said.get("commits_signed", given.signed[0])),
+            str(said.get("commits_signed_by", given.signed[1])),
+        )
+        context = committed_for(context, evidence, self._policy, *signed)
+        facts = _Facts(evidence, context, dict(given.observed), signed)
+        return self._logged(facts, table)
 
     def _logged(self, given: _Facts, table: Mapping[str, object]) -> _Facts:
         """The facts that stand in the log: record, findings and observations."""
@@ -183,7 +196,7 @@ class _Reader:
             found["beside"],
             until,
         )
-        return _Facts(given.evidence, context, found)
+        return _Facts(given.evidence, context, found, given.signed)
 
     def _finding(self, table: Mapping[str, object]) -> OpenFinding:
         self._tables.value(

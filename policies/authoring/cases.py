@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from policies.commit_signers import Signed
 from policies.evidence import Evidence
 from policies.rules.context import Context
 from policies.rules.forms import Field, flag, text, time, words
@@ -29,6 +30,8 @@ FACT_FIELDS: dict[str, Field] = {
     "at": time(),
     "no_record": flag(),
     "observed_until": time(),
+    "commits_signed": text(*Signed),
+    "commits_signed_by": text(),
 }
 """Fields of `[good]` and of a case that are no tables."""
 FACT_TABLES = (

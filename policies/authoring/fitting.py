@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from policies.commit_signers import CommitSigner, Signed
 from policies.document import Policy
 from policies.evidence import KINDS, Evidence
 from policies.evidence_signature import EnrolledSigner, ModelSignatureItem
@@ -74,3 +75,27 @@ def logged_for(context: Context, policy: Policy) -> Context:
             for rule in stages
         ),
     )
+
+
+def committed_for(
+    context: Context, evidence: Evidence, policy: Policy, signed: str, by: str
+) -> Context:
+    """The same, with every commit signed as a case says.
+
+    By default by a person whom every rule of the policy names, else by the author.
+    """
+    named = [
+        set(rule.names("people"))
+        for rule in policy.rules
+        if rule.kind == "signed_commit" and rule.names("people")
+    ]
+    common = sorted(set.intersection(*named)) if named else []
+    person = by or next(iter(common), "author")
+    how = Signed(signed or Signed.BY_PERSON)
+    said = "signed with its key" if how is Signed.BY_PERSON else f"signed: {how.value}"
+    signers = tuple(
+        CommitSigner(commit.sha, how, person, "", said)
+        for commit in evidence.lineage.commits
+    )
+    addressed = context.authors if by else context.authors | {person}
+    return replace(context, signers=signers, addressed=addressed)

@@ -84,9 +84,9 @@ def _barred(quorum: Quorum, model: str, record: Record) -> frozenset[str]:
 
 
 def _signers(linted: Linted, record: Record) -> Iterator[Remark]:
-    """Signers of model files who are enrolled nowhere."""
+    """Signers of model files and of commits who are enrolled nowhere."""
     for number, rule in enumerate(linted.policy.rules):
-        if rule.kind != "model_signed":
+        if rule.kind not in ("model_signed", "signed_commit"):
             continue
         for field, known in _signing(record):
             for name in rule.names(field):

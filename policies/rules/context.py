@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.commit_signers import CommitSigner
 from policies.evidence import Metric
 from policies.rules.readings import Reading
 
@@ -103,3 +104,7 @@ class Context:
     """Entry of the request that is judged."""
     cosigned: tuple[CosignedHead, ...] = ()
     """Heads by the witnesses that the policy names."""
+    signers: tuple[CommitSigner, ...] = ()
+    """How each commit is signed, by the trust root at the position."""
+    addressed: frozenset[str] = frozenset()
+    """Person ids of those whose addresses the commits name."""

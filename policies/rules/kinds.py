@@ -28,6 +28,7 @@ _DECLARED = {
     "files": ("files",),
     "freshness": ("runtime_locked", "evidence_age", "evidence_by"),
     "model_signed": ("model_signed",),
+    "signed_commit": ("signed_commit",),
 }
 """Module of this package -> the kinds it declares."""
 _PLACES = {name: module for module, names in _DECLARED.items() for name in names}

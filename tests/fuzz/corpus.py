@@ -23,6 +23,7 @@ from policies.trust_root import Person, Service, ServiceKind, TrustRoot
 from store.merkle import MemoryTree, consistency_proof, inclusion_proof, leaf_hash
 from tests.conftest import REPOSITORY
 from tests.unit.policies.memory_log import AT, ORIGIN, Holder
+from tests.unit.policies.test_commit_signature import EDWARDS, PAYLOAD, with_signature
 
 FOLDER = Path(__file__).resolve().parent / "corpus"
 VECTORS = REPOSITORY / "docs" / "statements"
@@ -56,8 +57,32 @@ def made() -> dict[str, bytes]:
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
-    files |= _cases()
+    files |= _cases() | _commits()
     return files | _keys() | _zips() | _proofs() | _public_lines()
+
+
+def _commits() -> dict[str, bytes]:
+    signed = with_signature(PAYLOAD, EDWARDS.sshsig(PAYLOAD, b"git"))
+    again = signed.partition(b"gpgsig ")[2].partition(b"\n\n")[0]
+    return {
+        "commit/accepted-signed": signed,
+        "commit/accepted-signed-for-both-hashes": signed.replace(
+            b"gpgsig ", b"gpgsig-sha256 " + again + b"\ngpgsig ", 1
+        ),
+        "commit/refused-not-signed": PAYLOAD,
+        "commit/refused-signed-twice": signed.replace(
+            b"gpgsig ", b"gpgsig " + again + b"\ngpgsig ", 1
+        ),
+        "commit/refused-changed": signed.replace(b"Ann", b"Eve", 1),
+        "commit/refused-for-a-file": with_signature(
+            PAYLOAD, EDWARDS.sshsig(PAYLOAD, b"file")
+        ),
+        "commit/refused-openpgp": PAYLOAD.replace(
+            b"\n\n", b"\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n\n", 1
+        ),
+        "commit/refused-cut-short": signed[:200],
+        "commit/refused-nothing": b"",
+    }
 
 
 def _hostile_envelopes(good: dict[str, Any]) -> dict[str, bytes]:

@@ -6,10 +6,12 @@ so is an accepted input that does not survive being written and read again.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
 from connectors.errors import ConnectorError
+from connectors.git_facts import commit_facts
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
 from console.services.problems import Refusal
@@ -22,6 +24,7 @@ from policies.authoring.lint import lint
 from policies.authoring.plain_words import policy_in_words
 from policies.authoring.remarks import Linted
 from policies.checkpoint import read_checkpoint
+from policies.commit_signature import verify_commit
 from policies.document_reading import read_policy
 from policies.dsse import PAYLOAD_TYPE, pre_authentication_encoding, read_envelope
 from policies.errors import MalformedStatement, PolicyError
@@ -31,6 +34,8 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.git_commit import commit_id, read_headers, read_signature
+from store.identifiers import repository_key
 from store.projection.admission import admit_batch
 from store.projection.batches import batch_schema
 from store.projection.fact_checks import UnusableBatch
@@ -154,6 +159,19 @@ def check_batch(data: bytes) -> None:
     assert table.schema == batch_schema()
 
 
+def check_commit(data: bytes) -> None:
+    """Any bytes are told as a commit; a signature that is good covers what it shows."""
+    sha = commit_id(data, "0" * 40)
+    told = list(commit_facts(sha, data, repository_key("fuzzed")))
+    assert told[0].digest == sha
+    good = verify_commit(sha, base64.b64encode(data).decode())
+    assert told[1].actor == good.fingerprint
+    signature = read_signature(data, sha)
+    assert signature is not None
+    assert read_signature(signature.payload, sha) is None
+    assert read_headers(signature.payload) == read_headers(data)
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -169,6 +187,7 @@ TARGETS: dict[str, Target] = {
     "key": check_key,
     "audit-file": check_audit_file,
     "batch": check_batch,
+    "commit": check_commit,
 }
 
 

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from connectors import git
+from connectors import git, git_facts, git_objects, git_running
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
 from connectors.git import GitSource
 from store.facts import Fact, FactKind
+from store.git_commit import commit_id, read_signature
 from store.identifiers import commit_key, repository_key
+from store.ssh_wire import blob_fingerprint
+from tests.repositories import git as run
+from tests.repositories import (
+    new_repository,
+    raw_commit,
+    signed_commit,
+    written_commit,
+)
+from tests.ssh_programs import ssh_key
 from tests.unit.connectors.facts import of_kind, told_by
-
-_ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.org",
-    "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
-    "GIT_COMMITTER_NAME": "Bo",
-    "GIT_COMMITTER_EMAIL": "bo@example.org",
-    "GIT_COMMITTER_DATE": "2026-01-02T03:04:06Z",
-}
-
-
-def run(folder: Path, *arguments: str, **changed: str) -> str:
-    finished = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        check=True,
-        capture_output=True,
-        env={**_ENVIRONMENT, **changed},
-    )
-    return finished.stdout.decode().strip()
 
 
 def commits_of(source: GitSource) -> list[Fact]:
@@ -46,9 +34,7 @@ def commits_of(source: GitSource) -> list[Fact]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "training"
-    folder.mkdir()
-    run(folder, "init", "-q", "-b", "main")
+    folder = new_repository(tmp_path / "training")
     run(folder, "commit", "-q", "--allow-empty", "-m", "first")
     run(folder, "commit", "-q", "--allow-empty", "-m", "second [/x]\n\nbody")
     return folder
@@ -105,7 +91,7 @@ def test_hostile_messages_stay_one_commit(repository: Path, subject: str) -> Non
     run(repository, "commit", "-q", "--allow-empty", "-m", subject)
     facts = commits_of(GitSource("t", repository))
     assert len(facts) == 3
-    assert facts[0].name == subject[: git.LONGEST_SUBJECT]
+    assert facts[0].name == subject[: git_facts.LONGEST_SUBJECT]
 
 
 def test_author_cannot_pass_for_two(repository: Path) -> None:
@@ -185,7 +171,7 @@ def test_git_that_says_nothing_is_given_up(
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(git, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(git_running, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(ConnectorUnavailable, match="too long"):
         commits_of(GitSource("t", repository, repository="given"))
 
@@ -215,3 +201,91 @@ def test_the_branch_that_origin_follows_is_told_whatever_its_name(
     run(repository, "branch", "-m", "main", "line")
     run(tmp_path, "clone", "-q", str(repository), str(tmp_path / "clone"))
     assert branches_of(tmp_path / "clone") == {"line": head}
+
+
+def signatures_of(folder: Path) -> list[Fact]:
+    return of_kind(told_by(GitSource("t", folder)), FactKind.COMMIT_SIGNATURE)
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+def test_a_signed_commit_is_told_whole_with_the_key_it_names(
+    tmp_path: Path, form: str
+) -> None:
+    folder = new_repository(tmp_path / "r", f"--object-format={form}")
+    key = ssh_key(tmp_path)
+    sha = signed_commit(folder, key)
+    (fact,) = signatures_of(folder)
+    assert (fact.subject, fact.name, fact.status) == (commit_key(sha), "ssh", "")
+    public = Path(f"{key}.pub").read_text().split()[1]
+    assert fact.actor == blob_fingerprint(base64.b64decode(public))
+    data = base64.b64decode(fact.text or "")
+    assert commit_id(data, sha) == sha
+    signature = read_signature(data, sha)
+    assert signature is not None
+    assert fact.digest == signature.payload_digest
+
+
+def test_signatures_that_are_not_verified_here_are_told_without_the_commit(
+    repository: Path,
+) -> None:
+    data = raw_commit(repository, "HEAD")
+    armour = b"-----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n"
+    head, _, message = data.partition(b"\n\n")
+    sha = written_commit(repository, head + b"\ngpgsig " + armour + b"\n" + message)
+    (fact,) = signatures_of(repository)
+    assert (fact.subject, fact.name, fact.text) == (commit_key(sha), "openpgp", None)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"gpgsig -----BEGIN SSH SIGNATURE-----\n rubbish", "not an armoured"),
+        (b"gpgsig x\ngpgsig y", "two signatures of one kind"),
+        (b"gpgsig -----BEGIN SSH SIGNATURE-----\n " + b"A" * 70_000, "too large"),
+    ],
+)
+def test_a_signature_that_cannot_be_read_says_why_and_stops_nothing(
+    repository: Path, header: bytes, status: str
+) -> None:
+    head, _, message = raw_commit(repository, "HEAD").partition(b"\n\n")
+    written_commit(repository, head + b"\n" + header + b"\n\n" + message)
+    (fact,) = signatures_of(repository)
+    assert status in fact.status
+    assert fact.text is None
+    assert len(commits_of(GitSource("t", repository))) == 2
+
+
+def test_a_commit_under_another_s_name_is_refused(repository: Path) -> None:
+    head, first = run(repository, "rev-list", "HEAD").split()
+    objects = repository / ".git" / "objects"
+    there = objects / head[:2] / head[2:]
+    there.chmod(0o644)
+    there.write_bytes((objects / first[:2] / first[2:]).read_bytes())
+    with pytest.raises(MalformedInput):
+        commits_of(GitSource("t", repository))
+
+
+def test_a_commit_with_other_bytes_than_its_id_is_refused(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_objects, "commit_id", lambda data, sha: "0" * len(sha))
+    with pytest.raises(MalformedInput, match="is another one"):
+        commits_of(GitSource("t", repository))
+
+
+def test_grafts_of_a_repository_give_a_commit_no_other_parents(
+    repository: Path,
+) -> None:
+    head, first = run(repository, "rev-list", "HEAD").split()
+    (repository / ".git" / "info").mkdir(exist_ok=True)
+    (repository / ".git" / "info" / "grafts").write_text(f"{head}\n")
+    told = {f.digest: f.text for f in commits_of(GitSource("t", repository))}
+    assert json.loads(told[head] or "") == [first]
+
+
+def test_a_commit_larger_than_can_be_read_is_refused(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_objects, "LARGEST_COMMIT_BYTES", 100)
+    with pytest.raises(MalformedInput, match="larger than can be read"):
+        commits_of(GitSource("t", repository))

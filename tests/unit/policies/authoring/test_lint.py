@@ -241,6 +241,13 @@ def test_signers_of_models_whom_nobody_enrolled_are_remarked() -> None:
     assert any("has the key 'aaaa" in line for line in found)
 
 
+def test_signers_of_commits_whom_nobody_enrolled_are_remarked() -> None:
+    text = BASE + rule("signed", "signed_commit", 'people = ["p-1", "p-2"]')
+    record = replace(RECORD, signers=frozenset({"p-1"}))
+    (found,) = [line for line in against(text, record) if "nobody enrolled" in line]
+    assert "has the id 'p-2'" in found
+
+
 def test_a_number_that_is_observed_where_it_runs_need_be_no_metric_of_a_run() -> None:
     fields = 'metric = "errors"\nenvironment = "eu"\ndays = 1\nat_most = "1"'
     text = BASE + rule("watched", "observation", fields)

@@ -92,6 +92,10 @@ unit = "ratio"
 days = 3
 window_hours = 24
 [[rules]]
+id = "signed"
+kind = "signed_commit"
+by = "author"
+[[rules]]
 id = "canary"
 kind = "canary"
 metric = "errors"
@@ -120,6 +124,12 @@ exclude = ["owner"]
         ('beside = { errors = "0.009" }', {"canary"}),
         ('observed_until = "2029-12-28T00:00:00Z"', {"observed", "canary"}),
         ("empty_stage = true", {"canary"}),
+        ('commits_signed = "stranger"', {"signed"}),
+        ('commits_signed = "none"', {"signed"}),
+        ('commits_signed_by = "author"', set()),
+        ('commits_signed_by = "somebody"', {"signed"}),
+        ('context.authors = ["other"]\ncommits_signed_by = "author"', {"signed"}),
+        ("evidence.lineage.commits = []", {"signed"}),
     ],
 )
 def test_a_case_says_what_the_log_holds(more: str, unmet: set[str]) -> None:

@@ -1,0 +1,208 @@
+"""How commits are signed and who made them, by what imports told and the trust root.
+
+An address in a commit is a claim. A signature by a person's own key is more: it is
+verified here, over the commit's bytes, whatever git or a source says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from console.services.founding import printed_name
+from console.services.opened import OpenStore
+from policies.commit_signature import commit_bytes
+from policies.commit_signers import CommitSigner, Signed, signer_of
+from policies.errors import MalformedStatement
+from policies.evidence import Gap, LineageItem
+from policies.evidence_code import SignedCommitUse
+from policies.trust_state import TrustState
+from store.queries.commits import (
+    ToldCommit,
+    ToldSignature,
+    commits_told,
+    signatures_told,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+_MOST_REPOSITORIES = 20
+_ROLES = ((), ("author and committer",), ("author", "committer"))
+_SIGN = "sign with an enrolled key: git config gpg.format ssh, commit -S"
+GAPS = {
+    Signed.NOT: ("commit-not-signed", _SIGN),
+    Signed.BY_STRANGER: (
+        "commit-signed-by-stranger",
+        "enrol the key, if it is a person's: countersign key enrol",
+    ),
+    Signed.UNVERIFIABLE: ("commit-signature-not-verifiable", _SIGN),
+    Signed.BY_LOST_KEY: ("commit-signed-with-lost-key", _SIGN),
+    Signed.BAD: ("commit-badly-signed", _SIGN),
+}
+"""What a signature leaves open, by how the commit is signed."""
+
+
+class Standing(StrEnum):
+    """How far it is known that somebody made a commit."""
+
+    AUTHENTICATED = "authenticated"
+    """Their own key signed it."""
+    CLAIMED = "claimed"
+    """The commit names their address; anybody could have written that."""
+    UNKNOWN = "unknown"
+    """Nobody in the trust root lists the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """An author or committer, and who that is by the trust root."""
+
+    identity: str
+    person: str
+    """Printed name, or empty."""
+    standing: Standing
+
+    def __str__(self) -> str:
+        if self.standing is Standing.UNKNOWN:
+            return f"{self.identity} (nobody in the trust root)"
+        return f"{self.identity} = {self.person} ({self.standing.value})"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOrigin:
+    """Who made a commit and how it is signed."""
+
+    makers: tuple[Maker, ...]
+    signer: CommitSigner
+    signed_by: str
+    """Printed name of the person whose key signed it, or empty."""
+
+    @property
+    def signature(self) -> str:
+        """In words."""
+        by = f" by {self.signed_by}" if self.signed_by else ""
+        return f"{self.signer.said}{by}"
+
+
+def signature_uses(
+    connection: duckdb.DuckDBPyConnection, shas: Iterable[str]
+) -> dict[str, SignedCommitUse]:
+    """The signature of each commit that has one, as the log first told of it."""
+    found: dict[str, list[ToldSignature]] = {}
+    for told in signatures_told(connection, sorted(set(shas))):
+        found.setdefault(told.sha, []).append(told)
+    return {sha: _use(told) for sha, told in found.items()}
+
+
+def _use(told: list[ToldSignature]) -> SignedCommitUse:
+    """The first account that holds the commit's own bytes, else the first there is."""
+    chosen = next((one for one in told if _is_own(one)), told[0])
+    return SignedCommitUse(
+        sha=chosen.sha,
+        form=chosen.form,
+        problem=chosen.problem,
+        whole=chosen.whole,
+        entry=chosen.entry,
+    )
+
+
+def _is_own(told: ToldSignature) -> bool:
+    try:
+        commit_bytes(told.sha, told.whole)
+    except MalformedStatement:
+        return False
+    return True
+
+
+def origin_of(
+    store: OpenStore,
+    state: TrustState,
+    sha: str,
+    identities: Iterable[str],
+    use: SignedCommitUse | None,
+) -> CommitOrigin:
+    """Who made a commit, as the trust root knows them now."""
+    signer = signer_of(sha, use, state)
+    return CommitOrigin(
+        tuple(_maker(store, state, name, signer) for name in identities),
+        signer,
+        _name(store, state, signer.person),
+    )
+
+
+def _maker(
+    store: OpenStore, state: TrustState, identity: str, signer: CommitSigner
+) -> Maker:
+    person = state.person_of_identity(identity)
+    if person is None:
+        return Maker(identity, "", Standing.UNKNOWN)
+    is_theirs = signer.is_authenticated and signer.person == person.id
+    standing = Standing.AUTHENTICATED if is_theirs else Standing.CLAIMED
+    return Maker(identity, _name(store, state, person.id), standing)
+
+
+def _name(store: OpenStore, state: TrustState, person_id: str) -> str:
+    person = state.people.get(person_id)
+    return printed_name(store, person.profile, person.id) if person else person_id
+
+
+def commit_fields(
+    connection: duckdb.DuckDBPyConnection, store: OpenStore, sha: str
+) -> tuple[tuple[str, str], ...]:
+    """A commit as a person reads it: what it says, where it is, who made it."""
+    told = commits_told(connection, sha=sha, limit=_MOST_REPOSITORIES)
+    if not told:
+        return ()
+    first = told[0]
+    state = store.state()
+    use = signature_uses(connection, [sha]).get(sha)
+    origin = origin_of(store, state, sha, first.identities, use)
+    fields = [
+        ("subject", first.subject),
+        ("commit", first.sha),
+        ("committed", _claimed(first)),
+        *zip(_ROLES[len(origin.makers)], map(str, origin.makers), strict=True),
+        ("signature", origin.signature),
+    ]
+    places = dict.fromkeys(f"{one.repository}, told by {one.source}" for one in told)
+    return (*fields, *(("repository", place) for place in places))
+
+
+def _claimed(told: ToldCommit) -> str:
+    if told.committed is None:
+        return "not told"
+    return f"{told.committed:%Y-%m-%d %H:%M:%S} UTC (claimed)"
+
+
+def commit_signatures(
+    connection: duckdb.DuckDBPyConnection, store: OpenStore, lineage: LineageItem
+) -> list[tuple[str, str, Gap | None]]:
+    """Each known commit of a version, how it is signed, and what that leaves open.
+
+    What is left open is information here: only a policy makes a demand of it.
+    """
+    known = {c.sha: c.authors for c in lineage.commits if c.is_known}
+    uses, state = signature_uses(connection, known), store.state()
+    found = []
+    for sha, identities in known.items():
+        origin = origin_of(store, state, sha, identities, uses.get(sha))
+        gap = GAPS.get(origin.signer.signed)
+        said = f"Commit {sha[:12]} is {origin.signer.said}."
+        found.append((sha, origin.signature, gap and Gap(gap[0], said, gap[1])))
+    return found
+
+
+def catalogued(
+    connection: duckdb.DuckDBPyConnection, store: OpenStore, limit: int
+) -> list[tuple[ToldCommit, CommitOrigin]]:
+    """Commits, newest first, each with who made it and how it is signed."""
+    told = commits_told(connection, limit=limit)
+    uses, state = signature_uses(connection, (one.sha for one in told)), store.state()
+    return [
+        (one, origin_of(store, state, one.sha, one.identities, uses.get(one.sha)))
+        for one in told
+    ]
