@@ -22,7 +22,6 @@ class RunColumns:
 
     def metric(self) -> str:
         """Of `latest_metrics`: run, key, value, ms, step, is_nan."""
-        flag = self.dialect.flag.format("is_nan")
         number = self.dialect.odd_number
         odd = ""
         if number:
@@ -34,7 +33,7 @@ class RunColumns:
             f'{self.dialect.real.format("value")} AS "value"',
             self._whole("timestamp", "ms"),
             self._whole("step"),
-            f"{flag} AS is_nan",
+            f"{self.dialect.is_nan} AS is_nan",
             odd,
         )
 

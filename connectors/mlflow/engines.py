@@ -27,8 +27,8 @@ class Dialect:
     """A whole number, or nothing."""
     real: str
     """A number that is never nothing."""
-    flag: str
-    """Whether a column that may be empty is true, as 0 or 1."""
+    is_nan: str
+    """Whether a metric is no number, as 0 or 1."""
     odd_id: str = ""
     """Whether an id is no text, where the engine lets that happen."""
     odd_number: str = ""
@@ -103,7 +103,7 @@ SQLITE = Dialect(
     digits="CAST({} AS TEXT)",
     whole="CASE WHEN typeof({0}) = 'integer' THEN {0} END",
     real="coalesce(CAST({} AS REAL), 0.0)",
-    flag="coalesce({}, 0) <> 0",
+    is_nan="coalesce(is_nan, 0) <> 0",
     odd_id="typeof({}) <> 'text'",
     odd_number="typeof({}) NOT IN ('real', 'integer')",
 )
@@ -112,12 +112,12 @@ POSTGRES = Dialect(
     digits="CAST({} AS TEXT)",
     whole="CAST({} AS BIGINT)",
     real="coalesce(CAST({} AS DOUBLE PRECISION), 0.0)",
-    flag="CASE WHEN {} THEN 1 ELSE 0 END",
+    is_nan="CASE WHEN is_nan OR \"value\" = 'NaN' THEN 1 ELSE 0 END",
 )
 MYSQL = Dialect(
     text="{}",
     digits="CAST({} AS CHAR)",
     whole="{}",
     real="coalesce({}, 0e0)",
-    flag="CASE WHEN {} THEN 1 ELSE 0 END",
+    is_nan="CASE WHEN is_nan THEN 1 ELSE 0 END",
 )

@@ -21,7 +21,7 @@ from connectors.mlflow.meanings import (
     LONGEST_TAG,
     SHA_TAG,
 )
-from connectors.mlflow.mlmodel import read_formats, read_signature
+from connectors.mlflow.mlmodel import read_flavours, read_formats, read_signature
 from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
     BulkReader,
@@ -301,12 +301,15 @@ class MlflowSource(NamedSource):
                 location, _MLMODEL, at_most=LARGEST_MLMODEL_BYTES
             )
             text, formats = read_signature(data), read_formats(data)
+            flavours = read_flavours(data)
         except ConnectorError as problem:
             yield _violation(key, "MLmodel not readable", str(problem))
         else:
             yield Fact(kind=FactKind.SIGNATURE, subject=key, text=text)
             for path, told in formats.items():
                 yield Fact(kind=FactKind.FORMAT, subject=key, name=path, text=told)
+            for name, version in flavours.items():
+                yield Fact(kind=FactKind.FLAVOUR, subject=key, name=name, text=version)
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from console.services.catalogue import caught_up
 from console.services.gathering import Provenance, provenance_of
 from console.services.opened import OpenStore
+from console.services.told_models import told_of_model
 from policies.evidence import Gap
 from store.facts import FactKind
 from store.identifiers import kind_of
 from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import ModelVersion
+from store.queries.models import ModelVersion, flavours_of, signature_of
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
@@ -153,6 +154,11 @@ def _version_details(
         "run": readable_reference(version.run_key) if version.run_key else "",
         "location": version.location,
         "manifest": provenance.model.manifest if provenance.model.files else "",
+        **told_of_model(
+            flavours_of(connection, version.key),
+            signature_of(connection, version.key),
+            provenance.model.files,
+        ),
     }
     files = tuple((f"file {file.path}", file.sha256) for file in provenance.model.files)
     return Details(

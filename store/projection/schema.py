@@ -11,7 +11,7 @@ from __future__ import annotations
 from store.facts import COLUMNS, TIME_COLUMNS, FactKind
 from store.projection.identity import Idle, fact_id_expression, netstring_of
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}

@@ -65,6 +65,7 @@ class DatabaseServer:
             capture_output=True,
             timeout=120,
             check=False,
+            env={k: v for k, v in os.environ.items() if k != "MYSQL_PWD"},
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode()
