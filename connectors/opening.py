@@ -25,15 +25,21 @@ from connectors.data_opening import (
     table_source,
 )
 from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors.mlflow.client import MlflowClient, Secret, authorisation_from
+from connectors.mlflow.database_address import (
+    is_database_address,
+    read_address,
+)
 from connectors.openlineage_files import SUFFIXES as EVENT_SUFFIXES
 from connectors.openlineage_files import is_events_file
 from connectors.protocols import ArtifactReader, FactSource
 
 ACCEPTED = (
-    "an MLflow server (http://...), its database (mlflow.db), an mlruns/ folder, a "
-    "Kubeflow Hub (kubeflow-hub+http://...), a git repository or .bundle, OpenLineage "
-    "events (.json, .ndjson, .jsonl, also .gz), Parquet, CSV, Delta or Iceberg data, "
-    "Croissant descriptors, a folder of these, or data in a bucket (s3://BUCKET/PREFIX)"
+    "an MLflow server (http://...), its database (mlflow.db, postgresql://... or "
+    "mysql://...), an mlruns/ folder, a Kubeflow Hub (kubeflow-hub+http://...), a git "
+    "repository or .bundle, OpenLineage events (.json, .ndjson, .jsonl, also .gz), "
+    "Parquet, CSV, Delta or Iceberg data, Croissant descriptors, a folder of these, or "
+    "data in a bucket (s3://BUCKET/PREFIX)"
 )
 HUB = "kubeflow-hub+"
 _SQLITE_HEADER = b"SQLite format 3\x00"
@@ -49,8 +55,11 @@ def open_sources(
     name: str = "",
     artifacts: str = "",
     environment: Mapping[str, str] = os.environ,
+    password: Secret | None = None,
 ) -> list[FactSource]:
     """The sources at an address: one, or those that a folder holds side by side.
+
+    A database's password is the one given, else the address's, else the environment's.
 
     Raises:
         MalformedInput: nothing is there that can be read.
@@ -59,6 +68,8 @@ def open_sources(
         return [_server(address, name, artifacts, environment)]
     if address.startswith(HUB):
         return [_hub(address.removeprefix(HUB), name, environment)]
+    if is_database_address(address):
+        return [_database_server(address, name, artifacts, environment, password)]
     if address.startswith("s3://"):
         return sources_in_bucket(address, name)
     try:
@@ -262,7 +273,41 @@ def _database(path: Path, name: str, artifacts: str) -> FactSource:
     database.check()
     folders = (path.parent / folder for folder in _ARTIFACT_FOLDERS)
     beside = next((folder for folder in folders if folder.is_dir()), None)
-    return MlflowSource(name or path.stem, database, _local(artifacts, beside))
+    reader = _kept(artifacts, beside, os.environ)
+    return MlflowSource(name or path.stem, database, reader)
+
+
+def _database_server(
+    address: str,
+    name: str,
+    artifacts: str,
+    environment: Mapping[str, str],
+    password: Secret | None,
+) -> FactSource:
+    from connectors.mlflow.database import MlflowDatabase
+    from connectors.mlflow.servers import open_engine
+    from connectors.mlflow.telling import MlflowSource
+
+    at = read_address(address, environment, password)
+    database = MlflowDatabase(open_engine(at))
+    database.check()
+    reader = _kept(artifacts, None, environment)
+    return MlflowSource(name or at.default_name, database, reader)
+
+
+def _kept(
+    artifacts: str, beside: Path | None, environment: Mapping[str, str]
+) -> ArtifactReader:
+    """The artifacts of a database: by the server of that, or where they lie."""
+    if artifacts.startswith(("http://", "https://")):
+        from connectors.mlflow.served_artifacts import ServedArtifacts
+
+        return ServedArtifacts(_client(artifacts, environment))
+    return _local(artifacts, beside)
+
+
+def _client(address: str, environment: Mapping[str, str]) -> MlflowClient:
+    return MlflowClient(address, authorisation=authorisation_from(environment))
 
 
 def _local(artifacts: str, beside: Path | None) -> ArtifactReader:
@@ -276,12 +321,11 @@ def _local(artifacts: str, beside: Path | None) -> ArtifactReader:
 def _server(
     address: str, name: str, artifacts: str, environment: Mapping[str, str]
 ) -> FactSource:
-    from connectors.mlflow.client import MlflowClient, authorisation_from
     from connectors.mlflow.rest import MlflowRest
     from connectors.mlflow.served_artifacts import ServedArtifacts
     from connectors.mlflow.telling import MlflowSource
 
-    client = MlflowClient(address, authorisation=authorisation_from(environment))
+    client = _client(address, environment)
     reader: ArtifactReader = (
         _local(artifacts, None) if artifacts else ServedArtifacts(client)
     )

@@ -64,6 +64,9 @@ class FactKind(StrEnum):
     """subject=model version, text=MLmodel signature as JSON (inputs and outputs)."""
     FORMAT = "format"
     """subject=model version, name=path, text=format that the MLmodel file says."""
+    FLAVOUR = "flavour"
+    """subject=model version, name=flavour that the MLmodel file tells, text=version of
+    its library; of `python_function`: of Python."""
     MODEL_SIGNATURE = "model_signature"
     """subject=model version, text=the file with the signature over the model."""
     ALIAS = "alias"

@@ -10,22 +10,35 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from connectors.mlflow.bulk_reading import DatabaseParts
 from connectors.protocols import PartMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TELLING = ("bulk_runs.py", "bulk_telling.py", "meanings.py")
+_TELLING = ("bulk_runs.py", "bulk_telling.py", "columns.py", "meanings.py")
 """The modules that decide which facts a part tells."""
+
+
+class Parts(Protocol):
+    """What reads tables part by part; see Engine."""
+
+    def parts(
+        self,
+        table: str,
+        columns: str,
+        where: str = "true",
+        most_rows: int | None = None,
+    ) -> Iterator[pa.Table]:
+        """The rows of a table, in columns of one type each."""
+        ...
 
 
 class KnownParts:
     """Reads tables of one source part by part and knows those that were told."""
 
-    def __init__(self, source: str, reader: DatabaseParts, memory: PartMemory) -> None:
+    def __init__(self, source: str, reader: Parts, memory: PartMemory) -> None:
         self._about = f"{_telling_code()}\0{source}"
         self._reader = reader
         self._memory = memory
@@ -39,7 +52,7 @@ class KnownParts:
     ) -> Iterator[tuple[pa.Table, bool]]:
         """Every part of a table, and whether its facts are in the store.
 
-        See DatabaseParts.parts for the rest.
+        See Engine.parts for the rest.
         """
         about = f"{self._about}\0{table}\0{columns}\0{where}\0"
         for part in self._reader.parts(table, columns, where, most_rows):

@@ -62,7 +62,7 @@ class DatabaseParts:
             if not part.num_rows:
                 return
             last = part["place"][-1].as_py()
-            yield _usual(part.drop_columns(["place"]))
+            yield usual(part.drop_columns(["place"]))
             if is_last:
                 return
 
@@ -110,7 +110,7 @@ def _connected(uri: str) -> Iterator[Any]:
         connection.close()
 
 
-def _usual(part: pa.Table) -> pa.Table:
+def usual(part: pa.Table) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,21 +1,21 @@
-"""MLflow's backend database, read directly: SQLite, read-only, any recent schema.
+"""MLflow's backend database, read directly: any engine, any schema that is known.
 
-Runs are read a few thousand at a time, each time in one short read transaction, so a
-server that writes to the same file is never kept waiting for long.
+Runs come in bulk; what only an engine's loose typing allows is read row by row, a few
+thousand runs at a time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
-from connectors.mlflow.bulk_reading import one_library
+from connectors.errors import MalformedInput
+from connectors.mlflow.columns import RunColumns
+from connectors.mlflow.engines import Engine
 from connectors.mlflow.rows import (
     DatasetInputRow,
     ExperimentRow,
@@ -25,39 +25,23 @@ from connectors.mlflow.rows import (
     VersionRow,
     qualified,
 )
+from connectors.mlflow.schema import check_schema
+from connectors.mlflow.sqlite_engine import SqliteEngine
 from connectors.protocols import PartMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KNOWN_HEADS = frozenset({"dc11669786a5"})
-"""Revisions of MLflow's schema that this module was tested with."""
 _RUNS_AT_ONCE = 5_000
-_BUSY_SECONDS = 10
-_TRANSIENT = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_IOERR,
-}
-_NEEDED = {
-    "experiments": {"experiment_id", "name"},
-    "runs": {"run_uuid", "status", "start_time", "end_time", "experiment_id"},
-    "tags": {"key", "value", "run_uuid"},
-    "params": {"key", "value", "run_uuid"},
-    "latest_metrics": {"key", "value", "timestamp", "step", "is_nan", "run_uuid"},
-    "registered_models": {"name"},
-    "model_versions": {"name", "version", "source", "run_id", "current_stage"},
-}
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})/?")
 _OF_RUN = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
 
 
 class MlflowDatabase:
-    """One SQLite backend database. Every column is read as text or number by CAST."""
+    """One backend database. Every column is read as text or number by CAST."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, at: Path | Engine) -> None:
+        self._engine: Engine = SqliteEngine(at) if isinstance(at, Path) else at
         self._columns: dict[str, set[str]] = {}
 
     def check(self) -> None:
@@ -65,84 +49,78 @@ class MlflowDatabase:
 
         Raises:
             MalformedInput: it is no database, or not MLflow's.
-            ConnectorRefused: its schema lacks what is read here.
+            ConnectorRefused: its schema is not known, or lacks what is read here.
         """
         if not self._columns_of("alembic_version"):
             raise MalformedInput(
-                f"{self._path} is a database, but not MLflow's",
-                hint="Give the file of --backend-store-uri, such as mlflow.db.",
+                f"{self._engine.place} is a database, but not MLflow's",
+                hint=self._engine.not_mlflow_hint,
             )
-        heads = {
-            str(row[0]) for row in self._all("SELECT version_num FROM alembic_version")
-        }
-        for table, columns in _NEEDED.items():
-            missing = columns - self._columns_of(table)
-            if missing:
-                known = "known" if heads <= KNOWN_HEADS else "unknown"
-                raise ConnectorRefused(
-                    f"{self._path}: table {table} lacks {', '.join(sorted(missing))} "
-                    f"({known} schema {', '.join(sorted(heads))[:80]})",
-                    hint="Import over REST instead: countersign import http://SERVER",
-                )
+        heads = {str(row[0]) for row in self._all(_HEADS)}
+        check_schema(
+            self._engine.place,
+            heads,
+            self._columns_of,
+            lacking_hint=self._engine.lacking_hint,
+        )
+
+    def moment(self) -> AbstractContextManager[None]:
+        """What is read within is of one moment, where the engine can do so."""
+        return self._engine.moment()
 
     def experiments(self) -> Iterator[ExperimentRow]:
         """See MlflowReader."""
-        for row in self._all(
-            "SELECT CAST(experiment_id AS TEXT), CAST(name AS TEXT) FROM experiments"
-        ):
+        number, name = self._digits("experiment_id"), self._text("name")
+        for row in self._all(f"SELECT {number}, {name} FROM experiments"):
             yield ExperimentRow(row[0] or "", row[1] or "")
 
     def runs(self) -> Iterator[RunRow]:
         """See MlflowReader."""
-        name = "CAST(name AS TEXT)" if "name" in self._columns_of("runs") else "''"
+        name = self._text("name") if "name" in self._columns_of("runs") else "''"
+        texts = ("user_id", "status", "lifecycle_stage", "artifact_uri")
+        user, status, lifecycle, location = map(self._text, texts)
         select_runs = (
-            f"SELECT run_uuid, CAST(experiment_id AS TEXT), {name}, "
-            "CAST(user_id AS TEXT), CAST(status AS TEXT), start_time, end_time, "
-            "CAST(lifecycle_stage AS TEXT), CAST(artifact_uri AS TEXT) FROM runs "
-            "WHERE run_uuid > ? ORDER BY run_uuid LIMIT ?"
+            f"SELECT run_uuid, {self._digits('experiment_id')}, {name}, "
+            f"{user}, {status}, start_time, end_time, {lifecycle}, {location} "
+            "FROM runs WHERE run_uuid > ? ORDER BY run_uuid LIMIT ?"
         )
         between = "WHERE run_uuid > ? AND run_uuid <= ?"
-        texts = "SELECT run_uuid, CAST(key AS TEXT), CAST(value AS TEXT) FROM"
+        key = self._text("key")
+        named = f"SELECT run_uuid, {key}, {self._text('value')} FROM"
+        select_metrics = (
+            f'SELECT run_uuid, {key}, "value", "timestamp", step, is_nan '
+            f"FROM latest_metrics {between}"
+        )
         has_inputs = bool(self._columns_of("inputs"))
         last = ""
-        with self._connected() as connection:
-            while True:
-                with self._snapshot(connection):
-                    read = connection.execute
-                    runs = read(select_runs, (last, _RUNS_AT_ONCE)).fetchall()
-                    if not runs:
-                        return
-                    span = (last, runs[-1][0])
-                    params = _grouped(read(f"{texts} params {between}", span))
-                    tags = _grouped(read(f"{texts} tags {between}", span))
-                    metrics = _grouped(
-                        read(
-                            "SELECT run_uuid, CAST(key AS TEXT), value, timestamp, "
-                            f"step, is_nan FROM latest_metrics {between}",
-                            span,
-                        )
-                    )
-                    inputs = _grouped(read(_INPUTS, span)) if has_inputs else {}
-                last = runs[-1][0]
-                for row in runs:
-                    found = row[0]
-                    yield RunRow(
-                        id=str(found),
-                        experiment_id=row[1] or "",
-                        name=row[2] or "",
-                        user=row[3] or "",
-                        status=row[4] or "",
-                        start_ms=_integer(row[5]),
-                        end_ms=_integer(row[6]),
-                        lifecycle=row[7] or "",
-                        artifact_uri=row[8] or "",
-                        params=[
-                            (r[1] or "", r[2] or "") for r in params.get(found, ())
-                        ],
-                        metrics=[_metric(r) for r in metrics.get(found, ())],
-                        tags={r[1] or "": r[2] or "" for r in tags.get(found, ())},
-                        inputs=[_input(r) for r in inputs.get(found, ())],
-                    )
+        while True:
+            with self._engine.reading() as read:
+                runs = read(select_runs, last, _RUNS_AT_ONCE)
+                if not runs:
+                    return
+                span = (last, runs[-1][0])
+                params = _grouped(read(f"{named} params {between}", *span))
+                tags = _grouped(read(f"{named} tags {between}", *span))
+                metrics = _grouped(read(select_metrics, *span))
+                inputs = _grouped(read(self._inputs(), *span)) if has_inputs else {}
+            last = runs[-1][0]
+            for row in runs:
+                found = row[0]
+                yield RunRow(
+                    id=str(found),
+                    experiment_id=row[1] or "",
+                    name=row[2] or "",
+                    user=row[3] or "",
+                    status=row[4] or "",
+                    start_ms=_integer(row[5]),
+                    end_ms=_integer(row[6]),
+                    lifecycle=row[7] or "",
+                    artifact_uri=row[8] or "",
+                    params=[(r[1] or "", r[2] or "") for r in params.get(found, ())],
+                    metrics=[_metric(r) for r in metrics.get(found, ())],
+                    tags={r[1] or "": r[2] or "" for r in tags.get(found, ())},
+                    inputs=[_input(r) for r in inputs.get(found, ())],
+                )
 
     def run_tables(
         self, source: str, memory: PartMemory
@@ -150,15 +128,19 @@ class MlflowDatabase:
         """See BulkReader."""
         from connectors.mlflow.bulk_runs import tell_runs
 
-        return tell_runs(source, self._path, self._columns_of, memory)
+        columns = RunColumns(self._engine.dialect)
+        return tell_runs(source, self._engine, columns, self._columns_of, memory)
 
     def models(self) -> Iterator[ModelRow]:
         """See MlflowReader."""
-        aliases = self._of_models("registered_model_aliases", "alias", "version")
-        tags = self._of_models("registered_model_tags", "key", "value")
+        if not self._columns_of("registered_models"):
+            return
+        version, value = self._digits("version"), self._text("value")
+        aliases = self._of_models("registered_model_aliases", "alias", version)
+        tags = self._of_models("registered_model_tags", "key", value)
         for row in self._all(
-            f"SELECT {self._workspace_of('registered_models')}, CAST(name AS TEXT), "
-            "CAST(description AS TEXT) FROM registered_models"
+            f"SELECT {self._workspace_of('registered_models')}, {self._text('name')}, "
+            f"{self._text('description')} FROM registered_models"
         ):
             name = qualified(row[1] or "", row[0] or "")
             yield ModelRow(
@@ -170,14 +152,19 @@ class MlflowDatabase:
 
     def versions(self) -> Iterator[VersionRow]:
         """See MlflowReader."""
-        tags = self._of_models("model_version_tags", "key", "value", "version")
-        has_storage = "storage_location" in self._columns_of("model_versions")
-        storage = "CAST(storage_location AS TEXT)" if has_storage else "NULL"
+        columns = self._columns_of("model_versions")
+        if not columns:
+            return
+        number, value = self._digits("version"), self._text("value")
+        tags = self._of_models("model_version_tags", "key", value, number)
+        has_storage = "storage_location" in columns
+        storage = self._text("storage_location") if has_storage else "NULL"
+        texts = ("name", "status", "current_stage", "source", "run_id")
+        named, status, stage, source, run = map(self._text, texts)
         for row in self._all(
-            f"SELECT {self._workspace_of('model_versions')}, CAST(name AS TEXT), "
-            "CAST(version AS TEXT), creation_time, CAST(status AS TEXT), "
-            f"CAST(current_stage AS TEXT), CAST(source AS TEXT), {storage}, "
-            "CAST(run_id AS TEXT) FROM model_versions"
+            f"SELECT {self._workspace_of('model_versions')}, {named}, {number}, "
+            f"creation_time, {status}, {stage}, {source}, {storage}, {run} "
+            "FROM model_versions"
         ):
             name = qualified(row[1] or "", row[0] or "")
             is_deleted = row[5] == "Deleted_Internal"
@@ -213,10 +200,9 @@ class MlflowDatabase:
         found: dict[str, dict[str, str]] = {}
         if not self._columns_of(table):
             return found
-        at = f"CAST({version} AS TEXT)" if version else "NULL"
         for row in self._all(
-            f"SELECT {self._workspace_of(table)}, CAST(name AS TEXT), {at}, "
-            f"CAST({name} AS TEXT), CAST({value} AS TEXT) FROM {table}"
+            f"SELECT {self._workspace_of(table)}, {self._text('name')}, "
+            f"{version or 'NULL'}, {self._text(name)}, {value} FROM {table}"
         ):
             owner = qualified(row[1] or "", row[0] or "")
             owner = f"{owner}@{row[2]}" if version else owner
@@ -225,75 +211,46 @@ class MlflowDatabase:
 
     def _workspace_of(self, table: str) -> str:
         has_one = "workspace" in self._columns_of(table)
-        return "CAST(workspace AS TEXT)" if has_one else "''"
+        return self._text("workspace") if has_one else "''"
+
+    def _inputs(self) -> str:
+        columns = (
+            "d.name",
+            "d.digest",
+            "d.dataset_source",
+            "d.dataset_schema",
+            "t.value",
+        )
+        texts = ", ".join(map(self._engine.dialect.text.format, columns))
+        return (
+            f"SELECT i.destination_id, {texts} FROM inputs i "
+            "JOIN datasets d ON d.dataset_uuid = i.source_id "
+            "LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid "
+            "AND t.name = 'mlflow.data.context' "
+            "WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' "
+            "AND i.destination_id > ? AND i.destination_id <= ?"
+        )
+
+    def _text(self, column: str) -> str:
+        return self._engine.dialect.text.format(f'"{column}"')
+
+    def _digits(self, column: str) -> str:
+        return self._engine.dialect.digits.format(f'"{column}"')
 
     def _columns_of(self, table: str) -> set[str]:
         if table not in self._columns:
-            rows = self._all(
-                "SELECT c.name FROM sqlite_master m, pragma_table_info(m.name) c "
-                "WHERE m.type = 'table' AND m.name = ?",
-                table,
-            )
-            self._columns[table] = {str(row[0]) for row in rows}
+            self._columns[table] = self._engine.columns_of(table)
         return self._columns[table]
 
     def _all(self, query: str, *values: str) -> list[Any]:
-        with self._connected() as connection, self._snapshot(connection):
-            return connection.execute(query, values).fetchall()
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        uri = f"{self._path.resolve().as_uri()}?mode=ro"
-        with self._problems():
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-            )
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        try:
-            yield connection
-        finally:
-            with one_library:
-                connection.close()
-
-    @contextlib.contextmanager
-    def _snapshot(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """What is read within is of one moment."""
-        with one_library, self._problems():
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute("BEGIN")
-            yield
-            connection.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def _problems(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as cause:
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-            if code in _TRANSIENT:
-                raise ConnectorUnavailable(
-                    f"cannot read {self._path}: {cause}",
-                    hint="Check that the file is there and may be read.",
-                ) from cause
-            raise MalformedInput(
-                f"{self._path} is damaged or no SQLite database: {cause}",
-                hint="Check it: sqlite3 FILE 'PRAGMA integrity_check'",
-            ) from cause
+        with self._engine.reading() as read:
+            return read(query, *values)
 
 
-_INPUTS = (
-    "SELECT i.destination_id, CAST(d.name AS TEXT), CAST(d.digest AS TEXT), "
-    "CAST(d.dataset_source AS TEXT), CAST(d.dataset_schema AS TEXT), "
-    "CAST(t.value AS TEXT) FROM inputs i "
-    "JOIN datasets d ON d.dataset_uuid = i.source_id "
-    "LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid "
-    "AND t.name = 'mlflow.data.context' "
-    "WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' "
-    "AND i.destination_id > ? AND i.destination_id <= ?"
-)
+_HEADS = "SELECT version_num FROM alembic_version"
 
 
-def _grouped(rows: sqlite3.Cursor) -> dict[str, list[Any]]:
+def _grouped(rows: Iterable[Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in rows:
         key = row[0]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 from connectors.mlflow.yaml_text import parse_mapping
+
+MOST_FLAVOURS = 50
+LONGEST_NAME = 200
 
 
 def read_signature(data: bytes) -> str:
@@ -36,6 +40,37 @@ def read_formats(data: bytes) -> dict[str, str]:
                 told = str(flavour.get("serialization_format", _PICKLE))
                 formats[path] = "skops" if told == "skops" else _PICKLE
     return formats
+
+
+def read_flavours(data: bytes) -> dict[str, str]:
+    """The flavours that the MLmodel file tells, each with its library's version.
+
+    Of `python_function`, which any Python loads, that is the version of Python.
+
+    Raises:
+        MalformedInput: the bytes are no MLmodel file.
+    """
+    flavours = parse_mapping(data, "the MLmodel file").get("flavors")
+    if not isinstance(flavours, dict):
+        return {}
+    return {
+        str(name)[:LONGEST_NAME]: _version_in(str(name), told)[:LONGEST_NAME]
+        for name, told in islice(flavours.items(), MOST_FLAVOURS)
+    }
+
+
+def _version_in(flavour: str, told: object) -> str:
+    """What a flavour says of its library: `sklearn_version`, else its only version."""
+    if not isinstance(told, dict):
+        return ""
+    versions = {
+        name: str(value)
+        for name, value in told.items()
+        if isinstance(name, str) and name.endswith("_version") and value is not None
+    }
+    named = "python" if flavour == "python_function" else flavour
+    only = next(iter(versions.values())) if len(versions) == 1 else ""
+    return versions.get(f"{named}_version", only)
 
 
 _UNPICKLED = ("pickled_model", "python_model")

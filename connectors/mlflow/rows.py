@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -114,6 +115,15 @@ class MlflowReader(Protocol):
 
     def versions(self) -> Iterator[VersionRow]:
         """All versions; deleted ones where the route still shows them."""
+        ...
+
+
+@runtime_checkable
+class OfOneMoment(Protocol):
+    """A route that can tell everything as it was at one moment."""
+
+    def moment(self) -> AbstractContextManager[None]:
+        """What is read within is of one moment, where that keeps no server waiting."""
         ...
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,13 +21,15 @@ from connectors.mlflow.meanings import (
     LONGEST_TAG,
     SHA_TAG,
 )
-from connectors.mlflow.mlmodel import read_formats, read_signature
+from connectors.mlflow.mlmodel import read_flavours, read_formats, read_signature
 from connectors.mlflow.model_signature import told_signature
 from connectors.mlflow.rows import (
     BulkReader,
     DatasetInputRow,
+    ExperimentRow,
     MlflowReader,
     ModelRow,
+    OfOneMoment,
     RunRow,
     UnusualValue,
     VersionRow,
@@ -69,6 +73,15 @@ def moment_of(milliseconds: int | None) -> datetime | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _BesideRuns:
+    """What an MLflow holds beside its runs."""
+
+    experiments: list[ExperimentRow]
+    models: list[ModelRow]
+    versions: list[VersionRow]
+
+
 class MlflowSource(NamedSource):
     """An MLflow, by whichever route, as a source of facts."""
 
@@ -92,8 +105,16 @@ class MlflowSource(NamedSource):
     def tables(self, known: KnownState) -> Iterator[pa.Table]:
         """See TableSource.tables. Runs come in bulk where the reader can do so."""
         with well_formed(f"what MLflow {self._name} tells"):
-            yield from self._run_tables(known)
-            yield from fact_tables(self._facts_beside_runs(known))
+            with self._moment():
+                yield from self._run_tables(known)
+                beside = self._beside_runs()
+            yield from fact_tables(self._facts_beside_runs(beside, known))
+
+    def _moment(self) -> AbstractContextManager[None]:
+        """Within it a reader that can do so reads what is of one moment."""
+        if isinstance(self._reader, OfOneMoment):
+            return self._reader.moment()
+        return nullcontext()
 
     def _run_tables(self, known: KnownState) -> Iterator[pa.Table]:
         runs = 0
@@ -112,31 +133,38 @@ class MlflowSource(NamedSource):
 
     def _facts(self, known: KnownState) -> Iterator[Fact]:
         yield from self._runs()
-        yield from self._facts_beside_runs(known)
+        yield from self._facts_beside_runs(self._beside_runs(), known)
 
     def _runs(self) -> Iterator[Fact]:
         for run in self._reader.runs():
             self._tally.accepted += 1
             yield from self._run(run)
 
-    def _facts_beside_runs(self, known: KnownState) -> Iterator[Fact]:
-        for experiment in self._reader.experiments():
+    def _beside_runs(self) -> _BesideRuns:
+        reader = self._reader
+        return _BesideRuns(
+            list(reader.experiments()), list(reader.models()), list(reader.versions())
+        )
+
+    def _facts_beside_runs(
+        self, beside: _BesideRuns, known: KnownState
+    ) -> Iterator[Fact]:
+        for experiment in beside.experiments:
             yield Fact(
                 kind=FactKind.EXPERIMENT,
                 subject=experiment_key(self._name, experiment.id),
                 name=experiment.name,
             )
-        models = list(self._reader.models())
-        for model in models:
+        for model in beside.models:
             yield from self._model(model)
         stages: dict[str, str] = {}
-        for version in self._reader.versions():
+        for version in beside.versions:
             self._tally.accepted += 1
             yield from self._version(version)
             if version.stage not in _NO_STAGE and not version.is_deleted:
                 key = model_version_key(self._name, version.name, version.version)
                 stages[key] = version.stage
-        yield from self._aliases(models, known)
+        yield from self._aliases(beside.models, known)
         yield from self._stages(stages, known)
 
     def _run(self, run: RunRow) -> Iterator[Fact]:
@@ -274,12 +302,15 @@ class MlflowSource(NamedSource):
                 location, _MLMODEL, at_most=LARGEST_MLMODEL_BYTES
             )
             text, formats = read_signature(data), read_formats(data)
+            flavours = read_flavours(data)
         except ConnectorError as problem:
             yield _violation(key, "MLmodel not readable", str(problem))
         else:
             yield Fact(kind=FactKind.SIGNATURE, subject=key, text=text)
             for path, told in formats.items():
                 yield Fact(kind=FactKind.FORMAT, subject=key, name=path, text=told)
+            for name, version in flavours.items():
+                yield Fact(kind=FactKind.FLAVOUR, subject=key, name=name, text=version)
 
     def _aliases(self, models: list[ModelRow], known: KnownState) -> Iterator[Fact]:
         """MLflow keeps no history of aliases: tell only what is not known yet."""

@@ -6,6 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from connectors.mlflow.client import Secret
+from connectors.mlflow.database_address import without_password
 from connectors.signers.files import KeyType, create_key_file
 from connectors.signers.opening import Signer, open_signer
 from console.cli.context import Context, watcher
@@ -146,15 +148,22 @@ def import_sources(context: Context) -> int:
         else act_as_service(store, store.state(), ServiceKind.IMPORT)
     )
     reports: list[ImportReport] = []
-    for address in arguments.sources:
+    for address, password in _without_passwords(arguments):
         reports += import_address(
             store,
             acting,
             address,
             name=arguments.name,
             artifacts=arguments.artifacts,
+            password=password,
             watch=watcher(),
         )
+        if password is not None:
+            say(
+                f"{address} is remembered without its password: to read it again, set "
+                "PGPASSWORD or MYSQL_PWD, or name it in countersign.toml with "
+                'password = "env:NAME" or "file:PATH".'
+            )
     has_refused = any(report.refused for report in reports)
     if arguments.format == "json":
         show_json(
@@ -184,6 +193,19 @@ def import_sources(context: Context) -> int:
     return 1 if has_refused else 0
 
 
+def _without_passwords(
+    arguments: argparse.Namespace,
+) -> list[tuple[str, Secret | None]]:
+    """The addresses given, each apart from its password; only that copy is kept.
+
+    Raises:
+        MalformedInput: a database's address cannot be read.
+    """
+    found = [without_password(address) for address in arguments.sources]
+    arguments.sources = [address for address, _ in found]
+    return found
+
+
 def _counts(reports: list[ImportReport]) -> dict[str, int]:
     def total(*kinds: FactKind) -> int:
         return sum(report.count(*kinds) for report in reports)
@@ -209,12 +231,13 @@ def scan(context: Context) -> int:
             str(Path(folder) / "store"), places, Configuration(), signer, name="scan"
         ).store
         acting = act_as_service(store, store.state(), ServiceKind.IMPORT)
-        for address in arguments.sources:
+        for address, password in _without_passwords(arguments):
             import_address(
                 store,
                 acting,
                 address,
                 artifacts=arguments.artifacts,
+                password=password,
                 watch=watcher(),
             )
         found = scanning.scan(store)

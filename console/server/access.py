@@ -6,15 +6,14 @@ import hmac
 import ipaddress
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from aiohttp import web
 
 from console.server.problems import Handler, RequestProblem
 from console.services.problems import Misuse
+from console.services.secret_references import LONGEST_SECRET, read_reference
 
 SHORTEST_KEY = 16
-_LONGEST_KEY = 4096
 OPEN_PATHS = ("/healthz",)
 SIGNED_ROUTE = "/api/v1/webhooks/mlflow/{source}"
 """Senders there cannot send a key; each request is signed with a secret instead."""
@@ -59,24 +58,11 @@ def referenced_secret(
     Raises:
         Misuse: it is not there, too short, or the reference is the secret itself.
     """
-    kind, _, place = reference.partition(":")
-    if kind == "env" and place:
-        secret = environment.get(place, "").encode("utf-8", "surrogateescape")
-    elif kind == "file" and place:
-        try:
-            with open(Path(place).expanduser(), "rb") as stream:
-                secret = stream.read(_LONGEST_KEY + 1)
-        except OSError as cause:
-            raise Misuse(
-                f"cannot read the {what} in {place}: {cause.strerror}"
-            ) from cause
-    else:
-        raise Misuse(f"a {what} is given by reference, never itself", hint=hint)
-    secret = secret.strip()
-    if not SHORTEST_KEY <= len(secret) <= _LONGEST_KEY:
+    secret = read_reference(reference, what, hint, environment)
+    if not SHORTEST_KEY <= len(secret) <= LONGEST_SECRET:
         raise Misuse(
-            f"the {what} in {kind}:{place} is missing, or not {SHORTEST_KEY} to "
-            f"{_LONGEST_KEY} bytes long",
+            f"the {what} in {reference} is missing, or not {SHORTEST_KEY} to "
+            f"{LONGEST_SECRET} bytes long",
             hint="Make one: openssl rand -hex 32",
         )
     return secret

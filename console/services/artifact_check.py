@@ -7,6 +7,7 @@ from pathlib import Path
 from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.protocols import ArtifactFile, ArtifactReader
 from console.services.opened import OpenStore
+from console.services.secret_references import password_of
 from policies.evidence import ArtifactItem, FileChange, ModelItem
 from store.manifest import manifest_digest
 
@@ -46,7 +47,11 @@ def artifact_reader(store: OpenStore, source: str) -> ArtifactReader:
 
     setting = store.sources().get(source)
     if setting is not None:
-        given = open_sources(setting.address, artifacts=setting.artifacts)
+        given = open_sources(
+            setting.address,
+            artifacts=setting.artifacts,
+            password=password_of(setting),
+        )
         for found in given:
             reader = getattr(found, "artifacts", None)
             if isinstance(reader, ArtifactReader):

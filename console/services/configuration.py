@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from connectors.errors import ConnectorError
+from connectors.mlflow.database_address import is_database_address, without_password
 from console.services.places import Places
 from console.services.problems import Misuse
 from policies.errors import MalformedStatement
@@ -21,7 +23,9 @@ DEFAULT_ENVIRONMENT = "default"
 _TOP = {"store", "anchor", "key", "sources", "environments", "witnesses"}
 _PERSONAL = {"store", "anchor", "key", "witnesses"}
 """Never taken from a file that was merely found in a parent folder."""
-_SOURCE = {"address", "artifacts", "webhook_secret"}
+_SOURCE = {"address", "artifacts", "password", "webhook_secret"}
+_SECRETS = ("password", "webhook_secret")
+"""References to secrets: never taken from a file that was merely found either."""
 _ENVIRONMENT = {"registry", "source", "aliases"}
 
 
@@ -33,6 +37,8 @@ class SourceSetting:
     artifacts: str = ""
     webhook_secret: str = ""
     """Where the secret is that its webhooks are signed with: env:NAME or file:PATH."""
+    password: str = ""
+    """Where the password of a database is: env:NAME or file:PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,13 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             hint="Name the file with --config, or give --store or --anchor.",
         )
     sources = _tables(raw, "sources", _SOURCE, path, text)
-    if not is_trusted and any("webhook_secret" in table for _, table in sources):
-        raise Misuse(
-            f"{path}:{_line(text, 'webhook_secret')}: a file found in a parent folder "
-            "may not set 'webhook_secret'",
-            hint="Name the file with --config.",
-        )
+    for secret in () if is_trusted else _SECRETS:
+        if any(secret in table for _, table in sources):
+            raise Misuse(
+                f"{path}:{_line(text, secret)}: a file found in a parent folder "
+                f"may not set {secret!r}",
+                hint="Name the file with --config.",
+            )
     return Configuration(
         path=path,
         store=_text(raw, "store", path, text),
@@ -120,9 +127,10 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
         key=_text(raw, "key", path, text),
         sources={
             name: SourceSetting(
-                _text(table, "address", path, text),
+                _address(table, path, text),
                 _text(table, "artifacts", path, text),
-                _secret(table, path, text),
+                _secret(table, "webhook_secret", path, text),
+                _secret(table, "password", path, text),
             )
             for name, table in sources
         },
@@ -192,14 +200,34 @@ def _text(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
     return value
 
 
-def _secret(table: Mapping[str, object], path: Path, text: str) -> str:
+def _address(table: Mapping[str, object], path: Path, text: str) -> str:
+    """Where a source is; an address that holds a password is not repeated."""
+    address = _text(table, "address", path, text)
+    try:
+        _, password = without_password(address)
+    except ConnectorError as cause:
+        raise Misuse(
+            f"{path}:{_line(text, 'address')}: {cause}", hint=cause.hint
+        ) from None
+    if password is not None:
+        raise Misuse(
+            f"{path}:{_line(text, 'address')}: an address must not hold a password",
+            hint='Write password = "env:NAME" or "file:PATH" beside it.',
+        )
+    if table.get("password") and not is_database_address(address):
+        raise Misuse(
+            f"{path}:{_line(text, 'password')}: only a database is read with a password"
+        )
+    return address
+
+
+def _secret(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
     """A reference to a secret; the secret itself is refused and not repeated."""
-    reference = _text(table, "webhook_secret", path, text)
+    reference = _text(table, name, path, text)
     if reference and not re.fullmatch(r"(env|file):.+", reference):
         raise Misuse(
-            f"{path}:{_line(text, 'webhook_secret')}: a secret is given by reference, "
-            "never itself",
-            hint='webhook_secret = "env:NAME" or "file:PATH"',
+            f"{path}:{_line(text, name)}: a secret is given by reference, never itself",
+            hint=f'{name} = "env:NAME" or "file:PATH"',
         )
     return reference
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.mlflow.client import Secret
+from connectors.mlflow.database_address import without_password
 from connectors.opening import open_sources
 from connectors.protocols import (
     FactSource,
@@ -21,6 +23,7 @@ from connectors.protocols import (
 from console.services.configuration import SourceSetting
 from console.services.opened import OpenStore, parse_time, rfc3339
 from console.services.problems import Refusal
+from console.services.secret_references import password_of
 from console.services.signing import Acting, append
 from console.services.told_parts import parts_told, remember_parts
 from policies.predicates import LineageBatch
@@ -80,9 +83,12 @@ def import_address(
     *,
     name: str = "",
     artifacts: str = "",
+    password: Secret | None = None,
     watch: Watcher | None = None,
 ) -> list[ImportReport]:
     """Import every source at an address, or a configured source by its name.
+
+    A password in a database's address is used and not remembered.
 
     Raises:
         ConnectorError: a source cannot be read; what came before it stays.
@@ -91,8 +97,12 @@ def import_address(
     if setting is not None:
         name, address = name or address, setting.address
         artifacts = artifacts or setting.artifacts
+        password = password or password_of(setting)
+    address, inside = without_password(address)
     reports = []
-    for source in open_sources(address, name=name, artifacts=artifacts):
+    for source in open_sources(
+        address, name=name, artifacts=artifacts, password=password or inside
+    ):
         reports.append(import_source(store, acting, source, watch=watch))
         remembered = SourceSetting(_absolute(address), _absolute(artifacts))
         store.remember_source(source.name, remembered)

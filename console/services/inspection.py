@@ -10,6 +10,7 @@ from console.services.catalogue import caught_up
 from console.services.commit_signatures import commit_fields, commit_signatures
 from console.services.gathering import provenance_of
 from console.services.opened import OpenStore
+from console.services.told_models import told_of_model
 from policies.evidence import Gap
 from store.facts import FactKind
 from store.identifiers import dataset_key, kind_of, split_key
@@ -22,6 +23,7 @@ from store.queries.facets import (
     other_names,
 )
 from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
+from store.queries.models import flavours_of, signature_of
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
@@ -172,6 +174,11 @@ def _version_details(
         "run": readable_reference(version.run_key) if version.run_key else "",
         "location": version.location,
         "manifest": provenance.model.manifest if provenance.model.files else "",
+        **told_of_model(
+            flavours_of(connection, version.key),
+            signature_of(connection, version.key),
+            provenance.model.files,
+        ),
     }
     files = tuple((f"file {file.path}", file.sha256) for file in provenance.model.files)
     return Details(

@@ -17,6 +17,8 @@ from connectors.protocols import ShowsAliases
 from console.services.configuration import SourceSetting
 from console.services.importing import last_seen
 from console.services.opened import OpenStore
+from console.services.problems import Misuse
+from console.services.secret_references import password_of
 from console.services.standing import (
     UnapprovedChange,
     changes_among,
@@ -120,7 +122,7 @@ class Watch:
             registry = _registry(self.store, source, self.environment)
             if registry is not None:
                 self._hear(source, registry.aliases_now())
-        except ConnectorError as cause:
+        except (ConnectorError, Misuse) as cause:
             problem = str(cause)
         heard = self._heard.get(source)
         if heard is not None:
@@ -181,13 +183,19 @@ def _registry(
 
     Raises:
         ConnectorError: what is known of it cannot be opened.
+        Misuse: the password that it is to be read with is not there.
     """
     from connectors.opening import open_sources
 
     setting = store.sources().get(source) or _of_environment(store, source)
     if setting is None:
         return None
-    opened = open_sources(setting.address, name=source, environment=environment)
+    opened = open_sources(
+        setting.address,
+        name=source,
+        environment=environment,
+        password=password_of(setting, environment),
+    )
     found = next((one for one in opened if one.name == source), None)
     if found is None:
         raise ConnectorUnavailable(f"{setting.address} holds no {source} now")

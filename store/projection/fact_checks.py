@@ -50,6 +50,7 @@ _SUBJECT_OF = {
     FactKind.MODEL_VERSION: "model-version",
     FactKind.FILE: "model-version",
     FactKind.SIGNATURE: "model-version",
+    FactKind.FLAVOUR: "model-version",
     FactKind.ALIAS: "model",
     FactKind.STAGE: "model-version",
     FactKind.SYMLINK: "dataset",

@@ -17,7 +17,7 @@ from store.projection.identity import (
     quoted_name,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}

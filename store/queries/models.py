@@ -209,6 +209,19 @@ def signature_of(connection: duckdb.DuckDBPyConnection, version_key: str) -> str
     return str(rows[0]["text"] or "") if rows else ""
 
 
+def flavours_of(
+    connection: duckdb.DuckDBPyConnection, version_key: str
+) -> list[tuple[str, str]]:
+    """Flavours of a version and the version of what loads each."""
+    rows = fetch(
+        connection,
+        f"SELECT name, text FROM {latest(FactKind.FLAVOUR, 'subject, name')} "
+        "WHERE subject = ? ORDER BY name",
+        version_key,
+    )
+    return [(row["name"], row["text"] or "") for row in rows]
+
+
 def model_signatures_of(
     connection: duckdb.DuckDBPyConnection, version_key: str
 ) -> list[str]:

@@ -91,7 +91,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(python: str, *, backend: str) -> Iterator[Server]:
-    """Start a server on `sqlite` or `file`, and stop it in the end."""
+    """Start a server on `sqlite`, `file` or a database's address, and stop it."""
     with tempfile.TemporaryDirectory(prefix="contract-") as name:
         folder = Path(name)
         port = _free_port()
@@ -99,6 +99,8 @@ def running(python: str, *, backend: str) -> Iterator[Server]:
         if backend == "file":
             (folder / "mlruns").mkdir()
             store = (folder / "mlruns").as_uri()
+        elif backend != "sqlite":
+            store = backend
         command = [python, "-m", "mlflow", "server", "--backend-store-uri", store]
         command += ["--serve-artifacts", "--artifacts-destination"]
         command += [str(folder / "mlartifacts"), "--workers", "1"]

@@ -16,7 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.mlflow import bulk_memory, bulk_reading, bulk_runs
+from connectors.mlflow.bulk_reading import DatabaseParts
+from connectors.mlflow.columns import RunColumns
 from connectors.mlflow.database import MlflowDatabase
+from connectors.mlflow.engines import SQLITE
 from connectors.mlflow.meanings import LONGEST_TAG
 from connectors.mlflow.rows import UnusualValue
 from connectors.mlflow.telling import MlflowSource
@@ -358,7 +361,9 @@ def test_a_server_can_write_between_two_parts(
     path = tmp_path / "mlflow.db"
     write(path, {f"r{n}": run_with(params={"a": "1"}) for n in range(6)})
     database = MlflowDatabase(path)
-    reading = bulk_runs.tell_runs("m", path, database._columns_of, PartMemory())
+    reading = bulk_runs.tell_runs(
+        "m", DatabaseParts(path), RunColumns(SQLITE), database._columns_of, PartMemory()
+    )
     next(reading)
     change(path, "INSERT INTO params VALUES ('late', '1', 'r5')")
     names = [n for table, _ in reading for n in table["name"].to_pylist()]

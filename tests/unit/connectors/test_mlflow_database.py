@@ -9,6 +9,7 @@ import pytest
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
 from connectors.mlflow import database as module
+from connectors.mlflow import sqlite_engine
 from connectors.mlflow.database import MlflowDatabase
 from connectors.mlflow.telling import MlflowSource
 from store.facts import FactKind
@@ -188,7 +189,7 @@ def test_damaged_database_is_malformed(path: Path, damage: bytes | None) -> None
 def test_locked_database_is_unavailable(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(sqlite_engine, "BUSY_SECONDS", 0)
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
     with pytest.raises(ConnectorUnavailable):
