@@ -10,10 +10,20 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from console.screens.asking import AskingScreen
-from console.services.standing import MOST_SCANNED, Overview, overview
+from console.services.scanning import Scanned
+from console.services.standing import (
+    MOST_SCANNED,
+    LogOverview,
+    RegistryOverview,
+    incomplete_records,
+    log_overview,
+    registry_overview,
+)
 from console.widgets.keys import KeyBar
 from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
+
+_Row = tuple[str, tuple[str, str, str]]
 
 
 class OverviewScreen(AskingScreen):
@@ -31,12 +41,36 @@ class OverviewScreen(AskingScreen):
             yield Rows("WHERE", "WHAT", "NEXT STEP", id="wrong", longest_cell=62)
         yield KeyBar()
 
-    def action_refresh(self) -> None:
-        """Ask for the whole overview."""
-        self.ask(overview, self._show)
+    def __init__(self) -> None:
+        super().__init__()
+        self._log: LogOverview | None = None
+        self._registry: RegistryOverview | None = None
+        self._scanned: list[Scanned] = []
 
-    def _show(self, found: Overview) -> None:
-        name = _namer(found)
+    def action_refresh(self) -> None:
+        """Ask for what the log says, then for what takes longer."""
+        self.ask(log_overview, self._show_log)
+        self.ask(registry_overview, self._show_registry)
+        self.ask(incomplete_records, self._show_scanned)
+
+    def _show_log(self, found: LogOverview) -> None:
+        self._log = found
+        self.console.entries = found.entries
+        self._show()
+
+    def _show_registry(self, found: RegistryOverview) -> None:
+        self._registry = found
+        self._show()
+
+    def _show_scanned(self, found: list[Scanned]) -> None:
+        self._scanned = found
+        self._show()
+
+    def _show(self) -> None:
+        """Whatever is known so far."""
+        if self._log is None:
+            return
+        name = self._namer(self._log)
         self.query_one("#held", Rows).show(
             [
                 (
@@ -49,7 +83,7 @@ class OverviewScreen(AskingScreen):
                         h.at[:16].replace("T", " "),
                     ),
                 )
-                for h in found.held
+                for h in self._log.held
             ]
         )
         self.query_one("#waiting", Rows).show(
@@ -63,11 +97,31 @@ class OverviewScreen(AskingScreen):
                         ", ".join(w.waits_for),
                     ),
                 )
-                for w in found.waiting
+                for w in self._log.waiting
             ]
         )
-        self.query_one("#wrong", Rows).show(_wrong(found, name))
-        self.console.entries = found.entries
+        self.query_one("#wrong", Rows).show(self._wrong(self._log, name))
+
+    def _namer(self, log: LogOverview) -> Callable[[str], str]:
+        """How models are called: without their source while there is only one."""
+        models = [h.model for h in log.held] + [w.model for w in log.waiting]
+        models += [c.model for c in self._registry.unapproved] if self._registry else []
+        sources = {model.partition("/")[0] for model in models}
+        sources |= {scanned.version.source for scanned in self._scanned}
+        if len(sources) > 1:
+            return str
+        return lambda model: model.partition("/")[2]
+
+    def _wrong(self, log: LogOverview, name: Callable[[str], str]) -> list[_Row]:
+        rows = _unapproved(self._registry, name) + _gaps(self._scanned, name)
+        if self._registry and self._registry.unusable_batches:
+            many = self._registry.unusable_batches
+            text = f"{many} batches of facts that are none"
+            rows.append(("batches", ("the log", text, "countersign doctor names them")))
+        if log.void_entries:
+            text = f"{log.void_entries} void entries"
+            rows.append(("void", ("the log", text, "see the log (5)")))
+        return rows
 
     @on(Rows.RowSelected, "#held")
     def _open_thing(self, event: Rows.RowSelected) -> None:
@@ -84,21 +138,12 @@ class OverviewScreen(AskingScreen):
             self.console.open_thing(reference)
 
 
-def _namer(found: Overview) -> Callable[[str], str]:
-    """How models are called: without their source while there is only one."""
-    models = [h.model for h in found.held] + [w.model for w in found.waiting]
-    models += [c.model for c in found.unapproved]
-    sources = {model.partition("/")[0] for model in models}
-    sources |= {scanned.version.source for scanned in found.scanned}
-    if len(sources) > 1:
-        return str
-    return lambda model: model.partition("/")[2]
-
-
-def _wrong(
-    found: Overview, name: Callable[[str], str]
-) -> list[tuple[str, tuple[str, str, str]]]:
-    rows = [
+def _unapproved(
+    registry: RegistryOverview | None, name: Callable[[str], str]
+) -> list[_Row]:
+    if registry is None:
+        return []
+    return [
         (
             f"model:{c.model}@{c.registry or c.approved}#unapproved#{c.environment}",
             (
@@ -108,48 +153,24 @@ def _wrong(
                 "move the alias back, or request it",
             ),
         )
-        for c in found.unapproved
+        for c in registry.unapproved
     ]
-    for scanned in found.scanned:
-        version = scanned.version
+
+
+def _gaps(scanned: list[Scanned], name: Callable[[str], str]) -> list[_Row]:
+    rows: list[_Row] = []
+    for one in scanned:
+        version = one.version
+        called = f"{name(f'{version.source}/{version.model}')}@{version.version}"
         rows += [
             (
                 f"{version.reference}#{gap.code}#{position}",
-                (
-                    f"{name(f'{version.source}/{version.model}')}@{version.version}",
-                    gap.text,
-                    gap.remedy,
-                ),
+                (called, gap.text, gap.remedy),
             )
-            for position, gap in enumerate(scanned.gaps)
+            for position, gap in enumerate(one.gaps)
         ]
-    if len(found.scanned) == MOST_SCANNED:
-        rows.append(
-            (
-                "more",
-                (
-                    "the registry",
-                    f"only {MOST_SCANNED} versions were looked at",
-                    "countersign scan SOURCE looks at all",
-                ),
-            )
-        )
-    if found.unusable_batches:
-        rows.append(
-            (
-                "batches",
-                (
-                    "the log",
-                    f"{found.unusable_batches} batches of facts that are none",
-                    "countersign doctor names them",
-                ),
-            )
-        )
-    if found.void_entries:
-        rows.append(
-            (
-                "void",
-                ("the log", f"{found.void_entries} void entries", "see the log (5)"),
-            )
-        )
+    if len(scanned) == MOST_SCANNED:
+        text = f"only {MOST_SCANNED} versions were looked at"
+        remedy = "countersign scan SOURCE looks at all"
+        rows.append(("more", ("the registry", text, remedy)))
     return rows

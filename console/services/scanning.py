@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
 from console.services.gathering import Provenance, provenance_of
@@ -12,6 +13,12 @@ from store.queries.models import (
     ModelVersion,
     list_versions,
 )
+from store.queries.narrowing import narrowed_to
+
+if TYPE_CHECKING:
+    import duckdb
+
+_VERSIONS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,17 @@ def scan(store: OpenStore, *, most: int | None = None) -> list[Scanned]:
     found = []
     with store.projection.reading() as connection:
         versions = sorted(list_versions(connection), key=lambda v: not v.aliases)
-        for version in versions[:most]:
-            known = provenance_of(connection, version)
-            found.append(Scanned(version, _score(known), known.lineage.gaps))
+        end = len(versions) if most is None else min(most, len(versions))
+        for start in range(0, end, _VERSIONS_AT_ONCE):
+            some = versions[start : min(start + _VERSIONS_AT_ONCE, end)]
+            with narrowed_to(connection, [version.key for version in some]):
+                found += [_scanned(connection, version) for version in some]
     return found
+
+
+def _scanned(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Scanned:
+    known = provenance_of(connection, version)
+    return Scanned(version, _score(known), known.lineage.gaps)
 
 
 def _score(known: Provenance) -> int:

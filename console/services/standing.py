@@ -72,31 +72,46 @@ class WaitingRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The first screen: three questions and their answers."""
+class LogOverview:
+    """What the log alone says: what is where, and what waits."""
 
     held: tuple[HeldStage, ...]
     waiting: tuple[WaitingRequest, ...]
-    unapproved: tuple[UnapprovedChange, ...]
-    scanned: tuple[Scanned, ...]
     entries: int
     void_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryOverview:
+    """What the imports say besides: what differs, and what is no batch."""
+
+    unapproved: tuple[UnapprovedChange, ...]
     unusable_batches: int
 
 
-def overview(store: OpenStore) -> Overview:
-    """Everything the first screen shows."""
+def log_overview(store: OpenStore) -> LogOverview:
+    """The part of the first screen that needs no lineage."""
     state = store.state()
     judgements = [entry.judgement for entry in store.index.entries()]
-    return Overview(
+    return LogOverview(
         held=tuple(_held(store, state)),
         waiting=tuple(waiting_requests(store, state)),
-        unapproved=tuple(unapproved_changes(store)),
-        scanned=tuple(scan(store, most=MOST_SCANNED)),
         entries=len(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
+    )
+
+
+def registry_overview(store: OpenStore) -> RegistryOverview:
+    """What the registries say against the log, as far as it was imported."""
+    return RegistryOverview(
+        unapproved=tuple(unapproved_changes(store)),
         unusable_batches=len(unusable_batches(store)),
     )
+
+
+def incomplete_records(store: OpenStore) -> list[Scanned]:
+    """What the records of the first versions lack, those with an alias first."""
+    return scan(store, most=MOST_SCANNED)
 
 
 def _held(store: OpenStore, state: TrustState) -> list[HeldStage]:

@@ -20,7 +20,11 @@ from console.reports.bundle import export_audit
 from console.reports.verification import verify_file
 from console.services.checkpoints import make_checkpoint, verify_log
 from console.services.reviewing import all_requests
-from console.services.standing import overview
+from console.services.standing import (
+    incomplete_records,
+    log_overview,
+    registry_overview,
+)
 from policies.dsse import PAYLOAD_TYPE, Envelope, pre_authentication_encoding
 from policies.predicates import PredicateType, Request, Transition
 from policies.strict_json import encode
@@ -96,7 +100,9 @@ def plausible(
 def read_everything(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Run what reads the log; each may say no, none may break."""
     store = world.reopened()
-    overview(store)
+    log_overview(store)
+    registry_overview(store)
+    incomplete_records(store)
     all_requests(store, store.state())
     assert all("nobody erased" in p for p in verify_log(store, deep=False).problems)
     checkpoint = make_checkpoint(store)

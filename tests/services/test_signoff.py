@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from console.services import scanning
 from console.services.checkpoints import verify_log
 from console.services.demonstration import MODEL
 from console.services.founding import activate_policy
@@ -19,7 +21,7 @@ from console.services.promoting import promote
 from console.services.reviewing import find_request, review_sheet
 from console.services.signing import Acting, act_as_person, act_as_service
 from console.services.signoff import answer_request, request_transition, withdraw
-from console.services.standing import overview, unapproved_changes
+from console.services.standing import incomplete_records, unapproved_changes
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind
 from policies.verdict import exit_code
@@ -240,10 +242,10 @@ def test_the_same_request_twice_is_refused(demo_store: OpenStore, acting: As) ->
 
 
 def test_the_sample_s_problems_are_found_by_itself(demo_store: OpenStore) -> None:
-    found = overview(demo_store)
+    found = incomplete_records(demo_store)
     gaps = {
         f"{s.version.model}@{s.version.version}": {g.code for g in s.gaps}
-        for s in found.scanned
+        for s in found
     }
     assert gaps["diabetes-progression@3"] == {"dirty-tree"}
     assert "no-dataset" in gaps["diabetes-progression@4"]
@@ -252,6 +254,18 @@ def test_the_sample_s_problems_are_found_by_itself(demo_store: OpenStore) -> Non
     assert gaps["diabetes-progression@6"] == set()
     moved = {(c.model, c.registry, c.approved) for c in unapproved_changes(demo_store)}
     assert ("mlflow/diabetes-progression", "5", "6") in moved
+
+
+def test_facts_set_aside_for_many_versions_say_what_all_facts_say(
+    demo_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = scanning.scan(demo_store)
+    monkeypatch.setattr(scanning, "_VERSIONS_AT_ONCE", 2)
+    assert scanning.scan(demo_store) == together
+    monkeypatch.setattr(scanning, "narrowed_to", lambda *_: nullcontext())
+    assert scanning.scan(demo_store) == together
+    assert scanning.scan(demo_store, most=3) == together[:3]
+    assert len(together) == 9
 
 
 def test_importing_the_sample_again_adds_nothing(demo_store: OpenStore) -> None:
