@@ -127,7 +127,7 @@ class Fact:
     low: datetime | None = None
     high: datetime | None = None
     replaces: str = ""
-    """Id of the fact this one corrects, if any."""
+    """Id of the fact that this one corrects, of the same source and kind; or empty."""
 
 
 TEXT_COLUMNS = (

@@ -8,6 +8,13 @@ import sys
 
 from console.cli.context import Context
 from console.cli.output import plain, say, show, show_json, show_table
+from console.cli.times import (
+    add_known_at,
+    add_times,
+    asked_times,
+    known_at_argument,
+    times_of,
+)
 from console.rendering import one_line
 from console.services.problems import Misuse
 
@@ -23,13 +30,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
     parser.add_argument("--depth", type=int, default=50, metavar="N")
+    add_times(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=impact)
     parser = commands.add_parser("sql", help="ask the lineage store in SQL")
     parser.add_argument("query", metavar="QUERY", help="one SELECT; docs/sql.md")
     parser.add_argument("--limit", type=int, default=1000, metavar="N")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N")
-    parser.add_argument("--known-at", type=int, metavar="INDEX")
+    add_known_at(parser)
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     parser.set_defaults(handler=sql)
 
@@ -39,10 +47,11 @@ def impact(context: Context) -> int:
     from console.services.impact import impact as asked
     from console.services.impact import place_of
 
-    arguments = context.arguments
-    found = asked(context.store, arguments.reference, depth=max(arguments.depth, 1))
+    arguments, times = context.arguments, asked_times(context)
+    depth = max(arguments.depth, 1)
+    found = asked(context.store, arguments.reference, depth=depth, asked=times)
     if arguments.format == "json":
-        show_json("impact", **plain(found))
+        show_json("impact", **times_of(times), **plain(found))
         return 0
     serving = sum(touched.serves for touched in found.touched)
     say(
@@ -75,7 +84,7 @@ def sql(context: Context) -> int:
         context.store,
         arguments.query,
         most_rows=arguments.limit,
-        known_at=arguments.known_at,
+        known_at=known_at_argument(context),
         longest_seconds=arguments.seconds,
     )
     match arguments.format:

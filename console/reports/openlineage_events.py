@@ -18,6 +18,7 @@ from console.reports.lineage_scope import Scope, reached_by_model
 from console.version import VERSION
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import kind_of, split_key
+from store.queries.presence import accounts_of_runs
 from store.queries.sql import fetch, latest
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _FACETS = {
 }
 _ENDS = {"FINISHED": "COMPLETE", "FAILED": "FAIL", "KILLED": "ABORT"}
 _SIDES = {Relation.READ.value: "inputs", Relation.WROTE.value: "outputs"}
-_HAS_JOB = "object LIKE 'job:%'"
+_HAS_JOB = "starts_with(object, 'job:')"
 _UNTOLD = {"namespace": "unknown", "name": "unknown"}
 Event = dict[str, Any]
 
@@ -96,7 +97,7 @@ class _Telling:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         rows = fetch(
             connection,
-            f"{latest(FactKind.RUN, prefer=_HAS_JOB)[1:-1]} ORDER BY subject",
+            f"FROM {accounts_of_runs(_HAS_JOB)} ORDER BY subject",
         )
         self.runs = {
             row["subject"]: row for row in rows if kind_of(row["object"]) == "job"

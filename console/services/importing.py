@@ -17,15 +17,15 @@ from connectors.protocols import (
     TableSource,
 )
 from console.services.configuration import SourceSetting
-from console.services.opened import OpenStore, parse_time, rfc3339
+from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Refusal
 from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
-from policies.topics import LINEAGE
 from store.facts import Fact, FactKind, Relation
 from store.projection.batches import fact_tables, write_tables
 from store.projection.new_facts import keep_new_facts
 from store.queries.models import current_aliases, current_stages
+from store.queries.tenures import last_heard
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +117,8 @@ def import_source(
             for alias in current_aliases(connection)
         }
         stages = current_stages(connection)
-    known = KnownState(now, last_seen(store, source.name), aliases, stages)
+        heard = last_heard(connection, source.name)
+    known = KnownState(now, heard, aliases, stages)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         incoming = Path(folder) / "incoming"
@@ -194,18 +195,10 @@ def _counted(
         watch(source.name, count)
 
 
-def last_seen(
-    store: OpenStore, source: str, before: int | None = None
-) -> datetime | None:
-    """When the log, or its entries below one, last heard of a source; None if never."""
-    for entry in reversed(store.index.on_topics(LINEAGE)):
-        if before is not None and entry.index >= before:
-            continue
-        _, statement = store.entry(entry.index)
-        predicate = statement.predicate
-        if isinstance(predicate, LineageBatch) and predicate.source == source:
-            return parse_time(predicate.observed_at)
-    return None
+def last_seen(store: OpenStore, source: str) -> datetime | None:
+    """When a source last told anything new; None if it never did."""
+    with store.projection.reading() as connection:
+        return last_heard(connection, source)
 
 
 def _absolute(address: str) -> str:

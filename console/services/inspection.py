@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
 from console.services.gathering import Provenance, provenance_of
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
 from policies.evidence import Gap
+from store.errors import UnknownReference
 from store.facts import FactKind
 from store.identifiers import kind_of
 from store.queries.data import ToldDataset, dataset_told
-from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import ModelVersion
+from store.queries.lineage import (
+    Closure,
+    Direction,
+    Edge,
+    describe,
+    neighbours,
+    walk,
+)
+from store.queries.models import ModelVersion, stages_held
+from store.queries.presence import presence
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
-    Run,
     list_runs,
     metrics_of,
     params_of,
     tags_of,
 )
-from store.queries.sql import fetch
+from store.queries.sql import fetch, latest
+from store.queries.tenures import (
+    Held,
+    alias_changes,
+    held_at,
+    last_heard,
+    spans,
+    tags_held,
+)
 from store.references import (
     Reference,
     ReferenceKind,
@@ -49,6 +67,8 @@ class Details:
     tags: tuple[tuple[str, str], ...]
     edges: tuple[Edge, ...]
     gaps: tuple[Gap, ...]
+    held: tuple[tuple[str, Held], ...] = ()
+    """What changes, with the times that are known of it, where a moment is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +81,68 @@ class Difference:
     after: str
 
 
-def details(store: OpenStore, text: str, known_at: int | None = None) -> Details:
-    """Everything about the one thing a reference names."""
+def details(store: OpenStore, text: str, asked: Asked = NOW) -> Details:
+    """Everything about the one thing a reference names.
+
+    Raises:
+        UnknownReference: nothing or several things answer to it, or it had not begun.
+    """
     caught_up(store)
+    as_of = asked.as_of
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading(known_at) as connection:
+    with store.projection.reading(asked.known_at) as connection:
         if reference.kind is ReferenceKind.MODEL:
-            return _version_details(connection, reference)
-        if dataset := dataset_told(connection, reference):
-            return _dataset_details(connection, dataset)
+            return _version_details(connection, reference, as_of)
+        if dataset := dataset_told(connection, reference, as_of=as_of):
+            return _dataset_details(connection, dataset, as_of)
         key = resolve(connection, reference)
+        _require_begun(connection, reference, key, as_of)
         fields: tuple[tuple[str, str], ...] = ()
         if reference.kind is ReferenceKind.RUN:
-            fields = _run_fields(list_runs(connection, limit=1, key=key)[0])
+            fields = _run_fields(connection, key, as_of)
         elif reference.kind is ReferenceKind.COMMIT:
-            fields = _first_row(connection, FactKind.COMMIT, key)
+            fields = _account(connection, FactKind.COMMIT, key)
         elif reference.kind is ReferenceKind.DATASET:
-            fields = _first_row(connection, FactKind.DATASET_VERSION, key)
+            fields = _account(connection, FactKind.DATASET_VERSION, key)
         return Details(
             key=key,
             kind=kind_of(key),
             title=readable_reference(key),
             fields=fields,
-            metrics=tuple(metrics_of(connection, key)),
-            params=tuple(params_of(connection, key)),
-            tags=tuple(tags_of(connection, key)),
-            edges=_edges(connection, key),
+            metrics=tuple(metrics_of(connection, key, as_of=as_of)),
+            params=tuple(params_of(connection, key, as_of=as_of)),
+            tags=tuple(tags_of(connection, key, as_of=as_of)),
+            edges=_edges(connection, key, as_of),
             gaps=(),
+            held=_held_tags(connection, key, as_of),
         )
 
 
+def _require_begun(
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    key: str,
+    as_of: datetime | None,
+) -> None:
+    began = describe(connection, [key])[key].moment
+    if as_of is not None and presence(began, None, as_of) is None:
+        raise UnknownReference(
+            f"{reference} had not begun then",
+            hint=f"It began {_time(began)}.",
+        )
+
+
+def _held_tags(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[tuple[str, Held], ...]:
+    if as_of is None:
+        return ()
+    found = tags_held(connection, FactKind.TAG, key, as_of)
+    return tuple((f"tag {name}", held) for name, held in sorted(found.items()))
+
+
 def _dataset_details(
-    connection: duckdb.DuckDBPyConnection, dataset: ToldDataset
+    connection: duckdb.DuckDBPyConnection, dataset: ToldDataset, as_of: datetime | None
 ) -> Details:
     """A dataset, where the reference does not say which of its versions is meant."""
     key = dataset.key
@@ -103,27 +153,29 @@ def _dataset_details(
         fields=tuple(("version", version) for version in dataset.versions),
         metrics=(),
         params=(),
-        tags=tuple(tags_of(connection, key)),
-        edges=_edges(connection, key),
+        tags=tuple(tags_of(connection, key, as_of=as_of)),
+        edges=_edges(connection, key, as_of),
         gaps=(),
+        held=_held_tags(connection, key, as_of),
     )
 
 
-def _first_row(
+def _account(
     connection: duckdb.DuckDBPyConnection, kind: FactKind, key: str
 ) -> tuple[tuple[str, str], ...]:
-    rows = fetch(
-        connection,
-        f'SELECT name, digest, actor, started, location, source FROM "{kind.value}" '  # noqa: S608 - a fact kind
-        "WHERE subject = ? ORDER BY entry_index LIMIT 1",
-        key,
-    )
+    names = ("name", "digest", "actor", "started", "location", "source")
     return tuple(
-        (name, str(value)) for row in rows for name, value in row.items() if value
+        (name, str(row[name]))
+        for row in fetch(connection, latest(kind, among="subject = ?")[1:-1], key)
+        for name in names
+        if row[name]
     )
 
 
-def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
+def _run_fields(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[tuple[str, str], ...]:
+    (run,) = list_runs(connection, limit=1, key=key, as_of=as_of)
     values = {
         "source": run.source,
         "id": run.native_id,
@@ -138,16 +190,21 @@ def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def _version_details(
-    connection: duckdb.DuckDBPyConnection, reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    as_of: datetime | None,
 ) -> Details:
-    version = resolve_version(connection, reference)
-    provenance = provenance_of(connection, version)
+    version = resolve_version(connection, reference, as_of=as_of)
+    provenance = provenance_of(connection, version, as_of=as_of)
+    described = tags_held(connection, FactKind.MODEL, version.model_key, as_of)
     values = {
         "source": version.source,
         "model": version.model,
+        "description": " ".join(held.value for held in described.values()),
         "version": version.version,
         "created": _time(version.created),
         "status": version.status,
+        "deleted": _deleted(version, as_of),
         "aliases": ", ".join(version.aliases),
         "stage": version.stage,
         "run": readable_reference(version.run_key) if version.run_key else "",
@@ -155,24 +212,58 @@ def _version_details(
         "manifest": provenance.model.manifest if provenance.model.files else "",
     }
     files = tuple((f"file {file.path}", file.sha256) for file in provenance.model.files)
+    held = _held_tags(connection, version.key, as_of)
+    if as_of is not None:
+        held = (
+            *(("description", found) for found in described.values()),
+            *_held_places(connection, version, as_of),
+            *held,
+        )
     return Details(
         key=version.key,
         kind="model-version",
         title=version.reference,
         fields=tuple((n, v) for n, v in values.items() if v) + files,
-        metrics=tuple(metrics_of(connection, version.run_key)),
+        metrics=tuple(metrics_of(connection, version.run_key, as_of=as_of)),
         params=provenance.measured.params,
-        tags=tuple(tags_of(connection, version.key)),
-        edges=_edges(connection, version.key),
+        tags=tuple(tags_of(connection, version.key, as_of=as_of)),
+        edges=_edges(connection, version.key, as_of),
         gaps=provenance.lineage.gaps,
+        held=held,
     )
 
 
-def _edges(connection: duckdb.DuckDBPyConnection, key: str) -> tuple[Edge, ...]:
+def _deleted(version: ModelVersion, as_of: datetime | None) -> str:
+    """When it was first seen to be deleted; before, it may have been already."""
+    if version.deleted is None:
+        return ""
+    seen = version.deleted.high
+    later = as_of is not None and seen is not None and seen > as_of
+    return f"{'perhaps by then; ' if later else ''}first seen so {_time(seen)}"
+
+
+def _held_places(
+    connection: duckdb.DuckDBPyConnection, version: ModelVersion, as_of: datetime
+) -> Iterator[tuple[str, Held]]:
+    """The stage that a version had, and the aliases that pointed at it."""
+    stage = stages_held(connection, as_of=as_of).get(version.key)
+    if stage is not None:
+        yield "stage", stage
+    tracks = alias_changes(connection, version.model_key)
+    heard = last_heard(connection, version.source)
+    for (_, name), changes in sorted(tracks.items()):
+        held = held_at(spans(changes, heard), as_of)
+        if held is not None and version.key in (held.value, held.instead):
+            yield f"alias {name}", held
+
+
+def _edges(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[Edge, ...]:
     found = [
         edge
         for direction in Direction
-        for _, edge in neighbours(connection, [key], direction)
+        for _, edge in neighbours(connection, [key], direction, as_of=as_of)
     ]
     return tuple(dict.fromkeys(found))
 
@@ -187,29 +278,33 @@ def lineage(
     direction: Direction,
     *,
     depth: int,
-    as_of: datetime | None = None,
-    known_at: int | None = None,
+    asked: Asked = NOW,
 ) -> Closure:
     """What a thing came from, or what came of it."""
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading(known_at) as connection:
-        key = resolve(connection, reference)
-        return walk(connection, key, direction, depth=depth, as_of=as_of)
+    with store.projection.reading(asked.known_at) as connection:
+        key = resolve(connection, reference, as_of=asked.as_of)
+        return walk(connection, key, direction, depth=depth, as_of=asked.as_of)
 
 
-def provenance(store: OpenStore, text: str) -> tuple[ModelVersion, Provenance]:
+def provenance(
+    store: OpenStore, text: str, asked: Asked = NOW
+) -> tuple[ModelVersion, Provenance]:
     """A version and what the record holds about it."""
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading() as connection:
-        version = resolve_version(connection, reference)
-        return version, provenance_of(connection, version)
+    with store.projection.reading(asked.known_at) as connection:
+        version = resolve_version(connection, reference, as_of=asked.as_of)
+        return version, provenance_of(connection, version, as_of=asked.as_of)
 
 
-def difference(store: OpenStore, before: str, after: str) -> list[Difference]:
+def difference(
+    store: OpenStore, before: str, after: str, asked: Asked = NOW
+) -> list[Difference]:
     """What two model versions do not share: data, code, parameters, metrics, files."""
-    (_, old), (_, new) = provenance(store, before), provenance(store, after)
+    _, old = provenance(store, before, asked)
+    _, new = provenance(store, after, asked)
     sections = {
         "data": (
             {f"{u.name} ({u.context})": u.digest for u in old.lineage.datasets},

@@ -166,6 +166,11 @@ def _check_facts(table: pa.Table) -> None:
         pc.or_(pc.equal(table["object"], ""), _is_key(table["object"])),
         "an object is no key of a thing",
     )
+    replaced = table["replaces"].filter(pc.not_equal(table["replaces"], ""))
+    _require(
+        pc.match_substring_regex(replaced, r"\A[0-9a-f]{64}\z"),
+        "what a fact replaces is no id of a fact",
+    )
     for kind, wanted in _SUBJECT_OF.items():
         rows = table.filter(pc.equal(table["kind"], kind.value))
         _require(

@@ -10,11 +10,13 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
 from store.projection.batches import ROWS_PER_GROUP, batch_schema
+from store.projection.corrections import insert_corrections
 from store.projection.identity import KEY_HALVES, KEY_OF_HALVES, identified
 from store.projection.schema import table_name
 
@@ -121,21 +123,28 @@ def _known_keys(tables: list[str]) -> str:
 
 
 def insert_facts(
-    connection: duckdb.DuckDBPyConnection, fresh: pa.Table, index: int, source: str
+    connection: duckdb.DuckDBPyConnection,
+    fresh: pa.Table,
+    index: int,
+    source: str,
+    heard: datetime,
 ) -> None:
-    """Insert facts that the store does not have."""
+    """Insert facts that the store does not have, and what they correct."""
     import pyarrow.compute as pc
 
     columns = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
+    when = heard.astimezone(UTC).replace(tzinfo=None)
+    told = {"index": index, "source": source, "heard": when}
     connection.register("incoming", fresh)
     try:
         for kind in sorted(pc.unique(fresh["kind"]).to_pylist()):
             connection.execute(
                 f"INSERT INTO {table_name(FactKind(kind))} "
-                f"SELECT $index, {KEY_OF_HALVES}, $source, {columns} FROM incoming "
-                "WHERE kind = $kind",
-                {"index": index, "source": source, "kind": kind},
+                f"SELECT $index, {KEY_OF_HALVES}, $source, $heard::TIMESTAMP, "
+                f"{columns} FROM incoming WHERE kind = $kind",
+                {**told, "kind": kind},
             )
+        insert_corrections(connection, index, source)
     finally:
         connection.unregister("incoming")
 

@@ -1,9 +1,13 @@
 """Tables and views of the projection.
 
 One table a fact kind, all with the columns of a fact, each row with the index of the
-entry that brought it. The views show rows below the horizon that a connection set, so
-`known at` and `not yet applied` are the same filter. A table keeps 128 bits of each
-fact id, to find what is told again; a view computes the id where somebody asks for it.
+entry that brought it and when its source was heard. The views show rows below the
+horizon that a connection set, so `known at` and `not yet applied` are the same filter.
+A table keeps 128 bits of each fact id, to find what is told again; a view computes the
+id where somebody asks for it.
+
+A kind of which no fact was ever corrected has a view that looks for no corrections: the
+first one that is taken in changes the view.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ from __future__ import annotations
 from store.facts import COLUMNS, TIME_COLUMNS, FactKind
 from store.projection.identity import Idle, fact_id_expression, netstring_of
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with any change of this file; another version on disk is rebuilt."""
 
+_COLUMNS = tuple(name for name in COLUMNS if name != "kind")
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
 
 
@@ -31,25 +36,46 @@ def table_name(kind: FactKind) -> str:
 
 def create_statements() -> list[str]:
     """SQL that makes an empty projection."""
-    columns = ", ".join(
-        f'"{name}" {sql_type(name)}' for name in COLUMNS if name != "kind"
-    )
+    columns = ", ".join(f'"{name}" {sql_type(name)}' for name in _COLUMNS)
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
         "partial_rows BIGINT, root VARCHAR)",
         "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
+        "CREATE TABLE heard (entry_index BIGINT, source VARCHAR, heard TIMESTAMP)",
+        "CREATE TABLE replaced (entry_index BIGINT, kind VARCHAR, source VARCHAR, "
+        "fact_key UHUGEINT)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
-        table = table_name(kind)
-        fact_id = fact_id_expression(
-            netstring_of("source"), Idle(same={"kind": kind.value})
-        )
-        names = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
         statements += [
-            f"CREATE TABLE {table} (entry_index BIGINT, fact_key UHUGEINT, "
-            f"source VARCHAR, {columns})",
-            f'CREATE VIEW "{kind.value}" AS SELECT entry_index, {fact_id} AS fact_id, '
-            f"source, {names} FROM {table} WHERE entry_index < getvariable('horizon')",
+            f"CREATE TABLE {table_name(kind)} (entry_index BIGINT, "
+            f"fact_key UHUGEINT, source VARCHAR, heard TIMESTAMP, {columns})",
+            view_statement(kind, is_corrected=False),
         ]
     return statements
+
+
+def view_statement(kind: FactKind, *, is_corrected: bool) -> str:
+    """SQL that makes the view of a kind, with or without a look at corrections."""
+    fact_id = fact_id_expression(
+        netstring_of("source"), Idle(same={"kind": kind.value})
+    )
+    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    return (
+        f'CREATE OR REPLACE VIEW "{kind.value}" AS SELECT entry_index, '
+        f"{fact_id} AS fact_id, source, heard, {names} FROM {table_name(kind)} AS told "
+        "WHERE entry_index < getvariable('horizon')"
+        + (f" AND {_is_not_replaced(kind)}" if is_corrected else "")
+    )
+
+
+def _is_not_replaced(kind: FactKind) -> str:
+    """SQL: no entry below the horizon has a correction by the same source.
+
+    One that was corrected itself still counts: what it replaced stays away.
+    """
+    return (
+        "NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.fact_key = told.fact_key "
+        f"AND replaced.source = told.source AND replaced.kind = '{kind.value}' "
+        "AND replaced.entry_index < getvariable('horizon'))"
+    )
