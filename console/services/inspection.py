@@ -34,12 +34,11 @@ from store.queries.runs import (
     params_of,
     tags_of,
 )
-from store.queries.sql import fetch, latest
+from store.queries.sql import fetch, last_heard, latest
 from store.queries.tenures import (
     Held,
     alias_changes,
     held_at,
-    last_heard,
     spans,
     tags_held,
 )

@@ -19,11 +19,11 @@ from policies.workflow import RunningRecord
 from store.identifiers import split_key
 from store.queries.models import list_versions
 from store.queries.resolve import resolve_version
+from store.queries.sql import last_heard
 from store.queries.tenures import (
     Span,
     alias_changes,
     deleted_among,
-    last_heard,
     spans,
     stage_changes,
 )

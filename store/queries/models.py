@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from store.facts import FactKind, Relation
 from store.identifiers import split_key
 from store.queries.presence import Certainty, had_begun, presence
-from store.queries.sql import Row, fetch, latest, without_zone
+from store.queries.sql import Row, fetch, last_heard, latest, without_zone
 from store.queries.tenures import (
     Change,
     Held,
     alias_changes,
     deletions_of,
     held_at,
-    last_heard,
     spans,
     stage_changes,
 )

@@ -73,3 +73,15 @@ def fetch(
         }
         for row in cursor.fetchall()
     ]
+
+
+def last_heard(connection: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
+    """When a source last told anything new; None if it never did."""
+    rows = fetch(
+        connection,
+        "SELECT max(heard) AS heard FROM heard "
+        "WHERE source = ? AND entry_index < getvariable('horizon')",
+        source,
+    )
+    moment = rows[0]["heard"] if rows else None
+    return moment if isinstance(moment, datetime) else None

@@ -196,18 +196,6 @@ def deletions_of(
     return {row["subject"]: Change("deleted", row["low"], row["high"]) for row in rows}
 
 
-def last_heard(connection: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
-    """When a source last told anything new; None if it never did."""
-    rows = fetch(
-        connection,
-        "SELECT max(heard) AS heard FROM heard "
-        "WHERE source = ? AND entry_index < getvariable('horizon')",
-        source,
-    )
-    moment = rows[0]["heard"] if rows else None
-    return moment if isinstance(moment, datetime) else None
-
-
 _TIMES = f"low, high, {MOMENT} AS seen, entry_index"
 _ORDER = (
     "ORDER BY subject, name, seen, low NULLS FIRST, "
