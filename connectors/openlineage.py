@@ -35,6 +35,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HAS_ZONE = re.compile(r"(Z|z|[+-]\d\d:?\d\d)$")
 _REMEMBERED = 500_000
+_MOST_SIGHTINGS = 64
+"""Of one tag of one run, until those between the first and the last are let go."""
+_UNTIMED = datetime.min.replace(tzinfo=UTC)
+"""In place of the time of an event that tells none."""
 _version_key = lru_cache(65_536)(dataset_version_key)
 _run_key = lru_cache(65_536)(run_key)
 _job_key = lru_cache(4_096)(job_key)
@@ -116,23 +120,18 @@ class OpenLineageSource(NamedSource):
                     kind=FactKind.VIOLATION, subject=key, name=name, text=text or None
                 )
         if event["run"].get("facets"):
-            yield from self._told_of_run(event["run"], key)
+            for kind, entries in (
+                (FactKind.PARAM, facets.parameters(event["run"])),
+                (FactKind.TAG, facets.tags(event["run"])),
+            ):
+                for name, text in entries:
+                    run.say(kind, name, text, moment)
         run.take(str(event.get("eventType") or ""), moment)
         run.link(event, key, self._runs_of)
         for relation, given in touched:
             name, digest = yield from self._dataset(given)
             run.touch(relation, name, digest)
             yield from self._checks(given, key, _version_key(name, digest))
-
-    def _told_of_run(self, run: Mapping[str, Any], key: str) -> Iterator[Fact]:
-        """The parameters and tags of a run."""
-        for kind, entries in (
-            (FactKind.PARAM, facets.parameters(run)),
-            (FactKind.TAG, facets.tags(run)),
-        ):
-            for name, text in entries:
-                if self._is_new(key, kind, name, text):
-                    yield Fact(kind=kind, subject=key, name=name, text=text)
 
     def _job(self, job: Mapping[str, Any]) -> Iterator[Fact]:
         namespace, name = _job_name(job)
@@ -199,21 +198,30 @@ class _Run:
     def __init__(self, job: str, name: str) -> None:
         self._job = job
         self._name = name
-        self._status = "RUNNING"
         self._started: datetime | None = None
-        self._ended: datetime | None = None
+        self._end: tuple[datetime, str] | None = None
+        """When it came to an end, and which; the earliest time for one not told."""
+        self._said: dict[tuple[FactKind, str], set[tuple[datetime, str]]] = {}
         self._touched: dict[tuple[Relation, str], set[str]] = {}
         self._commits: set[str] = set()
         self._parents: set[str] = set()
 
     def take(self, state: str, moment: datetime | None) -> None:
-        """Add the state that an event tells."""
-        if state in _STATES and (
-            self._ended is None or (moment is not None and moment >= self._ended)
-        ):
-            self._status, self._ended = _STATES[state], moment
+        """Add the state that an event tells. The last end counts, however told late."""
+        if state in _STATES:
+            end = (moment or _UNTIMED, _STATES[state])
+            self._end = end if self._end is None else max(self._end, end)
         if moment is not None and (self._started is None or moment < self._started):
             self._started = moment
+
+    def say(
+        self, kind: FactKind, name: str, text: str, moment: datetime | None
+    ) -> None:
+        """Add a parameter or a tag that an event tells."""
+        sightings = self._said.setdefault((kind, name), set())
+        sightings.add((moment or _UNTIMED, text))
+        if len(sightings) > _MOST_SIGHTINGS:
+            self._said[kind, name] = set(_outermost(sightings))
 
     def touch(self, relation: Relation, name: str, digest: str) -> None:
         """Add a dataset that an event says was read or written."""
@@ -237,10 +245,15 @@ class _Run:
             subject=key,
             object=self._job,
             name=self._name,
-            status=self._status,
+            status=self._end[1] if self._end else "RUNNING",
             started=self._started,
-            ended=self._ended,
+            ended=_timed(self._end[0]) if self._end else None,
         )
+        for (kind, name), sightings in self._said.items():
+            for moment, text in _outermost(sightings):
+                yield Fact(
+                    kind=kind, subject=key, name=name, text=text, high=_timed(moment)
+                )
         for (relation, name), digests in self._touched.items():
             for digest in sorted(digests - {facets.UNVERSIONED} or digests):
                 yield _edge(key, relation, _version_key(name, digest))
@@ -248,6 +261,19 @@ class _Run:
             yield _edge(key, Relation.USED, commit_key(commit))
         for parent in sorted(self._parents):
             yield _edge(parent, Relation.CONTAINS, key)
+
+
+def _outermost(sightings: set[tuple[datetime, str]]) -> Iterator[tuple[datetime, str]]:
+    """The first and the last sighting of each value, until another was seen."""
+    ordered = sorted(sightings)
+    for place, (moment, text) in enumerate(ordered):
+        before, after = ordered[max(place - 1, 0)], ordered[place + 1 : place + 2]
+        if place == 0 or before[1] != text or not after or after[0][1] != text:
+            yield moment, text
+
+
+def _timed(moment: datetime) -> datetime | None:
+    return None if moment == _UNTIMED else moment
 
 
 def _edge(subject: str, relation: Relation, target: str) -> Fact:

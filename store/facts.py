@@ -127,7 +127,8 @@ class Fact:
     low: datetime | None = None
     high: datetime | None = None
     replaces: str = ""
-    """Id of the fact that this one corrects, of the same source and kind; or empty."""
+    """Id of the fact that this one corrects, or empty: one of the same source and kind
+    about the same subject."""
 
 
 TEXT_COLUMNS = (

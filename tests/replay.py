@@ -58,14 +58,14 @@ class Replay:
                 identity = (batch.source, fact_id(batch.source, fact))
                 told.setdefault(identity, Seen(fact, batch.source, batch.heard, entry))
         mistaken = {
-            (seen.source, seen.fact.kind, seen.fact.replaces)
+            (seen.source, seen.fact.kind, seen.fact.subject, seen.fact.replaces)
             for seen in told.values()
             if seen.fact.replaces
         }
         self.visible = [
             seen
             for (source, identity), seen in told.items()
-            if (source, seen.fact.kind, identity) not in mistaken
+            if (source, seen.fact.kind, seen.fact.subject, identity) not in mistaken
         ]
 
     def of(self, kind: FactKind, **wanted: str) -> list[Seen]:

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from store.facts import Fact
 from store.objects import Objects
 from store.projection.apply import CommittedBatch, Projection
 from store.projection.batches import batch_schema, fact_tables
+from store.projection.connection import create_projection
 from store.statement_index import StatementIndex
 
 
@@ -77,6 +80,14 @@ class Told:
         return False
 
 
+@lru_cache
+def _empty() -> bytes:
+    """An empty projection: making one takes longer than telling it a few facts."""
+    with TemporaryDirectory() as folder:
+        create_projection(Path(folder) / "empty")
+        return (Path(folder) / "empty").read_bytes()
+
+
 def projection_of(batches: Iterable[Batch], path: Path) -> Projection:
     """A projection that has taken some batches in, in that order."""
     told = Told()
@@ -87,6 +98,7 @@ def projection_of(batches: Iterable[Batch], path: Path) -> Projection:
 
 def projection_over(told: Told, path: Path) -> Projection:
     """A projection of what was told so far; it can be told more."""
+    path.write_bytes(_empty())
     made = Projection(path, cast(StatementIndex, told), cast(Objects, told), told)
     made.catch_up()
     return made

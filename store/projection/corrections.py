@@ -1,4 +1,5 @@
-"""Corrections: facts that name another one, of the same source and kind, as mistaken.
+"""Corrections: facts that name another one as mistaken: one of the same source, the
+same kind and about the same subject.
 
 What a fact replaces is hidden from the fact's own entry on, whether it came before or
 comes later. Nothing is taken out: who asks what the log knew earlier is shown it.
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from store.facts import FactKind
-from store.projection.identity import fact_key
 from store.projection.schema import view_statement
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def insert_corrections(
             "SELECT 1 FROM replaced WHERE kind = ? LIMIT 1", (kind,)
         ).fetchall()
         connection.execute(
-            f"INSERT INTO replaced SELECT $index, kind, $source, "
-            f"{fact_key('replaces')} FROM incoming "
-            "WHERE kind = $kind AND replaces <> ''",
+            "INSERT INTO replaced SELECT $index, kind, $source, subject, replaces "
+            "FROM incoming WHERE kind = $kind AND replaces <> ''",
             {"index": index, "source": source, "kind": kind},
         )
         if is_first:

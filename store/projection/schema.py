@@ -43,7 +43,7 @@ def create_statements() -> list[str]:
         "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
         "CREATE TABLE heard (entry_index BIGINT, source VARCHAR, heard TIMESTAMP)",
         "CREATE TABLE replaced (entry_index BIGINT, kind VARCHAR, source VARCHAR, "
-        "fact_key UHUGEINT)",
+        "subject VARCHAR, fact_id VARCHAR)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
     ]
     for kind in FactKind:
@@ -61,21 +61,26 @@ def view_statement(kind: FactKind, *, is_corrected: bool) -> str:
         netstring_of("source"), Idle(same={"kind": kind.value})
     )
     names = ", ".join(f'"{name}"' for name in _COLUMNS)
-    return (
-        f'CREATE OR REPLACE VIEW "{kind.value}" AS SELECT entry_index, '
-        f"{fact_id} AS fact_id, source, heard, {names} FROM {table_name(kind)} AS told "
-        "WHERE entry_index < getvariable('horizon')"
-        + (f" AND {_is_not_replaced(kind)}" if is_corrected else "")
+    told = (
+        f"SELECT entry_index, {fact_id} AS fact_id, source, heard, {names} "
+        f"FROM {table_name(kind)} WHERE entry_index < getvariable('horizon')"
     )
+    shown = _without_replaced(told, kind) if is_corrected else told
+    return f'CREATE OR REPLACE VIEW "{kind.value}" AS {shown}'
 
 
-def _is_not_replaced(kind: FactKind) -> str:
-    """SQL: no entry below the horizon has a correction by the same source.
+def _without_replaced(told: str, kind: FactKind) -> str:
+    """SQL for the rows of which no entry below the horizon has a correction.
 
-    One that was corrected itself still counts: what it replaced stays away.
+    One that was corrected itself still counts: what it replaced stays away. Ids are
+    computed for what is told of the subjects of corrections, and for nothing else.
     """
+    replaced = (
+        f"FROM replaced WHERE kind = '{kind.value}' "
+        "AND entry_index < getvariable('horizon')"
+    )
     return (
-        "NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.fact_key = told.fact_key "
-        f"AND replaced.source = told.source AND replaced.kind = '{kind.value}' "
-        "AND replaced.entry_index < getvariable('horizon'))"
+        f"{told} AND subject NOT IN (SELECT subject {replaced}) UNION ALL "
+        f"(SELECT * FROM ({told} AND subject IN (SELECT subject {replaced})) "
+        f"WHERE (source, fact_id) NOT IN (SELECT source, fact_id {replaced}))"
     )

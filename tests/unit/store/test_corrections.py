@@ -133,6 +133,12 @@ def test_a_fact_of_one_kind_corrects_none_of_another(tmp_path: Path) -> None:
     assert targets(projection_of(told, tmp_path / "p")) == ["one"]
 
 
+def test_a_fact_about_one_thing_corrects_none_about_another(tmp_path: Path) -> None:
+    other = replace(NEW, subject=run_key("git", "b"))
+    told = [batch(OLD), batch(correcting(OLD, other))]
+    assert targets(projection_of(told, tmp_path / "p")) == ["one", "two"]
+
+
 def test_corrections_that_name_each_other_hide_both_and_end_nothing(
     tmp_path: Path,
 ) -> None:
@@ -141,8 +147,9 @@ def test_corrections_that_name_each_other_hide_both_and_end_nothing(
     with open_projection(projection.path, read_only=False) as connection:
         from store.projection.schema import view_statement
 
+        connection.execute("SET VARIABLE horizon = 1")
         connection.execute(
-            "INSERT INTO replaced SELECT 0, 'edge', source, fact_key FROM edge_rows"
+            "INSERT INTO replaced SELECT 0, 'edge', source, subject, fact_id FROM edge"
         )
         connection.execute(view_statement(FactKind.EDGE, is_corrected=True))
     assert targets(projection) == []
