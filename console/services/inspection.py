@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from console.services.opened import OpenStore
 from policies.evidence import Gap
 from store.errors import UnknownReference
 from store.facts import FactKind
-from store.identifiers import kind_of
+from store.identifiers import kind_of, split_key
 from store.queries.data import ToldDataset, dataset_told
 from store.queries.lineage import (
     Closure,
@@ -214,7 +214,11 @@ def _version_details(
     held = _held_tags(connection, version.key, as_of)
     if as_of is not None:
         held = (
-            *(("description", found) for found in described.values()),
+            *(
+                ("description", found)
+                for found in described.values()
+                if found.value or found.instead
+            ),
             *_held_places(connection, version, as_of),
             *held,
         )
@@ -253,7 +257,15 @@ def _held_places(
     for (_, name), changes in sorted(tracks.items()):
         held = held_at(spans(changes, heard), as_of)
         if held is not None and version.key in (held.value, held.instead):
-            yield f"alias {name}", held
+            number, instead = (
+                _number(held.value),
+                held.instead and _number(held.instead),
+            )
+            yield f"alias {name}", replace(held, value=number, instead=instead)
+
+
+def _number(version_key: str) -> str:
+    return split_key(version_key)[1][-1] if version_key else ""
 
 
 def _edges(
