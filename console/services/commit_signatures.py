@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -197,10 +198,15 @@ def commit_signatures(
 
 
 def catalogued(
-    connection: duckdb.DuckDBPyConnection, store: OpenStore, limit: int
+    connection: duckdb.DuckDBPyConnection,
+    store: OpenStore,
+    limit: int,
+    *,
+    as_of: datetime | None = None,
 ) -> list[tuple[ToldCommit, CommitOrigin]]:
-    """Commits, newest first, each with who made it and how it is signed."""
-    told = commits_told(connection, limit=limit)
+    """Commits, newest first, each with who made it and how it is signed; at `as_of`
+    those made by then."""
+    told = commits_told(connection, limit=limit, as_of=as_of)
     uses, state = signature_uses(connection, (one.sha for one in told)), store.state()
     return [
         (one, origin_of(store, state, one.sha, one.identities, uses.get(one.sha)))
