@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +22,13 @@ from console.services.problems import Refusal
 from console.services.signing import Acting, append
 from policies.predicates import LineageBatch
 from store.facts import Fact, FactKind, Relation
-from store.projection.batches import fact_tables, read_tables, write_tables
+from store.projection.batches import fact_tables, write_tables
 from store.projection.new_facts import keep_new_facts
-from store.projection.returned import returned_facts
+from store.projection.returned import changed_before, with_returned
 from store.queries.models import current_aliases, current_stages
 from store.queries.sql import last_heard
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
 COLLECTOR = "countersign/import"
@@ -120,14 +118,14 @@ def import_source(
             for alias in current_aliases(connection)
         }
         stages = current_stages(connection)
-        heard = last_heard(connection, source.name)
-    known = KnownState(now, heard, aliases, stages)
+        changed = changed_before(connection, source.name)
+    known = KnownState(now, changed.last_heard, aliases, stages)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         incoming = Path(folder) / "incoming"
-        write_tables(_watched(source, known, watch), incoming)
+        told = with_returned(_watched(source, known, watch), changed, now)
+        write_tables(told, incoming)
         with projection.reading() as connection:
-            incoming = _with_returned(connection, incoming, source.name, now)
             kept = keep_new_facts(connection, incoming, source.name, Path(folder))
         batches = [
             LineageBatch(
@@ -152,18 +150,6 @@ def import_source(
         dict(kept.relations),
         index,
     )
-
-
-def _with_returned(
-    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, now: datetime
-) -> Path:
-    """What a source tells, and which of it came back after it was otherwise."""
-    returned = list(returned_facts(connection, incoming, source, now))
-    if not returned:
-        return incoming
-    both = incoming.with_name("with-returned")
-    write_tables(chain(read_tables(incoming), returned), both)
-    return both
 
 
 def _admitted(data: bytes, source: str) -> bytes:

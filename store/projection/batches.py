@@ -53,15 +53,6 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> int:
     return written
 
 
-def read_tables(path: Path) -> Iterator[pa.Table]:
-    """The tables of a Parquet file of facts, one after another."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for group in range(file.metadata.num_row_groups):
-            yield file.read_row_group(group)
-
-
 def write_facts(facts: Iterable[Fact], path: Path) -> int:
     """Write facts to a Parquet file, a bounded number in memory; return how many."""
     return write_tables(fact_tables(facts), path)

@@ -7,9 +7,9 @@ from when the source was last heard to when it is heard now.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
@@ -33,38 +33,31 @@ _CONTENT = tuple(
     for name in COLUMNS
     if name not in ("kind", "subject", "number", "low", "high", "replaces")
 )
-_ROWS_AT_ONCE = 1_000_000
 
 
-def returned_facts(
-    connection: duckdb.DuckDBPyConnection, incoming: Path, source: str, now: datetime
-) -> Iterator[pa.Table]:
-    """Facts of a Parquet file that a source told before and since told otherwise, as
-    changes that took place by now.
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a source told of things that it told of differently."""
 
-    Looks at the file only where something of the source ever changed.
-    """
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    kinds = [kind for kind in _TRACKS if _has_changed(connection, kind, source)]
-    if not kinds:
-        return
-    with pq.ParquetFile(incoming) as file:
-        for part in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-            for kind in kinds:
-                told = part.filter(pc.equal(part["kind"], kind.value))
-                if told.num_rows:
-                    yield from _returned(connection, kind, told, source, now)
+    told: Mapping[FactKind, pa.Table]
+    """Its facts of each kind, the present one of each thing in place 1."""
+    last_heard: datetime | None
 
 
-def _has_changed(
+def changed_before(connection: duckdb.DuckDBPyConnection, source: str) -> Changed:
+    """What a source told otherwise before than it told last."""
+    told = {kind: _changed(connection, kind, source) for kind in _TRACKS}
+    return Changed(
+        {kind: table for kind, table in told.items() if table.num_rows},
+        last_heard(connection, source),
+    )
+
+
+def _changed(
     connection: duckdb.DuckDBPyConnection, kind: FactKind, source: str
-) -> bool:
-    """Note what a source told of things that it told of differently; whether any.
-
-    Of those, something was told after its first batch, so most are not looked at.
-    """
+) -> pa.Table:
+    """Of what changed, something was told after the source's first batch, so most of
+    what it told is not looked at."""
     keys, condition = _TRACKS[kind]
     told = f'"{kind.value}" WHERE source = $1 AND {condition}'
     first = "(SELECT min(entry_index) FROM heard WHERE source = $1)"
@@ -73,25 +66,44 @@ def _has_changed(
         f"SELECT {keys} FROM {told} AND ({keys}) IN ({later}) "
         f"GROUP BY {keys} HAVING count(*) > 1"
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE changed_{kind.value} AS SELECT * EXCLUDE "
-        f"(fact_id), row_number() OVER (PARTITION BY {keys} ORDER BY {LAST_FIRST}) "
-        f"AS place FROM {told} AND ({keys}) IN ({several})",
+    return connection.execute(
+        "SELECT * EXCLUDE (fact_id), row_number() OVER (PARTITION BY "
+        f"{keys} ORDER BY {LAST_FIRST}) AS place FROM {told} AND ({keys}) IN "
+        f"({several})",
         [source],
-    )
-    row = connection.execute(f"SELECT count(*) FROM changed_{kind.value}").fetchone()
-    return bool(row and row[0])
+    ).to_arrow_table()
+
+
+def with_returned(
+    tables: Iterable[pa.Table], changed: Changed, now: datetime
+) -> Iterator[pa.Table]:
+    """What a source tells, and behind each table what of it came back by now."""
+    if not changed.told:
+        yield from tables
+        return
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        for kind, table in changed.told.items():
+            connection.register(f"changed_{kind.value}", table)
+        for table in tables:
+            yield table
+            for kind in changed.told:
+                yield from _returned(connection, kind, table, changed, now)
 
 
 def _returned(
     connection: duckdb.DuckDBPyConnection,
     kind: FactKind,
-    told: pa.RecordBatch,
-    source: str,
+    table: pa.Table,
+    changed: Changed,
     now: datetime,
 ) -> Iterator[pa.Table]:
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
+    told = table.filter(pc.equal(table["kind"], kind.value))
+    if not told.num_rows:
+        return
     keys, condition = _TRACKS[kind]
     same_thing = " AND ".join(f"now.{k} = known.{k}" for k in keys.split(", "))
     same = " AND ".join(f"now.{n} IS NOT DISTINCT FROM known.{n}" for n in _CONTENT)
@@ -102,19 +114,14 @@ def _returned(
         for name in COLUMNS
     )
     known = f"SELECT 1 FROM changed_{kind.value} known WHERE {same_thing}"
-    connection.register("told_now", pa.Table.from_batches([told]))
-    try:
-        found = connection.execute(
-            f"SELECT DISTINCT {columns} FROM told_now now "
-            f"WHERE {condition} AND low IS NULL AND high IS NULL AND replaces = '' "
-            f"AND EXISTS ({known} AND place > 1 AND {same}) "
-            f"AND NOT EXISTS ({known} AND place = 1 AND {same})",
-            {
-                "low": without_zone(last_heard(connection, source)),
-                "high": without_zone(now),
-            },
-        ).to_arrow_table()
-    finally:
-        connection.unregister("told_now")
+    connection.register("told_now", told)
+    found = connection.execute(
+        f"SELECT DISTINCT {columns} FROM told_now now "
+        f"WHERE {condition} AND low IS NULL AND high IS NULL AND replaces = '' "
+        f"AND EXISTS ({known} AND place > 1 AND {same}) "
+        f"AND NOT EXISTS ({known} AND place = 1 AND {same})",
+        {"low": without_zone(changed.last_heard), "high": without_zone(now)},
+    ).to_arrow_table()
+    connection.unregister("told_now")
     if found.num_rows:
         yield found.cast(batch_schema())
