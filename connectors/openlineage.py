@@ -207,10 +207,15 @@ class _Run:
         self._parents: set[str] = set()
 
     def take(self, state: str, moment: datetime | None) -> None:
-        """Add the state that an event tells. The last end counts, however told late."""
+        """Add the state that an event tells. The last end counts, however late it is
+        told; of two at one moment the worse, which is the first by its name."""
         if state in _STATES:
             end = (moment or _UNTIMED, _STATES[state])
-            self._end = end if self._end is None else max(self._end, end)
+            known = self._end
+            if known is None or end[0] > known[0]:
+                self._end = end
+            elif end[0] == known[0]:
+                self._end = min(known, end)
         if moment is not None and (self._started is None or moment < self._started):
             self._started = moment
 
