@@ -215,10 +215,18 @@ class Replay:
             return seen.fact.status != "RUNNING", seen.fact.ended or NEVER
 
         furthest = max(map(end, told))
-        best = self.account(seen for seen in told if end(seen) == furthest)
-        assert best is not None
+        status = min(seen.fact.status for seen in told if end(seen) == furthest)
+        job, name = min((seen.fact.object, seen.fact.name) for seen in told)
         starts = [seen.fact.started for seen in told if seen.fact.started]
-        return _with_start(best.fact, min(starts, default=None))
+        return Fact(
+            kind=FactKind.RUN,
+            subject=subject,
+            object=job,
+            name=name,
+            status=status,
+            started=min(starts, default=None),
+            ended=None if furthest[1] == NEVER else furthest[1],
+        )
 
     def runs(self, as_of: datetime | None) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
@@ -338,18 +346,6 @@ def _presence(
     if began is None:
         return "certain" if ended and ended <= as_of else "possible"
     return "certain" if began <= as_of else None
-
-
-def _with_start(fact: Fact, started: datetime | None) -> Fact:
-    return Fact(
-        kind=fact.kind,
-        subject=fact.subject,
-        object=fact.object,
-        name=fact.name,
-        status=fact.status,
-        started=started,
-        ended=fact.ended,
-    )
 
 
 def _told(stretch: Stretch, certainty: str | None, instead: str | None) -> Answer:

@@ -70,26 +70,28 @@ _ACCOUNT_FIRST = (
     f"CASE WHEN NOT {_IS_TRACKED} THEN status END"
 )
 """A tracking server's own account of a run goes before one that events add up to; of
-those, the one that saw the run end last, and of two at one time the worse."""
+those, the one that saw the run end last, and of two ends at once the worse."""
 
 
 def accounts_of_runs(among: str = "") -> str:
     """SQL for the account of each run that holds, one row a run.
 
-    A tracking server's account is whole and replaces the one that it told before.
-    Events are told in any order and in any parts, so what they say adds up: the
-    earliest start is the start, and of several jobs the first by its key holds. `among`
-    is a condition on `subject` and `object`.
+    A tracking server's account replaces the one that it told before. Events are told in
+    any order and in any parts, so what they say adds up: the earliest start, the last
+    end, the first of the jobs. `among` is a condition on `subject` and `object`.
     """
     parts = f"WHERE NOT {_IS_TRACKED}" + (f" AND {among}" if among else "")
+    added_up = (
+        "SELECT subject AS parted, min(started) AS began, "
+        "min(struct_pack(object := object, name := name)) AS job "
+        f"FROM run {parts} GROUP BY subject HAVING count(*) > 1"
+    )
+    one = f"({_IS_TRACKED} OR parted IS NULL)"
     return (
-        "(SELECT held.* REPLACE (coalesce(parts.started, held.started) AS started, "
-        "coalesce(parts.object, held.object) AS object, "
-        "coalesce(parts.name, held.name) AS name) "
-        f"FROM {latest(FactKind.RUN, prefer=_ACCOUNT_FIRST, among=among)} held "
-        "LEFT JOIN (SELECT subject, min(started) AS started, min(object) AS object, "
-        f"arg_min(name, object) AS name FROM run {parts} GROUP BY subject "
-        "HAVING count(*) > 1) parts "
-        "ON parts.subject = held.subject "
-        "AND NOT starts_with(held.object, 'experiment:'))"
+        "(SELECT held.* REPLACE ("
+        f"CASE WHEN {one} THEN started ELSE coalesce(began, started) END AS started, "
+        f"CASE WHEN {one} THEN object ELSE job.object END AS object, "
+        f"CASE WHEN {one} THEN name ELSE job.name END AS name) "
+        f"FROM {latest(FactKind.RUN, prefer=_ACCOUNT_FIRST, among=among)} "
+        f"held LEFT JOIN ({added_up}) ON parted = subject)"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import (
     dataset_version_key,
@@ -47,6 +49,7 @@ def batch(*facts: Fact) -> Batch:
     return Batch("m", NOON, facts)
 
 
+@pytest.mark.slow
 def test_a_hub_of_a_hundred_thousand_children_is_walked_to_its_bound(
     tmp_path: Path,
 ) -> None:
