@@ -102,6 +102,15 @@ class MlflowSource(NamedSource):
         with well_formed(f"what MLflow {self._name} tells"):
             return self._pointed(self._reader.models())
 
+    def stages_now(self) -> dict[str, str]:
+        """See ShowsStages."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            return {
+                model_version_key(self._name, row.name, row.version): row.stage
+                for row in self._reader.versions()
+                if row.stage not in _NO_STAGE and not row.is_deleted
+            }
+
     def tables(self, known: KnownState) -> Iterator[pa.Table]:
         """See TableSource.tables. Runs come in bulk where the reader can do so."""
         with well_formed(f"what MLflow {self._name} tells"):

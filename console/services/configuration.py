@@ -26,7 +26,8 @@ _PERSONAL = {"store", "anchor", "key", "witnesses"}
 _SOURCE = {"address", "artifacts", "password", "webhook_secret"}
 _SECRETS = ("password", "webhook_secret")
 """References to secrets: never taken from a file that was merely found either."""
-_ENVIRONMENT = {"registry", "source", "aliases"}
+_ENVIRONMENT = {"registry", "source", "aliases", "stages", "tag"}
+_LEGACY_STAGES = ("Staging", "Production", "Archived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,16 @@ class SourceSetting:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSetting:
-    """A named target: which registry holds its stages, and under which aliases."""
+    """A named target: which registry holds its stages, and under which names."""
 
     registry: str = ""
     source: str = ""
     """Name of the source that shows this registry; by default any."""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Stages that the registry keeps as its own legacy stages, and which."""
+    tag: str = ""
+    """Tag of a promoted version that names the statement of its promotion, or empty."""
 
     def alias_of(self, stage: str) -> str:
         """The alias a stage is mapped to; its own name unless configured."""
@@ -139,6 +144,8 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
                 _text(table, "registry", path, text),
                 _text(table, "source", path, text),
                 _aliases(table, path, text),
+                _stages(table, path, text),
+                _text(table, "tag", path, text),
             )
             for name, table in _tables(raw, "environments", _ENVIRONMENT, path, text)
         },
@@ -191,6 +198,25 @@ def _aliases(table: Mapping[str, object], path: Path, text: str) -> Mapping[str,
             hint='aliases = { production = "champion" }',
         )
     return {str(stage): str(alias) for stage, alias in aliases.items()}
+
+
+def _stages(table: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:
+    stages, aliases = table.get("stages", {}), table.get("aliases", {})
+    if not isinstance(stages, dict) or not all(
+        name in _LEGACY_STAGES for name in stages.values()
+    ):
+        raise Misuse(
+            f"{path}:{_line(text, 'stages')}: stages must map stages to "
+            f"{', '.join(_LEGACY_STAGES)}",
+            hint='stages = { production = "Production" }',
+        )
+    both = sorted(stages.keys() & (aliases if isinstance(aliases, dict) else {}).keys())
+    if both:
+        raise Misuse(
+            f"{path}:{_line(text, 'stages')}: {both[0]!r} is an alias and a stage",
+            hint="Name it in one of the two.",
+        )
+    return {str(stage): str(name) for stage, name in stages.items()}
 
 
 def _text(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
