@@ -68,6 +68,17 @@ def allowed_signers(store: OpenStore) -> Mapping[str, str]:
         raise Misuse(f"{named}: {cause}", hint=cause.hint) from cause
 
 
+_COUNTED = {
+    Signed.BY_PERSON: "signed by a person of the trust root",
+    Signed.BY_SERVICE: "signed by a service",
+    Signed.BY_STRANGER: "signed by a key that nobody in the trust root holds",
+    Signed.BY_LOST_KEY: "signed with a key that does not count",
+    Signed.UNVERIFIABLE: "signed in a form that is not verified here",
+    Signed.BAD: "badly signed",
+    Signed.NOT: "not signed",
+}
+
+
 class Standing(StrEnum):
     """How far it is known that somebody made a commit."""
 
@@ -242,3 +253,17 @@ def catalogued(
         )
         for one in told
     ]
+
+
+def signed_in_words(store: OpenStore, shas: Iterable[str]) -> str:
+    """How many of some commits are signed, and how; empty for no known commit."""
+    counts: dict[Signed, int] = {}
+    with store.projection.reading() as connection:
+        known = [sha for sha in shas if commits_told(connection, sha=sha, limit=1)]
+        uses, state = signature_uses(connection, known), store.state()
+    for sha in known:
+        how = signer_of(sha, uses.get(sha), state).signed
+        counts[how] = counts.get(how, 0) + 1
+    return ", ".join(
+        f"{counts[how]} {_COUNTED[how]}" for how in Signed if how in counts
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.git import GitSource
+from console.cli import main
 from console.services.catalogue import commits
 from console.services.configuration import (
     FILE_NAME,
@@ -90,6 +91,17 @@ def judged(signing: Signing, evidence: Evidence, fields: str = "") -> Node:
         addressed=authors,
     )
     return judge_signed_commit(rule, evidence, context)
+
+
+def test_a_lineage_says_how_its_commits_are_signed(
+    signing: Signing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signing.enrol()
+    signing.imported(signed_commit(signing.folder, signing.key))
+    address = signing.world.store.address
+    assert main(["--store", address, "lineage", "model:fraud@1"]) == 0
+    said = capsys.readouterr().err
+    assert "Commits: 1 signed by a person of the trust root." in said
 
 
 def test_a_commit_signed_with_a_person_s_key_is_theirs(signing: Signing) -> None:
