@@ -15,12 +15,15 @@ from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.opened import parse_time
 from console.services.problems import Misuse, Undecided
+from store.identifiers import split_key
 from store.queries.facets import ColumnLink, ToldFacet
-from store.queries.lineage import Direction
+from store.queries.lineage import Closure, Direction
 from store.references import readable_reference
 
 _LONGEST_FACET_SHOWN = 160
 Row = TypeVar("Row")
+MOST_COMMITS_JUDGED = 100
+"""Commits of a lineage whose signatures are counted."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -352,9 +355,24 @@ def lineage(context: Context) -> int:
             show(graph_text(closure, arguments.format))
         case _:
             show("\n".join(tree_lines(closure)))
+    if arguments.format == "tree":
+        _say_how_commits_are_signed(context, closure)
     if closure.is_cut:
         say("There is more beyond this; raise --depth to see it.")
     return 0
+
+
+def _say_how_commits_are_signed(context: Context, closure: Closure) -> None:
+    """A line on the signatures of the commits in a lineage, as information."""
+    shas = [
+        split_key(n.key)[1][0] for n in closure.nodes.values() if n.kind == "commit"
+    ]
+    if shas:
+        from console.services.commit_signatures import signed_in_words
+
+        told = signed_in_words(context.store, shas[:MOST_COMMITS_JUDGED])
+        if told:
+            say(f"Commits: {told}. Each one: countersign show commit:...")
 
 
 def history(context: Context) -> int:
@@ -375,6 +393,8 @@ def status(context: Context) -> int:
     """`status`: 0 when every registry says what the log approves, 1 when one does
     not, 3 when no policy names a stage to compare."""
     if context.arguments.watch:
+        if context.arguments.format not in ("table", "json"):
+            raise Misuse("--watch prints lines or JSON", hint="--format json")
         from console.cli.watching import watch
 
         return watch(context)

@@ -20,14 +20,15 @@ from policies.notes import NoteKind, read_verifier_key
 FILE_NAME = "countersign.toml"
 DEFAULT_ENVIRONMENT = "default"
 """Where a transition is meant to be when no environment is named."""
-_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses"}
-_PERSONAL = {"store", "anchor", "key", "witnesses"}
+_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses", "git"}
+_PERSONAL = {"store", "anchor", "key", "witnesses", "git"}
 """Never taken from a file that was merely found in a parent folder."""
 _SOURCE = {"address", "artifacts", "password", "webhook_secret"}
 _SECRETS = ("password", "webhook_secret")
 """References to secrets: never taken from a file that was merely found either."""
 _ENVIRONMENT = {"registry", "source", "aliases", "stages", "tag"}
 _LEGACY_STAGES = ("Staging", "Production", "Archived")
+_GIT = {"allowed_signers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Configuration:
     environments: Mapping[str, EnvironmentSetting] = field(default_factory=dict)
     witnesses: Mapping[str, str] = field(default_factory=dict)
     """Verifier keys of the witnesses this machine relies on, by their names here."""
+    allowed_signers: str = ""
+    """A file of OpenSSH's that says whose keys sign commits, for display alone."""
 
     def environment(self, name: str) -> EnvironmentSetting:
         """The settings of an environment; an unnamed one has no registry."""
@@ -150,7 +153,16 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             for name, table in _tables(raw, "environments", _ENVIRONMENT, path, text)
         },
         witnesses=_witnesses(raw, path, text),
+        allowed_signers=_allowed_signers(raw, path, text),
     )
+
+
+def _allowed_signers(raw: Mapping[str, object], path: Path, text: str) -> str:
+    table = raw.get("git", {})
+    if not isinstance(table, dict):
+        raise Misuse(f"{path}:{_line(text, 'git')}: [git] must be a table")
+    _known(table, _GIT, path, text)
+    return _text(table, "allowed_signers", path, text)
 
 
 def _witnesses(raw: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:

@@ -176,6 +176,16 @@ def places_held(store: OpenStore, version: ModelVersion) -> list[HeldBy]:
     return _held(store, state, model_record(store, version.model_key, state), version)
 
 
+def current_holders(store: OpenStore, model_key: str) -> set[str]:
+    """Keys of the versions of a model that are in some stage now, by the log."""
+    record = model_record(store, model_key, store.state())
+    return {
+        holders[-1].version
+        for holders in record.holders.values()
+        if holders and holders[-1].ended is None
+    }
+
+
 def place_of(held: HeldBy) -> str:
     """A stage in words."""
     now = "" if held.is_now else " (formerly)"
