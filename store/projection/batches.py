@@ -11,7 +11,7 @@ from datetime import UTC
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from store.facts import COLUMNS, TIME_COLUMNS, Fact
 
@@ -41,7 +41,7 @@ def fact_tables(facts: Iterable[Fact]) -> Iterator[pa.Table]:
         yield pa.Table.from_pydict(_columns(pending), schema)
 
 
-def write_tables(tables: Iterable[pa.Table], path: Path) -> int:
+def write_tables(tables: Iterable[pa.Table], path: Path | BinaryIO) -> int:
     """Write tables of facts to one Parquet file; return how many facts."""
     import pyarrow.parquet as pq
 

@@ -6,10 +6,13 @@ so is an accepted input that does not survive being written and read again.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 
 from connectors.errors import ConnectorError
+from connectors.openlineage_received import ReceivedEvents, Reception
+from connectors.protocols import KnownState
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
 from console.services.problems import Refusal
@@ -31,8 +34,9 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.facts import Fact
 from store.projection.admission import UnusableBatch, admit_batch
-from store.projection.batches import batch_schema
+from store.projection.batches import batch_schema, write_tables
 from tests.conftest import REPOSITORY
 from tests.worlds import NOON
 
@@ -153,6 +157,24 @@ def check_batch(data: bytes) -> None:
     assert table.schema == batch_schema()
 
 
+def check_event(data: bytes) -> None:
+    """An event that is taken says the same once it was kept, and makes a batch."""
+    kept = Reception().accepted_event(data)
+    assert Reception().accepted_event(kept) == kept
+    assert _facts(data) == _facts(kept)
+    target = io.BytesIO()
+    write_tables(ReceivedEvents("fuzzed", [data]).tables(KnownState(NOON)), target)
+    admit_batch(target.getvalue(), None)
+
+
+def _facts(data: bytes) -> set[Fact]:
+    """What one event says."""
+    source = ReceivedEvents("fuzzed", [data])
+    told = set(source.facts(KnownState(NOON)))
+    assert not source.tally.refused
+    return told
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -168,6 +190,7 @@ TARGETS: dict[str, Target] = {
     "key": check_key,
     "audit-file": check_audit_file,
     "batch": check_batch,
+    "event": check_event,
 }
 
 
