@@ -14,6 +14,11 @@ Telling = tuple[FactKind, tuple[str | datetime | None, ...]]
 """A kind of fact, and a row of it."""
 STATES = {"COMPLETE": "FINISHED", "FAIL": "FAILED", "ABORT": "KILLED"}
 _RUNNING = "RUNNING"
+_OBSERVED = Strength.OBSERVED.value
+_READ, _WROTE, _USED, _CONTAINS = (
+    relation.value
+    for relation in (Relation.READ, Relation.WROTE, Relation.USED, Relation.CONTAINS)
+)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -74,8 +79,8 @@ class RunSoFar:
         row = (key, job, name, self._status, self._started, self._ended)
         yield FactKind.RUN, row
         for relation, touched in (
-            (Relation.READ, self._read),
-            (Relation.WROTE, self._wrote),
+            (_READ, self._read),
+            (_WROTE, self._wrote),
         ):
             named = {given.key for given in touched if given.digest != UNVERSIONED}
             told = {
@@ -86,14 +91,13 @@ class RunSoFar:
             for version in sorted(told):
                 yield _edge(key, relation, version)
         for commit in sorted(self._commits):
-            yield _edge(key, Relation.USED, commit_key(commit))
+            yield _edge(key, _USED, commit_key(commit))
         for parent in sorted(self._parents):
-            yield _edge(parent, Relation.CONTAINS, key)
+            yield _edge(parent, _CONTAINS, key)
 
 
 _RANK = {"RUNNING": 3, "KILLED": 2, "FINISHED": 1, "FAILED": 0}
 
 
-def _edge(subject: str, relation: Relation, target: str) -> Telling:
-    row = (subject, relation.value, target, Strength.OBSERVED.value)
-    return FactKind.EDGE, row
+def _edge(subject: str, relation: str, target: str) -> Telling:
+    return FactKind.EDGE, (subject, relation, target, _OBSERVED)

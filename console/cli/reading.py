@@ -283,7 +283,7 @@ def show_one(context: Context) -> int:
             ),
         ),
         ("columns", tuple(map(_column, found.columns))),
-        ("facets", tuple((f.name, _facet_text(f)) for f in found.facets)),
+        ("facets", tuple((_facet_name(f), _facet_text(f)) for f in found.facets)),
         (
             "what the record lacks",
             tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
@@ -305,11 +305,17 @@ def _column(link: ColumnLink) -> tuple[str, str]:
     return target, f"<- {source}{how} [{link.strength}]"
 
 
+def _facet_name(facet: ToldFacet) -> str:
+    return (
+        f"{facet.name} by {readable_reference(facet.run)}" if facet.run else facet.name
+    )
+
+
 def _facet_text(facet: ToldFacet) -> str:
-    """A facet in short; `--format json` has all of it."""
-    text = facet.text
+    """What a facet says, in short; `--format json` has all of it."""
+    text = facet.said
     if len(text) > _LONGEST_FACET_SHOWN:
-        text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(facet.text)} characters)"
+        text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(text)} characters)"
     return f"taken away: {text}" if facet.is_deleted else text
 
 

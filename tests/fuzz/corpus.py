@@ -58,7 +58,82 @@ def made() -> dict[str, bytes]:
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
     files |= _cases() | _commits()
-    return files | _keys() | _zips() | _proofs() | _public_lines()
+    return files | _keys() | _zips() | _proofs() | _public_lines() | _events()
+
+
+def _events() -> dict[str, bytes]:
+    run = {"runId": "3f9c0000-0000-4000-8000-000000000001"}
+    job = {"namespace": "n", "name": "j"}
+    head = {
+        "eventTime": "2026-01-02T03:04:05Z",
+        "eventType": "COMPLETE",
+        "producer": "https://example.org",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+    }
+    good: dict[str, Any] = {**head, "run": run, "job": job}
+    column = {"inputFields": [{"namespace": "s3://b", "name": "raw", "field": "a"}]}
+    names = [{"namespace": "hive://u:p@h", "name": "db.t", "type": "TABLE"}]
+    check = {"assertion": "not_null", "column": "a", "success": True}
+    data = {
+        "namespace": "s3://b",
+        "name": "mart",
+        "facets": {
+            "version": {"datasetVersion": "v7"},
+            "schema": {"fields": [{"name": "a", "type": "INT"}]},
+            "symlinks": {"identifiers": names},
+            "columnLineage": {"fields": {"a": column}},
+            "gone": {"_deleted": True},
+        },
+        "outputFacets": {"outputStatistics": {"rowCount": 7}},
+        "inputFacets": {"dataQualityAssertions": {"assertions": [check]}},
+    }
+    rich = good | {
+        "run": run
+        | {
+            "facets": {
+                "parent": {"run": {"runId": run["runId"][:-1] + "2"}, "job": job},
+                "executionParameters": {"parameters": [{"key": "a", "value": 1.5}]},
+                "tags": {"tags": [{"key": "api_key", "value": "hunter2"}]},
+            }
+        },
+        "job": job
+        | {
+            "facets": {
+                "sourceCodeLocation": {"version": "ab" * 20},
+                "lineage": {"entries": [data | {"type": "DATASET", "inputs": []}]},
+            }
+        },
+        "inputs": [data, {"name": "raw"}],
+        "outputs": [data],
+    }
+    bodies = {
+        "accepted-plain": encode(good),
+        "accepted-rich": json.dumps(rich).encode(),
+        "accepted-job-alone": encode(head | {"job": job}),
+        "accepted-dataset-alone": json.dumps(head | {"dataset": data}).encode(),
+        "accepted-year-one": encode(
+            good | {"eventTime": "0001-01-01T00:00:00+23:59", "eventType": 7}
+        ),
+        "accepted-wrong-types": encode(
+            good | {"eventTime": [1], "producer": {}, "schemaURL": 7, "inputs": None}
+        ),
+        "accepted-key-twice": encode(good)[:-1] + b',"run":' + encode(run) + b"}",
+        "accepted-not-a-number": encode(good)[:-1] + b',"x":[NaN,1e999,-Infinity]}',
+        "accepted-a-lone-surrogate": encode(good)[:-1] + b',"x":"\\ud800"}',
+        "accepted-facets-of-every-type": json.dumps(
+            good | {"run": run | {"facets": {"a": 1, "b": [None], "c": "x", "d": None}}}
+        ).encode(),
+        "refused-run-is-no-uuid": encode(good | {"run": {"runId": "run_id"}}),
+        "refused-no-job": encode(head | {"run": run}),
+        "refused-nothing-in-it": encode(head),
+        "refused-inputs-are-no-list": encode(good | {"inputs": {"name": "x"}}),
+        "refused-deep": encode(good)[:-1] + b',"x":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        "refused-raw-surrogate": encode(good)[:-1] + b',"x":"\xed\xa0\x80"}',
+        "refused-bad-utf8": encode(good)[:-1] + b',"x":"\xff"}',
+        "refused-a-list": b"[]",
+        "refused-nothing": b"",
+    }
+    return {f"event/{name}": body for name, body in bodies.items()}
 
 
 def _commits() -> dict[str, bytes]:

@@ -7,11 +7,14 @@ so is an accepted input that does not survive being written and read again.
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Callable
 
 from connectors.errors import ConnectorError
 from connectors.git_facts import commit_facts
+from connectors.openlineage_received import ReceivedEvents, Reception
+from connectors.protocols import KnownState
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
 from console.services.problems import Refusal
@@ -34,10 +37,11 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.facts import Fact
 from store.git_commit import commit_id, read_headers, read_signature
 from store.identifiers import repository_key
 from store.projection.admission import admit_batch
-from store.projection.batches import batch_schema
+from store.projection.batches import batch_schema, batch_writer
 from store.projection.fact_checks import UnusableBatch
 from tests.conftest import REPOSITORY
 from tests.worlds import NOON
@@ -172,6 +176,26 @@ def check_commit(data: bytes) -> None:
     assert read_headers(signature.payload) == read_headers(data)
 
 
+def check_event(data: bytes) -> None:
+    """An event that is taken says the same once it was kept, and makes a batch."""
+    kept = Reception().accepted_event(data)
+    assert Reception().accepted_event(kept) == kept
+    assert _facts(data) == _facts(kept)
+    target = io.BytesIO()
+    with batch_writer(target) as writer:
+        for table in ReceivedEvents("fuzzed", [data]).tables(KnownState(NOON)):
+            writer.write_table(table)
+    admit_batch(target.getvalue(), None)
+
+
+def _facts(data: bytes) -> set[Fact]:
+    """What one event says."""
+    source = ReceivedEvents("fuzzed", [data])
+    told = set(source.facts(KnownState(NOON)))
+    assert not source.tally.refused
+    return told
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -188,6 +212,7 @@ TARGETS: dict[str, Target] = {
     "audit-file": check_audit_file,
     "batch": check_batch,
     "commit": check_commit,
+    "event": check_event,
 }
 
 
