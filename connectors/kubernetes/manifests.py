@@ -91,6 +91,26 @@ def probe(sent: Json) -> Json:
     return {**sent, "metadata": {**sent["metadata"], "name": f"cs-{'0' * 24}"}}
 
 
+def dropped(sent: object, made: object, path: str = "spec") -> str:
+    """The first field that was sent and is not in what was made of it; empty: none."""
+    if isinstance(sent, dict) and isinstance(made, dict):
+        for key, value in sent.items():
+            where = f"{path}.{key}"
+            found = (
+                dropped(value, made[key], where)
+                if key in made
+                else (where if value else "")
+            )
+            if found:
+                return found
+    elif isinstance(sent, list) and isinstance(made, list) and len(sent) == len(made):
+        for position, (one, other) in enumerate(zip(sent, made, strict=True)):
+            found = dropped(one, other, f"{path}[{position}]")
+            if found:
+                return found
+    return ""
+
+
 def difference(expected: Json, found: Json, kind: WorkKind) -> str:
     """Where what is there says otherwise than what the cluster would make of what was
     sent; empty: nowhere. Whether it is still held does not count.

@@ -19,6 +19,7 @@ from connectors.kubernetes.kinds import Served, WorkKind, available, kind_of, se
 from connectors.kubernetes.manifests import (
     LAUNCH_LABEL,
     difference,
+    dropped,
     held,
     label_of_launch,
     name_of_launch,
@@ -201,13 +202,20 @@ class ClusterWork:
         return sent, served(self._client, kind_of(manifest))
 
     def _dry(self, sent: Json, place: Served) -> Json:
-        """What the cluster would make of it; it must know what `suspend` is."""
+        """What the cluster would make of it; nothing of what is sent may get lost.
+
+        A cluster refuses unknown fields by itself, but an old one drops them in
+        silence, and one that drops `suspend` would start the job.
+        """
         made = self._client.create(place.path(self.namespace), sent, is_dry=True)
-        if not is_held(made, place.kind):
+        with well_formed(f"a {place.kind.kind}"):
+            lost = dropped(sent["spec"], made["spec"])
+        if lost or not is_held(made, place.kind):
             raise ConnectorRefused(
-                f"this cluster does not hold a {place.kind.kind}: it drops "
-                f"{'.'.join(place.kind.suspend)}",
-                hint="A newer version of its operator knows it. Nothing was created.",
+                f"this cluster drops {lost or '.'.join(place.kind.suspend)} of a "
+                f"{place.kind.kind}",
+                hint="Leave it out, or install an operator that knows it. Nothing was "
+                "created.",
             )
         return made
 

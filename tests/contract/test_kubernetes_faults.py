@@ -366,7 +366,7 @@ def test_a_dry_run_that_drops_suspend_makes_nothing(
         return original(value, schema, path)
 
     monkeypatch.setattr(preparing, "prune", forgets)
-    with pytest.raises(ConnectorRefused, match=r"does not hold a Job"):
+    with pytest.raises(ConnectorRefused, match=r"drops spec\.suspend of a Job"):
         work.create(manifest(), "launch-1")
     assert jobs(place) == []
 

@@ -319,7 +319,17 @@ def test_an_event_that_makes_no_sense_is_not_believed(
 
 ACTIONS = st.sampled_from(["create", "change", "delete", "replace"])
 TROUBLES = st.sampled_from(
-    ["none", "cut", "cut", "reset", "gone", "gone-event", "forget", "unavailable", "list-cut"]
+    [
+        "none",
+        "cut",
+        "cut",
+        "reset",
+        "gone",
+        "gone-event",
+        "forget",
+        "unavailable",
+        "list-cut",
+    ]
 )
 NAMES = st.sampled_from("abcd")
 STEPS = st.lists(
