@@ -59,13 +59,13 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
     with well_formed("the manifest"):
         made = copy.deepcopy(manifest)
         made.pop("status", None)
-        metadata = dict(made.get("metadata") or {})
+        metadata = _object(made.get("metadata"))
         said = metadata.get("namespace") or namespace
-        labels = dict(metadata.get("labels") or {})
-        annotations = dict(metadata.get("annotations") or {})
-        spec = made["spec"] = dict(made["spec"])
+        labels = _object(metadata.get("labels"))
+        annotations = _object(metadata.get("annotations"))
+        spec = made["spec"] = _object(made["spec"])
         for step in kind.suspend[1:-1]:
-            spec[step] = spec = dict(spec.get(step) or {})
+            spec[step] = spec = _object(spec.get(step))
         spec[kind.suspend[-1]] = True
     if said != namespace:
         raise ConnectorRefused(
@@ -83,6 +83,13 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
     if len(json.dumps(made)) > _LARGEST_BYTES:
         raise ConnectorRefused("the manifest is larger than a cluster takes")
     return made
+
+
+def _object(value: object) -> Json:
+    """A copy of an object; nothing is an empty one."""
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"an object is expected where {value!r:.80} stands")
+    return dict(value or {})
 
 
 def probe(sent: Json) -> Json:
