@@ -149,6 +149,26 @@ def test_a_version_that_expired_leads_to_a_new_list(place: KubernetesPlace) -> N
     assert found.failed == []
 
 
+def test_bookmarks_keep_a_version_from_expiring(place: KubernetesPlace) -> None:
+    cluster = place.own
+    cluster.bookmark_seconds = 0.05
+    with following(place) as found:
+        found.until()
+        place.make("configmaps", "elsewhere")
+        time.sleep(0.3)
+        cluster.store.forget()
+        watches = cluster.faults.seen.count("watch secrets")
+        for _ in range(200):
+            if cluster.faults.seen.count("watch secrets") > watches:
+                break
+            time.sleep(0.02)
+        before = len([one for one in found.shown if one.version])
+        place.make("secrets", "a")
+        found.until()
+    assert before > 2
+    assert all(one.trouble is None and one.is_live for one in found.shown)
+
+
 @pytest.mark.parametrize("fault", [Fault.GONE, Fault.GONE_EVENT])
 def test_a_cluster_that_says_gone_is_asked_for_a_new_list(
     place: KubernetesPlace, fault: Fault

@@ -347,7 +347,34 @@ def test_what_a_pod_prints_is_read_line_by_line_and_no_further_than_allowed(
     assert list(pods.lines(found, pod, most_bytes=6)) == [b"one", b"tw"]
 
 
-def test_an_edit_of_the_image_while_it_is_held_never_gets_released(
+def test_what_a_pod_prints_is_followed_until_it_ends_or_falls_silent(
+    place: KubernetesPlace, work: ClusterWork, client: KubernetesClient
+) -> None:
+    controller = place.controller
+    work.create(manifest(), "launch-1")
+    work.release(manifest(), "launch-1")
+    controller.step()
+    found = work.find(JOB, "launch-1")
+    assert found is not None
+    pods = ClusterPods(client)
+    (pod,) = pods.of(found)
+    owner = controller.pods_of(place.ask("GET", path_of(place, "launch-1")).body)[0]
+    controller.run(owner)
+    controller.write(owner, "epoch 1")
+    lines = pods.lines(found, pod, most_bytes=1000, follow=True)
+    assert next(lines) == b"epoch 1"
+    controller.write(owner, "epoch 2")
+    assert next(lines) == b"epoch 2"
+    controller.finish(owner)
+    assert list(lines) == []
+    controller.run(owner)
+    silent = pods.lines(found, pod, most_bytes=1000, follow=True, idle_seconds=0.2)
+    assert list(silent) == [b"epoch 1", b"epoch 2"]
+    stopped = pods.lines(found, pod, most_bytes=1000, follow=True, stop=lambda: True)
+    assert list(stopped) == [b"epoch 1", b"epoch 2"]
+
+
+def test_where_it_runs_is_not_changed_while_it_is_held(
     place: KubernetesPlace, work: ClusterWork
 ) -> None:
     work.create(manifest(), "launch-1")

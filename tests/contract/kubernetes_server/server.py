@@ -206,16 +206,42 @@ class _Answers(BaseHTTPRequestHandler):
         return tables.bare(found) if tables.wants_metadata(accept) else found
 
     def _log(self, request: Request, fault: Fault | None) -> None:
+        if request.flag("follow"):
+            self._follow_log(request)
+            return
         text = reading.get_log(self.cluster, request)
         code = 200 if text else 204
         self._send(code, text, "text/plain", is_cut=fault is Fault.CUT_BODY)
 
-    def _watch(self, request: Request, fault: Fault | None) -> None:
-        batches = watching.events(self.cluster, request, fault)
+    def _follow_log(self, request: Request) -> None:
+        """Send what is printed as it is printed, until the pod has ended."""
+        sent, most = 0, int(request.query.get("limitBytes") or 2**31)
+        reading.get_one(self.cluster, request)
+        self._begin_chunks("text/plain")
+        while not self.cluster.stopping.is_set() and not self._is_left():
+            try:
+                pod = reading.get_one(self.cluster, request)
+            except ApiError:
+                break
+            phase = (pod.get("status") or {}).get("phase")
+            text = reading.get_log(self.cluster, request)
+            if text[sent:]:
+                self._chunk(text[sent:])
+            sent = max(sent, len(text))
+            if phase in ("Succeeded", "Failed") or sent >= most:
+                break
+            time.sleep(0.02)
+        self._chunk(b"")
+
+    def _begin_chunks(self, kind: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", _JSON)
+        self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+
+    def _watch(self, request: Request, fault: Fault | None) -> None:
+        batches = watching.events(self.cluster, request, fault)
+        self._begin_chunks(_JSON)
         told = 0
         for batch in batches:
             faults = self.cluster.faults

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -188,3 +189,11 @@ def test_outside_a_pod_there_is_no_service_account(tmp_path: Path) -> None:
 def test_asking_for_access_reads_nothing_and_imports_nothing_yet() -> None:
     assert callable(from_kubeconfig("/nowhere"))
     assert callable(in_cluster(Path("/nowhere")))
+
+
+def test_the_official_client_is_imported_only_when_a_cluster_is_asked_for() -> None:
+    names = ("access", "client", "kinds", "pods", "states", "watcher", "work")
+    imports = "; ".join(f"import connectors.kubernetes.{name}" for name in names)
+    heavy = "{'kubernetes', 'urllib3', 'yaml'}"
+    code = f"import sys; {imports}; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
