@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorUnavailable
-from connectors.kubernetes.client import Json, KubernetesClient, Stream, segment
+from connectors.kubernetes.client import Json, KubernetesClient, segment
 from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.stream import Stream
 from connectors.kubernetes.work import Work
 from connectors.parsing import text_of, well_formed
 

@@ -21,8 +21,9 @@ import pytest
 
 from tests.contract.kubernetes_server.cluster import Cluster
 from tests.contract.kubernetes_server.controller import Controller
+from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 from tests.contract.kubernetes_server.objects import Object
-from tests.contract.kubernetes_server.server import serving, write_kubeconfig
+from tests.contract.kubernetes_server.server import serving
 
 VARIABLE = "COUNTERSIGN_TEST_KUBECONFIG"
 KINDS = ("in-repo", pytest.param("real", marks=pytest.mark.peer))

@@ -28,7 +28,7 @@ from connectors.kubernetes.work import ClusterWork
 from tests.contract.kubernetes_places import KubernetesPlace, job, kubernetes_place
 from tests.contract.kubernetes_server.faults import Fault
 from tests.contract.kubernetes_server.identities import Identity, Rule
-from tests.contract.kubernetes_server.server import write_kubeconfig
+from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 
 TOKEN = "very-secret-token-0123456789"
 PASSING = (

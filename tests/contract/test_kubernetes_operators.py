@@ -33,6 +33,8 @@ from tests.contract.kubernetes_places import (
 )
 from tests.contract.kubernetes_server.schemas import problems, prune
 
+pytestmark = pytest.mark.slow
+
 POD = {"spec": {"containers": [{"name": "main", "image": "train:1"}]}}
 WHOLE = Training(
     runtime="torch-distributed",

@@ -28,7 +28,7 @@ from tests.contract.kubernetes_places import (
 )
 from tests.contract.kubernetes_server.faults import Fault, Faults
 from tests.contract.kubernetes_server.identities import Identity, Rule
-from tests.contract.kubernetes_server.server import write_kubeconfig
+from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 
 QUICK = Pace(watch=1, idle=3.0, poll=0.02, first_pause=0.002, longest_pause=0.02)
 BOUNDS = Bounds(first_pause_seconds=0.001, attempts=2)

@@ -10,10 +10,16 @@ import sys
 import traceback
 from pathlib import Path
 
+import certifi
 import pytest
 
 from connectors.errors import ConnectorRefused
-from connectors.kubernetes.access import Access, from_kubeconfig, in_cluster
+from connectors.kubernetes.access import (
+    Access,
+    from_kubeconfig,
+    from_surroundings,
+    in_cluster,
+)
 
 TOKEN = "secret-token-of-ana"
 
@@ -114,7 +120,18 @@ def test_a_plug_in_that_fails_is_refused_in_silence_and_without_what_it_said(
     assert "kubectl" in raised.value.hint
     assert TOKEN not in "".join(traceback.format_exception(raised.value))
     assert capfd.readouterr() == ("", "")
-    assert logging.getLogger().handlers != []
+
+
+def test_a_plug_in_that_fails_does_not_set_logging_up_for_everybody(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    path = kubeconfig(tmp_path, plugin(tmp_path, "raise SystemExit(1)"))
+    with pytest.raises(ConnectorRefused):
+        from_kubeconfig(path)()
+    assert logging.getLogger().handlers == []
+    assert logging.getLogger().filters == []
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +201,31 @@ def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_outside_a_pod_there_is_no_service_account(tmp_path: Path) -> None:
     with pytest.raises(ConnectorRefused, match="this pod cannot be used"):
         in_cluster(tmp_path / "namespace")()
+
+
+def test_in_a_pod_its_service_account_is_used_unless_a_kubeconfig_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubernetes.config import incluster_config
+
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "namespace").write_text("training\n")
+    settings = {
+        "SERVICE_TOKEN_FILENAME": str(tmp_path / "token"),
+        "SERVICE_CERT_FILENAME": certifi.where(),
+    }
+    for name, value in settings.items():
+        monkeypatch.setattr(incluster_config, name, value)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    access = in_cluster(tmp_path / "namespace")()
+    assert (access.server, access.namespace) == ("https://10.0.0.1:443", "training")
+    assert header(access) == f"bearer {TOKEN}"
+    assert header(from_surroundings()()) == f"bearer {TOKEN}"
+    named = kubeconfig(tmp_path, {"token": "named"})
+    assert header(from_surroundings(named)()) == "Bearer named"
 
 
 def test_asking_for_access_reads_nothing_and_imports_nothing_yet() -> None:
