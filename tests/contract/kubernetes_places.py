@@ -88,11 +88,16 @@ class KubernetesPlace:
         **query: object,
     ) -> Answer:
         """One request, without any patience."""
-        answer = self._begin(method, path, body, kind, query)
+        data = None if body is None else json.dumps(body).encode()
+        answer = self._begin(method, path, data, kind, query)
         data = answer.data
         is_json = answer.headers.get("Content-Type", "").startswith(JSON)
         found = json.loads(data) if is_json else data.decode()
         return Answer(answer.status, dict(answer.headers), found)
+
+    def forward(self, method: str, path: str, body: bytes | None, kind: str) -> Any:
+        """Pass somebody else's request on, with the credentials of this place."""
+        return self._begin(method, path, body, kind, {})
 
     def watch(self, path: str, **query: object) -> Iterator[Object]:
         """The events of a watch, until it ends."""
@@ -113,7 +118,7 @@ class KubernetesPlace:
         self,
         method: str,
         path: str,
-        body: object,
+        body: bytes | None,
         kind: str,
         query: Mapping[str, object],
         **more: Any,
@@ -139,7 +144,7 @@ class KubernetesPlace:
         return self._pool.request(
             method,
             f"{url}?{urlencode(said)}" if said else url,
-            body=None if body is None else json.dumps(body),
+            body=body,
             headers=headers,
             **more,
         )

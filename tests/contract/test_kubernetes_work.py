@@ -15,7 +15,7 @@ from connectors.kubernetes.kinds import JOB, available, served
 from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
 from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.states import WorkState
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
 from tests.contract.kubernetes_places import (
     EDIT,
     KINDS,
@@ -146,6 +146,15 @@ def test_a_manifest_with_a_field_that_is_none_is_refused_and_makes_nothing(
 ) -> None:
     with pytest.raises(ConnectorRefused, match=r"unknown field \"spec.paralelism\""):
         work.create(manifest(paralelism=3), "launch-1")
+    assert place.ask("GET", place.batch)["items"] == []
+
+
+def test_a_job_that_a_queue_would_release_is_refused_and_makes_nothing(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    queued = manifest() | {"metadata": {"labels": {QUEUE_LABEL: "training"}}}
+    with pytest.raises(ConnectorRefused, match="Kueue would release"):
+        work.create(queued, "launch-1")
     assert place.ask("GET", place.batch)["items"] == []
 
 
