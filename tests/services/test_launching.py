@@ -20,6 +20,7 @@ from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
 from store.errors import StoreRefused
+from store.facts import Fact, FactKind
 from store.identifiers import commit_key, run_key
 from store.queries.lineage import Direction, neighbours
 from tests.crashing_launch import POINTS
@@ -176,6 +177,36 @@ def test_a_verdict_of_no_or_unknown_starts_and_claims_nothing(
     assert starts(project) == 0
     assert declared(world) == []
     assert open_launcher(world.store).find("one") is None
+
+
+def test_a_branch_of_the_launchers_own_clone_counts_for_nothing(
+    world: World, project: Path
+) -> None:
+    put_policy(world, require='commit_known"]\nbranches = ["main', role="")
+    commit = commit_all(project)
+    repository = "repository:r"
+    world.tell(
+        Fact(
+            kind=FactKind.COMMIT,
+            subject=commit_key(commit),
+            object=repository,
+            name="As it is",
+            text="[]",
+            digest=commit,
+        )
+    )
+    with pytest.raises(Refusal, match="nothing was launched"):
+        launch_in(world, project)
+    world.tell(
+        Fact(
+            kind=FactKind.BRANCH,
+            subject=repository,
+            object=repository,
+            name="main",
+            digest=commit,
+        )
+    )
+    assert launch_in(world, project, "one").judged is not None
 
 
 def test_a_policy_that_turns_on_what_is_not_known_refuses(
