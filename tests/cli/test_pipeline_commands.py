@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,20 @@ def test_a_launch_is_listed_shown_and_logged(project: Path, capsys: Capture) -> 
         "launch-outcome",
     ]
     assert run(capsys, "logs", "one")[1] == "hello\n"
+
+
+def test_an_ended_run_becomes_lineage_by_itself(project: Path, capsys: Capture) -> None:
+    change(project, "echo made > model.txt")
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    deadline = time.monotonic() + 90
+    while "Not in the log yet" in run(capsys, "show", "one")[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert main(["lineage", "run:one", "--down", "--format", "json"]) == 0
+    assert "tried/model.txt" in capsys.readouterr().out
+    code, out, err = run(capsys, "record", "one")
+    assert (code, out) == (0, "run:one\n")
+    assert "0 new facts" in err
 
 
 def test_the_same_id_again_launches_nothing(project: Path, capsys: Capture) -> None:

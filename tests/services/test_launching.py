@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.pipelines.protocols import CanCancel, RunState
+from console.reports.audit_report import Scope
+from console.reports.bundle import export_audit
+from console.reports.verification import verify_file
+from console.services.checkpoints import make_checkpoint
 from console.services.pipelines.launch_log import known_launch, launches
 from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, Released, release
 from console.services.problems import Refusal, Undecided
 from console.services.signing import act_as_service
+from console.services.standing import governed_stages
 from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
@@ -385,6 +391,23 @@ def test_a_commit_that_is_named_is_what_runs(world: World, project: Path) -> Non
     with world.store.projection.reading() as connection:
         edges = neighbours(connection, [run_key("pipelines", "one")], Direction.UP)
     assert commit_key(commit) in {edge.object for _, edge in edges}
+
+
+def test_the_auditors_file_holds_launches_and_counts_no_promotion(
+    world: World, project: Path
+) -> None:
+    put_policy(world, role="")
+    commit_all(project)
+    plan = launch_in(world, project, "one").plan
+    wait_until_over(world.store, "one")
+    assert governed_stages(world.store) == []
+    target = world.folder / "audit.zip"
+    target.write_bytes(export_audit(world.store, Scope(), make_checkpoint(world.store)))
+    found = verify_file(target, world.store.first_root)
+    assert found.is_good
+    assert found.promotions == 0
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read(f"object/{plan.digest}") == plan.to_bytes()
 
 
 def test_what_has_not_ended_is_not_recorded(world: World, project: Path) -> None:

@@ -363,6 +363,8 @@ def test_a_damaged_folder_is_told_and_not_taken_for_a_run(
         path.write_text(text, "latin-1")
         with pytest.raises(MalformedInput):
             launcher.find("one")
+        [listed] = launcher.runs()
+        assert listed.state is RunState.UNKNOWN
         path.write_bytes(kept)
 
 
