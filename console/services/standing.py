@@ -248,6 +248,7 @@ def governed_stages(store: OpenStore) -> list[str]:
         {
             stage
             for policy in store.policies(store.state())
+            if not policy.applies.is_for_launches
             for stage in policy.applies.to
             if "*" not in stage
         }

@@ -11,9 +11,16 @@ import base64
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from connectors.pipelines.protocols import (
+    Code,
+    LaunchPlan,
+    PlannedFile,
+    PlannedStep,
+)
 from policies.checkpoint import read_checkpoint, sign_checkpoint
 from policies.evidence import EvidenceManifest, ItemReference
 from policies.log_proofs import ConsistencyProof, InclusionProof
@@ -57,7 +64,7 @@ def made() -> dict[str, bytes]:
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
-    files |= _cases() | _commits()
+    files |= _cases() | _commits() | _projects() | _plans()
     return files | _keys() | _zips() | _proofs() | _public_lines() | _events()
 
 
@@ -442,6 +449,49 @@ def _keys() -> dict[str, bytes]:
         ),
     }
     return {f"key/{name}": data for name, data in keys.items()}
+
+
+def _projects() -> dict[str, bytes]:
+    sample = REPOSITORY / "sample_data" / "training" / "MLproject"
+    head = b"entry_points: {main: {command: "
+    files = {
+        "accepted-sample": sample.read_bytes(),
+        "accepted-braces": head + b"'{{x}} {y', parameters: {y: path}}}",
+        "refused-alias": b"a: &a {main: {command: x}}\nentry_points: *a",
+        "refused-python-object": head + b"!!python/name:os.system x}}",
+        "refused-container": b"docker_env: {image: x}\n" + head + b"x}}",
+        "refused-unknown-type": head + b"x, parameters: {y: date}}}",
+        "refused-number-as-name": b"entry_points: {1: {command: x}}",
+        "refused-nothing": b"",
+        "refused-deep": b"[" * 150,
+    }
+    return {f"mlproject/{name}": data for name, data in files.items()}
+
+
+def _plans() -> dict[str, bytes]:
+    plan = LaunchPlan(
+        backend="local",
+        place="local/1",
+        pipeline="train",
+        project="/work/train",
+        code=Code(commit="a" * 40, is_dirty=False),
+        steps=(PlannedStep("main", ("sh", "-c", "true"), (("alpha", "0.5"),)),),
+        inputs=(PlannedFile("data", "data.csv", "b" * 64, 3),),
+    )
+    good = plan.to_bytes()
+    files = {
+        "accepted-one-step": good,
+        "accepted-no-step": replace(plan, steps=()).to_bytes(),
+        "refused-other-spacing": good.replace(b": ", b":  ", 1),
+        "refused-other-order": json.dumps(json.loads(good)).encode(),
+        "refused-field-too-many": good.replace(b"{", b'{"surprise": 1,', 1),
+        "refused-field-of-another-kind": good.replace(b'"/work/train"', b"7"),
+        "refused-flag-as-number": good.replace(b"false", b"0"),
+        "refused-other-schema": good.replace(b"launch-plan/v1", b"launch-plan/v2"),
+        "refused-list": b"[]",
+        "refused-nothing": b"",
+    }
+    return {f"launch-plan/{name}": data for name, data in files.items()}
 
 
 def _zips() -> dict[str, bytes]:

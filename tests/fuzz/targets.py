@@ -7,13 +7,16 @@ so is an accepted input that does not survive being written and read again.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 from collections.abc import Callable
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, MalformedInput
 from connectors.git_facts import commit_facts
 from connectors.openlineage_received import ReceivedEvents, Reception
+from connectors.pipelines.mlproject import command_line, read_project
+from connectors.pipelines.plans import read_plan
 from connectors.protocols import KnownState
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
@@ -119,7 +122,7 @@ def check_policy(data: bytes) -> None:
     """A policy that is read can be said, looked over, and given cases that pass."""
     policy = read_policy(data, path="fuzzed")
     assert policy.rules
-    assert policy.quorums
+    assert policy.quorums or policy.applies.is_for_launches
     assert policy_in_words(policy).startswith(f"# {policy.id}, version ")
     assert policy_changes(policy, policy) == ()
     lint(Linted(policy, data.decode(), "fuzzed"), NOON)
@@ -132,6 +135,22 @@ def check_policy_cases(data: bytes) -> None:
     for case in read_cases(open_cases(data, path="fuzzed"), FOR_CASES):
         result = run_case(case, FOR_CASES)
         assert result.has_passed is not bool(result.differences)
+
+
+def check_project(data: bytes) -> None:
+    """Every entry point that is read gives a command, or says what it cannot put in."""
+    project = read_project(data)
+    assert project.entry_points
+    for entry in project.entry_points.values():
+        with contextlib.suppress(MalformedInput):
+            command_line(entry, {p.name: "a b'c$(d)" for p in entry.parameters})
+
+
+def check_launch_plan(data: bytes) -> None:
+    """A plan is written byte for byte as it was read."""
+    plan = read_plan(data)
+    assert plan.to_bytes() == data
+    assert all(isinstance(value, str) for _, value in plan.parameters)
 
 
 def check_manifest(data: bytes) -> None:
@@ -208,6 +227,8 @@ TARGETS: dict[str, Target] = {
     "policy": check_policy,
     "policy-cases": check_policy_cases,
     "manifest": check_manifest,
+    "mlproject": check_project,
+    "launch-plan": check_launch_plan,
     "key": check_key,
     "audit-file": check_audit_file,
     "batch": check_batch,
