@@ -99,7 +99,7 @@ class MlflowSource(NamedSource):
 
     def aliases_now(self) -> dict[tuple[str, str], str]:
         """See ShowsAliases."""
-        with well_formed(f"what MLflow {self._name} tells"):
+        with well_formed(f"what MLflow {self._name} tells"), self._moment():
             return self._pointed(self._reader.models())
 
     def stages_now(self) -> dict[str, str]:
@@ -141,8 +141,10 @@ class MlflowSource(NamedSource):
         yield from fact_tables(self._runs())
 
     def _facts(self, known: KnownState) -> Iterator[Fact]:
-        yield from self._runs()
-        yield from self._facts_beside_runs(self._beside_runs(), known)
+        with self._moment():
+            yield from self._runs()
+            beside = self._beside_runs()
+        yield from self._facts_beside_runs(beside, known)
 
     def _runs(self) -> Iterator[Fact]:
         for run in self._reader.runs():
