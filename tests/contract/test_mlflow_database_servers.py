@@ -26,7 +26,7 @@ from connectors.mlflow.served_artifacts import ServedArtifacts
 from connectors.mlflow.servers import open_engine
 from connectors.mlflow.telling import MlflowSource
 from connectors.opening import open_sources
-from connectors.protocols import FactSource, KnownState
+from connectors.protocols import FactSource, KnownState, PartMemory
 from console.cli import main
 from console.services.importing import import_address
 from console.services.signing import act_as_service
@@ -169,7 +169,7 @@ def test_everything_is_of_one_moment(hosted: Hosted) -> None:
         assert before
         names = [
             name
-            for table, _ in database.run_tables("m")
+            for table, _ in database.run_tables("m", PartMemory())
             for name in table["name"].to_pylist()
         ]
         assert "late" not in names
