@@ -180,10 +180,18 @@ def _access(made: Any, namespace: str) -> Access:
         server,
         namespace,
         _tls(made) if parts.scheme == "https" else None,
-        str(made.proxy or ""),
+        _proxy(made, server),
         lambda: _authorisation(made),
         str(getattr(made, "tls_server_name", "") or ""),
     )
+
+
+def _proxy(made: Any, server: str) -> str:
+    """The proxy of the kubeconfig or the environment, unless it is to be left out."""
+    from kubernetes.client.rest import should_bypass_proxies
+
+    is_left_out = should_bypass_proxies(server, str(made.no_proxy or ""))
+    return "" if is_left_out else str(made.proxy or "")
 
 
 def _tls(made: Any) -> ssl.SSLContext:
@@ -198,6 +206,8 @@ def _tls(made: Any) -> ssl.SSLContext:
             hint="Look at certificate-authority, client-certificate and client-key.",
         ) from cause
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Authorities of clusters often lack extensions that newer Pythons insist on.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 

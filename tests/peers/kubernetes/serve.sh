@@ -5,7 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../../../.peers/kubernetes"
 rm -rf run
 mkdir -p run/pki
-trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+# Nothing here is worth an orderly end: it is all made anew the next time.
+trap 'kill -KILL $(jobs -p) 2>/dev/null' EXIT
+trap exit INT TERM
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

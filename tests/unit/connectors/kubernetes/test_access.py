@@ -198,6 +198,21 @@ def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         from_kubeconfig(path)()
 
 
+def test_a_proxy_is_used_but_for_what_is_reached_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    path = kubeconfig(tmp_path, {"token": TOKEN})
+    assert from_kubeconfig(path)().proxy == "http://proxy.example:3128"
+    monkeypatch.setenv("NO_PROXY", "cluster.example")
+    assert from_kubeconfig(path)().proxy == ""
+    monkeypatch.delenv("NO_PROXY")
+    path = kubeconfig(tmp_path, {}, **{"proxy-url": "http://other.example:3128"})
+    assert from_kubeconfig(path)().proxy == "http://other.example:3128"
+
+
 def test_outside_a_pod_there_is_no_service_account(tmp_path: Path) -> None:
     with pytest.raises(ConnectorRefused, match="this pod cannot be used"):
         in_cluster(tmp_path / "namespace")()
