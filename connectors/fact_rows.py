@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from store.facts import COLUMNS, TIME_COLUMNS, Fact, FactKind
@@ -63,7 +63,8 @@ def _table(kind: FactKind, shape: tuple[str, ...], rows: list[Row]) -> pa.Table:
     for name in COLUMNS:
         wanted = schema.field(name).type
         if name in given and name in TIME_COLUMNS:
-            columns.append(pa.array([_naive(m) for m in given[name]], wanted))
+            aware = pa.array(given[name], pa.timestamp("us", "UTC"))
+            columns.append(aware.cast(wanted))
         elif name in given:
             columns.append(pa.array(given[name], wanted))
         elif name in _NULLABLE:
@@ -72,7 +73,3 @@ def _table(kind: FactKind, shape: tuple[str, ...], rows: list[Row]) -> pa.Table:
             constant = kind.value if name == "kind" else ""
             columns.append(pa.repeat(pa.scalar(constant, wanted), len(rows)))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _naive(moment: Any) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)

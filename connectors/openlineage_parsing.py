@@ -54,6 +54,20 @@ def raw_event(data: bytes, what: str) -> RawEvent:
         return _EVENT.decode(msgspec.json.encode(value))
 
 
+def plain_json(data: bytes, what: str) -> bytes:
+    """The same JSON, written anew where only the slow parser takes it.
+
+    Raises:
+        MalformedInput: it is not JSON.
+    """
+    try:
+        data.decode()
+        _OBJECT.decode(data)
+        return data
+    except _NOT_TAKEN:
+        return msgspec.json.encode(_checked_value(data, what))
+
+
 def events_of_document(data: bytes, what: str) -> list[bytes]:
     """The one event of a document, or those that it lists.
 

@@ -31,6 +31,7 @@ MOST_FACETS = 1_000
 TOLD_BY_RUNS = ("dataQualityAssertions",)
 """Facets that stand among those of a dataset and are about one run."""
 _FACET_DEPTH = 3
+_NO_RUN = "0" * 32
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED = 50_000
@@ -107,13 +108,14 @@ class Run:
 
 
 @dataclass(slots=True)
-class _Remembered(Generic[Piece]):
+class Remembered(Generic[Piece]):
     """Pieces by their bytes; all are forgotten when there are too many."""
 
     pieces: dict[bytes, Piece] = field(default_factory=dict)
     size: int = 0
 
     def keep(self, part: bytes, piece: Piece) -> Piece:
+        """Remember a piece, and return it."""
         self.size += len(part)
         if len(self.pieces) >= _REMEMBERED or self.size > _REMEMBERED_BYTES:
             self.pieces.clear()
@@ -127,12 +129,12 @@ class Pieces:
 
     def __init__(self, source: str, runs_of: str) -> None:
         self._source = source
-        self._runs_of = runs_of
-        self._jobs = _Remembered[Job]()
-        self._touched = _Remembered[Touched]()
-        self._datasets = _Remembered[Dataset]()
-        self._runs = _Remembered[Run]()
-        self._facets = _Remembered[Facet]()
+        self._run_prefix = run_key(runs_of, _NO_RUN).removesuffix(_NO_RUN)
+        self._jobs = Remembered[Job]()
+        self._touched = Remembered[Touched]()
+        self._datasets = Remembered[Dataset]()
+        self._runs = Remembered[Run]()
+        self._facets = Remembered[Facet]()
 
     def job(self, part: bytes) -> Job:
         """A job.
@@ -195,13 +197,13 @@ class Pieces:
         if not _is_text(native_id, _UUID):
             raise MalformedInput(f"run id {str(native_id)[:80]!r} is no UUID")
         found = self._facets_of(given.get("facets", b""))
+        key = self._key_of(native_id)
+        if not found:
+            return Run(key, (), "", (), ())
         holder = {"facets": {facet.name: facet.value for facet in found}}
         parent = _member(holder["facets"].get("parent"), "run")
         parent_id = parent.get("runId") if isinstance(parent, dict) else None
-        key = run_key(self._runs_of, native_id)
-        parent_key = ""
-        if _is_text(parent_id, _UUID):
-            parent_key = run_key(self._runs_of, parent_id)
+        parent_key = self._key_of(parent_id) if _is_text(parent_id, _UUID) else ""
         return Run(
             key=key,
             facets=found,
@@ -209,6 +211,10 @@ class Pieces:
             params=tuple(facets.parameters(holder)),
             tags=tuple(facets.tags(holder)),
         )
+
+    def _key_of(self, native_id: str) -> str:
+        """`run_key` of a UUID."""
+        return self._run_prefix + native_id.replace("-", "").lower()
 
     def _touch(self, part: bytes) -> Touched:
         given = members(part)

@@ -18,6 +18,11 @@ _UNTIMED = datetime.min.replace(tzinfo=UTC)
 """In place of the time of an event that tells none."""
 _MOST_SIGHTINGS = 64
 """Of one tag of one run, until those between the first and the last are let go."""
+_OBSERVED = Strength.OBSERVED.value
+_READ, _WROTE, _USED, _CONTAINS = (
+    relation.value
+    for relation in (Relation.READ, Relation.WROTE, Relation.USED, Relation.CONTAINS)
+)
 
 
 class RunSoFar:
@@ -97,8 +102,8 @@ class RunSoFar:
             for moment, text in _outermost(sightings):
                 yield kind, (key, name, text, None if moment == _UNTIMED else moment)
         for relation, touched in (
-            (Relation.READ, self._read),
-            (Relation.WROTE, self._wrote),
+            (_READ, self._read),
+            (_WROTE, self._wrote),
         ):
             named = {given.key for given in touched if given.digest != UNVERSIONED}
             told = {
@@ -109,9 +114,9 @@ class RunSoFar:
             for version in sorted(told):
                 yield _edge(key, relation, version)
         for commit in sorted(self._commits):
-            yield _edge(key, Relation.USED, commit_key(commit))
+            yield _edge(key, _USED, commit_key(commit))
         for parent in sorted(self._parents):
-            yield _edge(parent, Relation.CONTAINS, key)
+            yield _edge(parent, _CONTAINS, key)
 
 
 _RANK = {"RUNNING": 3, "KILLED": 2, "FINISHED": 1, "FAILED": 0}
@@ -126,6 +131,5 @@ def _outermost(sightings: set[tuple[datetime, str]]) -> Iterator[tuple[datetime,
             yield moment, text
 
 
-def _edge(subject: str, relation: Relation, target: str) -> Telling:
-    row = (subject, relation.value, target, Strength.OBSERVED.value)
-    return FactKind.EDGE, row
+def _edge(subject: str, relation: str, target: str) -> Telling:
+    return FactKind.EDGE, (subject, relation, target, _OBSERVED)

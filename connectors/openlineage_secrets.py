@@ -30,7 +30,8 @@ _SECRET_VALUE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
-_NAMING = ("name", "key", "field")
+NAMING = ("name", "key", "field")
+"""Members that say what the value beside them is."""
 _VALUED = ("value", "defaultValue")
 
 
@@ -79,7 +80,7 @@ def redacted(value: Any, depth: int = 0, *, is_secret: bool = False) -> Any:
     _require_shallow(depth)
     names_secret = any(
         isinstance(value.get(naming), str) and is_secret_name(value[naming])
-        for naming in _NAMING
+        for naming in NAMING
     )
     clean: dict[str, Any] = {}
     for name, inner in value.items():

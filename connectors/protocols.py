@@ -100,6 +100,19 @@ class ShowsAliases(Protocol):
 
 
 @runtime_checkable
+class ShowsStages(Protocol):
+    """A source that can be asked in which legacy stage each version is now."""
+
+    def stages_now(self) -> dict[str, str]:
+        """Model version key -> stage, for versions that are in one.
+
+        Raises:
+            ConnectorError: the registry does not answer, or not in its form.
+        """
+        ...
+
+
+@runtime_checkable
 class TableSource(Protocol):
     """A source that tells its facts as tables, many at a time."""
 
@@ -236,6 +249,50 @@ class AliasWriter(Protocol):
 
     def read_alias(self, model: str, alias: str) -> str:
         """The version an alias points at, or empty.
+
+        Raises:
+            ConnectorError: the registry does not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class StageWriter(Protocol):
+    """Moves versions between a registry's legacy stages and reads them back."""
+
+    def set_stage(
+        self, model: str, version: str, stage: str, *, is_alone: bool = False
+    ) -> None:
+        """Put a version into a stage; with `is_alone` all others there are archived.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        ...
+
+    def versions_in(self, model: str, stage: str) -> list[str]:
+        """The versions of a model that are in a stage, the newest first.
+
+        Raises:
+            ConnectorError: the registry does not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class TagWriter(Protocol):
+    """Tags versions in a registry and reads the tags back."""
+
+    def set_version_tag(self, model: str, version: str, name: str, text: str) -> None:
+        """Tag a version.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        ...
+
+    def read_version_tag(self, model: str, version: str, name: str) -> str:
+        """A tag of a version, or empty.
 
         Raises:
             ConnectorError: the registry does not answer.

@@ -133,6 +133,13 @@ VERSION = (
         "version.demote", "d", "demote", "Demote", "Take this version out of a stage"
     ),
     Action(
+        "version.compare",
+        "c",
+        "compare",
+        "Compare",
+        "With the version now in a stage, or another",
+    ),
+    Action(
         "model.file",
         "f",
         "model_file",
@@ -154,6 +161,16 @@ FILE = (
     Action("finding.open", "o", "open_finding", "Open", "Open a finding"),
     Action("finding.close", "c", "close_finding", "Close", "Say that it was remedied"),
     Action("model.comment", "m", "comment", "Remark", "Remark on the model"),
+)
+COMPARING = (
+    Action("compare.next", "n", "other(1)", "Next", "With the next other version"),
+    Action(
+        "compare.previous",
+        "b",
+        "other(-1)",
+        "Before",
+        "With the one before in the list",
+    ),
 )
 CANCEL = (
     Action("dialog.cancel", "escape", "cancel", "Cancel", "Leave without signing"),
@@ -180,7 +197,7 @@ MOVES = (
 )
 ALL = (
     *(*GO, *EVERYWHERE, *BACK, *REVIEW, *ANSWERING),
-    *(*VERSION, *REQUESTS, *FILE, *MOVES, *CANCEL),
+    *(*VERSION, *REQUESTS, *FILE, *COMPARING, *MOVES, *CANCEL),
 )
 
 

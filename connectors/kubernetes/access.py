@@ -23,6 +23,7 @@ from connectors.mlflow.client import Secret
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DEFAULT = "~/.kube/config"
 _QUIET = threading.Lock()
 
 
@@ -45,11 +46,22 @@ OpensAccess = Callable[[], Access]
 """Reads the configuration, anew each time."""
 
 
+def from_surroundings(
+    kubeconfig: str = "", context: str = "", environment: Mapping[str, str] = os.environ
+) -> OpensAccess:
+    """Access as kubectl would have it here: by kubeconfig, else as the pod it is in."""
+    is_named = bool(kubeconfig or context or environment.get("KUBECONFIG"))
+    is_in_pod = bool(environment.get("KUBERNETES_SERVICE_HOST"))
+    if is_in_pod and not is_named and not Path(_DEFAULT).expanduser().exists():
+        return in_cluster()
+    return from_kubeconfig(kubeconfig, context, environment)
+
+
 def from_kubeconfig(
     path: str = "", context: str = "", environment: Mapping[str, str] = os.environ
 ) -> OpensAccess:
     """Access by a context of a kubeconfig; by default as kubectl has it."""
-    named = path or environment.get("KUBECONFIG") or "~/.kube/config"
+    named = path or environment.get("KUBECONFIG") or _DEFAULT
 
     def read() -> Access:
         from kubernetes import config as library
@@ -114,7 +126,7 @@ def _configured(place: str, load: Callable[[Any], None]) -> Any:
             f"{place} cannot be used ({failure})",
             hint="`kubectl config view` and `kubectl get namespaces` show what it is.",
         )
-    if complaints:
+    if complaints.has_heard:
         raise ConnectorRefused(
             f"the plug-in that {place} names for logging in gave no credentials",
             hint="Run `kubectl get namespaces`: it uses the same plug-in and says why.",
@@ -122,22 +134,29 @@ def _configured(place: str, load: Callable[[Any], None]) -> Any:
     return made
 
 
+class _Complaints(logging.Filter):
+    """Hears what the reader would write to the terminal about a plug-in."""
+
+    has_heard = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_readers = record.name == "root" and "kube_config" in record.pathname
+        self.has_heard = self.has_heard or is_readers
+        return not is_readers
+
+
 @contextlib.contextmanager
-def _quietly() -> Iterator[list[str]]:
-    """Collect what the reader would write to the terminal about a plug-in."""
-    complaints: list[str] = []
-
-    class Collects(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            complaints.append(record.levelname)
-
-    root, handler = logging.getLogger(), Collects(logging.ERROR)
+def _quietly() -> Iterator[_Complaints]:
+    """Keep the reader from the terminal, and from setting logging up for everybody."""
+    root, complaints, silent = logging.getLogger(), _Complaints(), logging.NullHandler()
     with _QUIET:
-        others, root.handlers = root.handlers, [handler]
+        root.addFilter(complaints)
+        root.addHandler(silent)
         try:
             yield complaints
         finally:
-            root.handlers = others
+            root.removeHandler(silent)
+            root.removeFilter(complaints)
 
 
 def _access(made: Any, namespace: str) -> Access:
@@ -161,10 +180,18 @@ def _access(made: Any, namespace: str) -> Access:
         server,
         namespace,
         _tls(made) if parts.scheme == "https" else None,
-        str(made.proxy or ""),
+        _proxy(made, server),
         lambda: _authorisation(made),
         str(getattr(made, "tls_server_name", "") or ""),
     )
+
+
+def _proxy(made: Any, server: str) -> str:
+    """The proxy of the kubeconfig or the environment, unless it is to be left out."""
+    from kubernetes.client.rest import should_bypass_proxies
+
+    is_left_out = should_bypass_proxies(server, str(made.no_proxy or ""))
+    return "" if is_left_out else str(made.proxy or "")
 
 
 def _tls(made: Any) -> ssl.SSLContext:
@@ -179,6 +206,8 @@ def _tls(made: Any) -> ssl.SSLContext:
             hint="Look at certificate-authority, client-certificate and client-key.",
         ) from cause
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Authorities of clusters often lack extensions that newer Pythons insist on.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 

@@ -8,7 +8,6 @@ by its name, a patch by the version it is for, a delete by its uid.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,8 @@ from connectors.errors import (
     MalformedInput,
 )
 from connectors.kubernetes.access import Access, OpensAccess
-from connectors.kubernetes.problems import VersionExpired, problem
+from connectors.kubernetes.problems import VersionExpired, problem, unreachable
+from connectors.kubernetes.stream import Stream
 from connectors.parsing import parse_json, text_of, well_formed
 
 T = TypeVar("T")
@@ -32,7 +32,6 @@ Json = dict[str, Any]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-_PIECE_BYTES = 64 * 1024
 _PROBLEM_BYTES = 16 * 1024
 
 
@@ -265,7 +264,7 @@ class KubernetesClient:
                 redirect=False,
             )
         except (urllib3.exceptions.HTTPError, UnicodeError) as cause:
-            raise _unreachable(self._place(path), cause) from None
+            raise unreachable(self._place(path), cause) from None
         if not 200 <= answer.status < 300:
             raise self._refusal(path, answer)
         return Stream(self._place(path), answer)
@@ -325,57 +324,6 @@ class KubernetesClient:
         self._access = None
 
 
-class Stream:
-    """An answer while it arrives."""
-
-    def __init__(self, place: str, answer: Any) -> None:
-        self._place = place
-        self._answer = answer
-
-    def pieces(self) -> Iterator[bytes]:
-        """What arrives, as it arrives, to the proper end.
-
-        Raises:
-            ConnectorUnavailable: it broke off.
-        """
-        import urllib3
-
-        try:
-            while piece := self._answer.read1(_PIECE_BYTES, decode_content=True):
-                yield piece
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as cause:
-            raise _unreachable(self._place, cause) from None
-        finally:
-            self.close()
-
-    def read_all(self, most_bytes: int, most_seconds: float) -> bytes:
-        """The whole answer.
-
-        Raises:
-            ConnectorRefused: it is too large.
-            ConnectorUnavailable: it broke off, or takes too long.
-        """
-        whole, started = bytearray(), time.monotonic()
-        for piece in self.pieces():
-            whole += piece
-            if len(whole) > most_bytes:
-                raise ConnectorRefused(
-                    f"{self._place} answered more than {most_bytes} bytes"
-                )
-            if time.monotonic() - started > most_seconds:
-                raise ConnectorUnavailable(f"{self._place} is too slow")
-        return bytes(whole)
-
-    def stop(self) -> None:
-        """End the reading from another thread, also while one waits for a piece."""
-        with contextlib.suppress(ValueError, OSError):
-            self._answer.shutdown()
-
-    def close(self) -> None:
-        """Read no more."""
-        self._answer.close()
-
-
 class _AskedToWait(Exception):
     def __init__(
         self, found: ConnectorError, seconds: float, is_too_long: bool
@@ -388,14 +336,6 @@ class _Unauthorised(Exception):
     def __init__(self, found: ConnectorError) -> None:
         super().__init__(str(found))
         self.problem = found
-
-
-def _unreachable(place: str, cause: BaseException) -> ConnectorUnavailable:
-    """Without the cause in the chain: what it shows may hold what was sent."""
-    return ConnectorUnavailable(
-        f"{place} does not answer ({type(cause).__name__})",
-        hint="Can the cluster be reached from here? `kubectl get namespaces` tells.",
-    )
 
 
 def _told(page: Json, key: str, path: str) -> str:

@@ -138,13 +138,7 @@ def served(client: KubernetesClient, kind: WorkKind) -> Served:
         ConnectorError: it does not answer.
     """
     for version in kind.versions:
-        try:
-            found = client.get(f"/apis/{kind.group}/{version}")
-        except ObjectMissing:
-            continue
-        with well_formed(f"the resources of {kind.group}/{version}"):
-            names = {text_of(one["name"]) for one in found.get("resources") or []}
-        if kind.plural in names:
+        if kind.plural in _resources(client, kind.group, version):
             return Served(kind, version)
     versions = " or ".join(kind.versions)
     command = f"kubectl api-resources --api-group={kind.group}"
@@ -155,16 +149,27 @@ def served(client: KubernetesClient, kind: WorkKind) -> Served:
 
 
 def available(client: KubernetesClient) -> list[Served]:
-    """Every kind that this cluster serves in a version known here.
+    """Every kind that this cluster serves, in the newest version known here.
 
     Raises:
         ConnectorError: it does not answer.
     """
+    groups = {(kind.group, version) for kind in KINDS for version in kind.versions}
+    known = {pair: _resources(client, *pair) for pair in sorted(groups)}
     found = []
     for kind in KINDS:
-        try:
-            found.append(served(client, kind))
-        except ConnectorRefused as refused:
-            if type(refused) is not ConnectorRefused:
-                raise
+        versions = [
+            one for one in kind.versions if kind.plural in known[kind.group, one]
+        ]
+        found += [Served(kind, version) for version in versions[:1]]
     return found
+
+
+def _resources(client: KubernetesClient, group: str, version: str) -> set[str]:
+    """The names of the resources of a version; none where it is not served."""
+    try:
+        found = client.get(f"/apis/{group}/{version}")
+    except ObjectMissing:
+        return set()
+    with well_formed(f"the resources of {group}/{version}"):
+        return {text_of(one["name"]) for one in found.get("resources") or []}

@@ -59,13 +59,13 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
     with well_formed("the manifest"):
         made = copy.deepcopy(manifest)
         made.pop("status", None)
-        metadata = dict(made.get("metadata") or {})
+        metadata = _object(made.get("metadata"))
         said = metadata.get("namespace") or namespace
-        labels = dict(metadata.get("labels") or {})
-        annotations = dict(metadata.get("annotations") or {})
-        spec = made["spec"] = dict(made["spec"])
+        labels = _object(metadata.get("labels"))
+        annotations = _object(metadata.get("annotations"))
+        spec = made["spec"] = _object(made["spec"])
         for step in kind.suspend[1:-1]:
-            spec[step] = spec = dict(spec.get(step) or {})
+            spec[step] = spec = _object(spec.get(step))
         spec[kind.suspend[-1]] = True
     if said != namespace:
         raise ConnectorRefused(
@@ -85,10 +85,37 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
     return made
 
 
+def _object(value: object) -> Json:
+    """A copy of an object; nothing is an empty one."""
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"an object is expected where {value!r:.80} stands")
+    return dict(value or {})
+
+
 def probe(sent: Json) -> Json:
     """What is sent, under a name that is free: a dry run of it shows what the cluster
     makes of it also while the real name is taken."""
     return {**sent, "metadata": {**sent["metadata"], "name": f"cs-{'0' * 24}"}}
+
+
+def dropped(sent: object, made: object, path: str = "spec") -> str:
+    """The first field that was sent and is not in what was made of it; empty: none."""
+    if isinstance(sent, dict) and isinstance(made, dict):
+        for key, value in sent.items():
+            where = f"{path}.{key}"
+            found = (
+                dropped(value, made[key], where)
+                if key in made
+                else (where if value else "")
+            )
+            if found:
+                return found
+    elif isinstance(sent, list) and isinstance(made, list) and len(sent) == len(made):
+        for position, (one, other) in enumerate(zip(sent, made, strict=True)):
+            found = dropped(one, other, f"{path}[{position}]")
+            if found:
+                return found
+    return ""
 
 
 def difference(expected: Json, found: Json, kind: WorkKind) -> str:

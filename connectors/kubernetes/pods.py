@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorUnavailable
-from connectors.kubernetes.client import Json, KubernetesClient, Stream, segment
+from connectors.kubernetes.client import Json, KubernetesClient, segment
 from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.stream import Stream
 from connectors.kubernetes.work import Work
 from connectors.parsing import text_of, well_formed
 
 NODE_NAME = "workflows.argoproj.io/node-name"
 _WAITS_AS_USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
 _LONGEST_TEXT = 1000
-_MOST_EVENTS = 200
+_MOST_EVENTS = 50
+"""About one object."""
+_MOST_PODS = 20
 _LONGEST_LINE_BYTES = 64 * 1024
 
 
@@ -67,32 +70,25 @@ class ClusterPods:
         return sorted(pods, key=lambda pod: (pod.step, pod.name))
 
     def warnings(self, work: Work) -> list[Trouble]:
-        """What the cluster warns of about a job and its pods, newest last.
+        """What the cluster warns of about a job and its first pods, newest last.
 
         Raises:
             ConnectorError: the events cannot be listed.
         """
-        steps = {pod.uid: (pod.step, pod.name) for pod in self.of(work)}
-        steps[work.uid] = ("", "")
-        page = self._client.get(
-            f"/api/v1/namespaces/{segment(work.namespace)}/events",
-            fieldSelector="type=Warning",
-            limit=_MOST_EVENTS,
-        )
-        with well_formed("an event"):
-            told = [
-                (text_of(one.get("lastTimestamp")), one)
-                for one in page.get("items") or []
-                if one["involvedObject"].get("uid") in steps
-            ]
-            return [
-                Trouble(
-                    *steps[one["involvedObject"]["uid"]],
-                    text_of(one.get("reason"))[:_LONGEST_TEXT],
-                    text_of(one.get("message"))[:_LONGEST_TEXT],
-                )
-                for _, one in sorted(told, key=lambda pair: pair[0])
-            ]
+        about = [(work.uid, "", "")]
+        about += [(pod.uid, pod.step, pod.name) for pod in self.of(work)[:_MOST_PODS]]
+        told: list[tuple[tuple[str, int], Trouble]] = []
+        for uid, step, pod in about:
+            page = self._client.get(
+                f"/api/v1/namespaces/{segment(work.namespace)}/events",
+                fieldSelector=f"involvedObject.uid={uid},type=Warning",
+                limit=_MOST_EVENTS,
+            )
+            with well_formed("an event"):
+                for one in page.get("items") or []:
+                    reason, message = text_of(one.get("reason")), one.get("message")
+                    told.append((_when(one), _trouble(step, pod, reason, message)))
+        return [trouble for _, trouble in sorted(told, key=lambda pair: pair[0])]
 
     def lines(
         self,
@@ -152,6 +148,16 @@ class ClusterPods:
                 f"the pod {pod.name} is gone, and what it printed with it",
                 hint="Logs of pods that are gone are kept by a log collector, if any.",
             ) from cause
+
+
+def _when(event: Json) -> tuple[str, int]:
+    """When it was told last; within a second, in the order of their versions."""
+    metadata = event["metadata"]
+    said = event.get("lastTimestamp") or event.get("eventTime")
+    version = text_of(metadata.get("resourceVersion"))
+    is_number = version.isascii() and version.isdigit()
+    moment = text_of(said or metadata.get("creationTimestamp"))
+    return moment[:19], int(version) if is_number else 0
 
 
 def _until_quiet(stream: Stream, follow: bool) -> Iterator[bytes]:

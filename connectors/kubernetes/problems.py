@@ -85,3 +85,11 @@ def _told(data: bytes) -> tuple[str, str]:
     if not isinstance(found, dict):
         return "", ""
     return str(found.get("reason", "")), str(found.get("message", ""))[:LONGEST_SAID]
+
+
+def unreachable(place: str, cause: BaseException) -> ConnectorUnavailable:
+    """Without the cause in the chain: what it shows may hold what was sent."""
+    return ConnectorUnavailable(
+        f"{place} does not answer ({type(cause).__name__})",
+        hint="Can the cluster be reached from here? `kubectl get namespaces` tells.",
+    )

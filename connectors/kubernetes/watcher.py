@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from connectors.errors import ConnectorError, ConnectorUnavailable, MalformedInput
-from connectors.kubernetes.client import Json, KubernetesClient, Stream
+from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.problems import NotAllowed, VersionExpired, problem
+from connectors.kubernetes.stream import Stream
 from connectors.parsing import parse_json, text_of, well_formed
 
 _LARGEST_EVENT_BYTES = 16 * 1024**2

@@ -19,6 +19,7 @@ from connectors.kubernetes.kinds import Served, WorkKind, available, kind_of, se
 from connectors.kubernetes.manifests import (
     LAUNCH_LABEL,
     difference,
+    dropped,
     held,
     label_of_launch,
     name_of_launch,
@@ -28,6 +29,8 @@ from connectors.kubernetes.problems import NameTaken, ObjectMissing, VersionConf
 from connectors.kubernetes.states import Standing, is_held, standing
 from connectors.parsing import text_of, well_formed
 
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""Kueue holds jobs in the same way, and lets those with this label go when it can."""
 _ATTEMPTS_TO_RELEASE = 5
 _TURN_SECONDS = 0.5
 
@@ -201,13 +204,28 @@ class ClusterWork:
         return sent, served(self._client, kind_of(manifest))
 
     def _dry(self, sent: Json, place: Served) -> Json:
-        """What the cluster would make of it; it must know what `suspend` is."""
+        """What the cluster would make of it; nothing of what is sent may get lost.
+
+        A cluster refuses unknown fields by itself, but an old one drops them in
+        silence, and one that drops `suspend` would start the job.
+        """
         made = self._client.create(place.path(self.namespace), sent, is_dry=True)
-        if not is_held(made, place.kind):
+        with well_formed(f"a {place.kind.kind}"):
+            lost = dropped(sent["spec"], made["spec"])
+            is_queued = QUEUE_LABEL in (made["metadata"].get("labels") or {})
+        if lost or not is_held(made, place.kind):
             raise ConnectorRefused(
-                f"this cluster does not hold a {place.kind.kind}: it drops "
-                f"{'.'.join(place.kind.suspend)}",
-                hint="A newer version of its operator knows it. Nothing was created.",
+                f"this cluster drops {lost or '.'.join(place.kind.suspend)} of a "
+                f"{place.kind.kind}",
+                hint="Leave it out, or install an operator that knows it. Nothing was "
+                "created.",
+            )
+        if is_queued:
+            raise ConnectorRefused(
+                f"Kueue would release this {place.kind.kind} by itself: it has the "
+                f"label {QUEUE_LABEL}",
+                hint="Launch in a namespace that Kueue does not manage, without the "
+                "label. Nothing was created.",
             )
         return made
 

@@ -51,6 +51,10 @@ class MlflowDatabase:
             MalformedInput: it is no database, or not MLflow's.
             ConnectorRefused: its schema is not known, or lacks what is read here.
         """
+        with self.moment():
+            self._check()
+
+    def _check(self) -> None:
         if not self._columns_of("alembic_version"):
             raise MalformedInput(
                 f"{self._engine.place} is a database, but not MLflow's",

@@ -119,11 +119,11 @@ class MysqlEngine:
     def moment(self) -> Iterator[None]:
         """See Engine."""
         with self._session() as connection:
-            self._open = connection
+            before, self._open = self._open, connection
             try:
                 yield
             finally:
-                self._open = None
+                self._open = before
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Any]:

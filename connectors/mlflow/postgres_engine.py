@@ -6,6 +6,7 @@ Everything read within one `moment` is of one snapshot, in a read-only transacti
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -46,6 +47,7 @@ _COLUMNS = (
 )
 _NOT_ALLOWED = "42501"
 _NO_SUCH = ("42P01", "42703")
+_LIBRARY = re.compile(r"^[A-Z_]+: (\[libpq\] )?(Failed to connect: )?")
 _CREDENTIALS_HINT = (
     "Check the user, the password ($PGPASSWORD, or password = in countersign.toml), "
     "the database's name, and pg_hba.conf."
@@ -114,11 +116,11 @@ class PostgresEngine:
     def moment(self) -> Iterator[None]:
         """See Engine."""
         with self._session() as connection:
-            self._open = connection
+            before, self._open = self._open, connection
             try:
                 yield
             finally:
-                self._open = None
+                self._open = before
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Any]:
@@ -146,7 +148,7 @@ class PostgresEngine:
         except Error as cause:
             said = str(cause)
         raise ConnectorRefused(
-            f"{self.place} refused: {_last_line(said)}", hint=_CREDENTIALS_HINT
+            f"{self.place} refused: {_in_one_line(said)}", hint=_CREDENTIALS_HINT
         )
 
     def _reach(self) -> None:
@@ -196,7 +198,7 @@ class PostgresEngine:
             raise self._problem(cause) from cause
 
     def _problem(self, cause: Exception) -> ConnectorError:
-        said = f"{self.place}: {_last_line(str(cause))}"
+        said = f"{self.place}: {_in_one_line(str(cause))}"
         state = getattr(cause, "sqlstate", None) or ""
         if state == _NOT_ALLOWED:
             return ConnectorRefused(
@@ -236,7 +238,6 @@ def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "replace")
 
 
-def _last_line(said: str) -> str:
-    """What a library says, in one line of bounded length."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return " ".join(lines)[:300]
+def _in_one_line(said: str) -> str:
+    """What a library says, bounded, without the names that it gives itself."""
+    return _LIBRARY.sub("", " ".join(said.split()))[:300]

@@ -16,7 +16,7 @@ from connectors.mlflow.rows import (
     VersionRow,
     qualified,
 )
-from connectors.parsing import text_of, well_formed
+from connectors.parsing import text_of
 
 _API = "/api/2.0/mlflow"
 _SERVER = "/api/3.0/mlflow"
@@ -59,7 +59,7 @@ class MlflowRest:
         """See MlflowReader."""
         for workspace, client in self._workspaces().items():
             path = "registered-models/search"
-            for found in _listed(client, path, "registered_models"):
+            for found in listed(client, path, "registered_models"):
                 yield ModelRow(
                     name=qualified(text_of(found["name"]), workspace),
                     description=text_of(found.get("description")),
@@ -73,45 +73,8 @@ class MlflowRest:
     def versions(self) -> Iterator[VersionRow]:
         """See MlflowReader."""
         for workspace, client in self._workspaces().items():
-            for found in _listed(client, "model-versions/search", "model_versions"):
+            for found in listed(client, "model-versions/search", "model_versions"):
                 yield _version(client, workspace, found)
-
-    def set_alias(self, model: str, alias: str, version: str) -> None:
-        """See AliasWriter."""
-        client, name = self._holder_of(model)
-        client.post(
-            f"{_API}/registered-models/alias",
-            {"name": name, "alias": alias, "version": version},
-        )
-
-    def remove_alias(self, model: str, alias: str) -> None:
-        """See AliasWriter."""
-        client, name = self._holder_of(model)
-        client.delete(f"{_API}/registered-models/alias", {"name": name, "alias": alias})
-
-    def read_alias(self, model: str, alias: str) -> str:
-        """See AliasWriter."""
-        client, name = self._holder_of(model)
-        try:
-            found = client.get(f"{_API}/registered-models/get", {"name": name})
-        except ConnectorRefused as cause:
-            raise ConnectorRefused(
-                f"{self.address} does not show model {model!r}: {cause}",
-                hint=cause.hint
-                or "Check the server in [environments.*] of countersign.toml.",
-            ) from cause
-        with well_formed(f"{self.address}: model {model!r}"):
-            for entry in found.get("registered_model", {}).get("aliases", []):
-                if entry["alias"] == alias:
-                    return str(entry["version"])
-        return ""
-
-    def _holder_of(self, model: str) -> tuple[MlflowClient, str]:
-        """The workspace that a qualified name leads with, and the name in it."""
-        workspace, slash, name = model.partition("/")
-        if not slash:
-            return self._client, model
-        return self._client.in_workspace(workspace), name
 
     def _workspaces(self) -> dict[str, MlflowClient]:
         """Every workspace; one without a name where the server has none."""
@@ -152,11 +115,15 @@ def _asked(
     raise MalformedInput(f"{client.address}: {path} has no end")
 
 
-def _listed(client: MlflowClient, path: str, field: str) -> Iterator[dict[str, Any]]:
+def listed(
+    client: MlflowClient, path: str, field: str, condition: str = ""
+) -> Iterator[dict[str, Any]]:
     """All pages of a search by query."""
     token = ""
     for _ in range(_MOST_PAGES):
         query: dict[str, str | int] = {"max_results": _PAGE}
+        if condition:
+            query["filter"] = condition
         if token:
             query["page_token"] = token
         page = client.get(f"{_API}/{path}", query)

@@ -99,8 +99,17 @@ class MlflowSource(NamedSource):
 
     def aliases_now(self) -> dict[tuple[str, str], str]:
         """See ShowsAliases."""
-        with well_formed(f"what MLflow {self._name} tells"):
+        with well_formed(f"what MLflow {self._name} tells"), self._moment():
             return self._pointed(self._reader.models())
+
+    def stages_now(self) -> dict[str, str]:
+        """See ShowsStages."""
+        with well_formed(f"what MLflow {self._name} tells"):
+            return {
+                model_version_key(self._name, row.name, row.version): row.stage
+                for row in self._reader.versions()
+                if row.stage not in _NO_STAGE and not row.is_deleted
+            }
 
     def tables(self, known: KnownState) -> Iterator[pa.Table]:
         """See TableSource.tables. Runs come in bulk where the reader can do so."""
@@ -132,8 +141,10 @@ class MlflowSource(NamedSource):
         yield from fact_tables(self._runs())
 
     def _facts(self, known: KnownState) -> Iterator[Fact]:
-        yield from self._runs()
-        yield from self._facts_beside_runs(self._beside_runs(), known)
+        with self._moment():
+            yield from self._runs()
+            beside = self._beside_runs()
+        yield from self._facts_beside_runs(beside, known)
 
     def _runs(self) -> Iterator[Fact]:
         for run in self._reader.runs():

@@ -10,13 +10,16 @@ from connectors.parsing import well_formed
 if TYPE_CHECKING:
     import yaml
 
+DEEPEST = 100
+"""Levels of lists and mappings within each other."""
+
 
 def parse_mapping(data: bytes, what: str) -> dict[str, Any]:
     """Parse a YAML mapping.
 
     Raises:
-        MalformedInput: it is not YAML, no mapping, or uses aliases, which could
-            expand a small file beyond memory.
+        MalformedInput: it is not YAML, no mapping, nested deeper than anybody writes,
+            or uses aliases, which could expand a small file beyond memory.
     """
     import yaml
 
@@ -33,14 +36,22 @@ def parse_mapping(data: bytes, what: str) -> dict[str, Any]:
 def _loader() -> type[yaml.SafeLoader]:
     import yaml
 
-    class NoAliases(yaml.SafeLoader):
-        """Refuses aliases where they stand."""
+    class Bounded(yaml.SafeLoader):
+        """Refuses aliases, and endless nesting, where they stand."""
+
+        depth = 0
 
         def compose_node(
             self, parent: yaml.Node | None, index: int
         ) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("aliases are not read")
-            return super().compose_node(parent, index)
+            if self.depth >= DEEPEST:
+                raise yaml.YAMLError("it is nested too deeply")
+            self.depth += 1
+            try:
+                return super().compose_node(parent, index)
+            finally:
+                self.depth -= 1
 
-    return NoAliases
+    return Bounded

@@ -94,7 +94,7 @@ class LocalLauncher:
         if not self._folder.is_dir():
             return
         found = [
-            Claim(entry).run()
+            _run_or_damage(Claim(entry))
             for entry in self._folder.iterdir()
             if entry.is_dir() and LAUNCH_ID.fullmatch(entry.name)
         ]
@@ -260,6 +260,22 @@ class LocalLauncher:
             os.link(aside, path)
         aside.unlink()
         return path.read_text().strip()
+
+
+def _run_or_damage(claim: Claim) -> PipelineRun:
+    """A run for a list, in which one damaged folder must not hide the others."""
+    try:
+        return claim.run()
+    except MalformedInput as problem:
+        return PipelineRun(
+            launch=claim.folder.name,
+            backend=BACKEND,
+            pipeline="",
+            state=RunState.UNKNOWN,
+            plan_digest="",
+            claimed=datetime.fromtimestamp(claim.folder.stat().st_mtime, UTC),
+            reason=str(problem),
+        )
 
 
 def _ref_of(plan: LaunchPlan) -> str:

@@ -42,6 +42,10 @@ from connectors.pipelines.run_log import LogWriter
 
 MOST_OUTPUTS = 1_000
 GRACE_SECONDS = 10.0
+END_PAUSES_SECONDS = (0.0, 5.0, 30.0, 120.0)
+"""Before each try of the command at the end."""
+COULD_NOT_TELL = 3
+"""Exit status of a program that may succeed later."""
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _TURN_SECONDS = 0.1
 _DRAIN_SECONDS = 0.5
@@ -277,12 +281,21 @@ def supervise(claim: Claim) -> None:
         Supervisor(claim).stay()
     command = document["on_end"]
     if isinstance(command, list) and command:
-        subprocess.run(  # noqa: S603 - what whoever launched asked to be run
-            [str(word) for word in command],
+        _tell_the_end([str(word) for word in command])
+
+
+def _tell_the_end(command: list[str]) -> None:
+    """Run what is to be run at the end; again, if it could not do so just then."""
+    for pause in END_PAUSES_SECONDS:
+        time.sleep(pause)
+        done = subprocess.run(  # noqa: S603 - what whoever launched asked to be run
+            command,
             stdin=subprocess.DEVNULL,
             check=False,
             timeout=_END_COMMAND_SECONDS,
         )
+        if done.returncode != COULD_NOT_TELL:
+            return
 
 
 def _limit(limits: Limits) -> None:

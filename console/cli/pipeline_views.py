@@ -102,6 +102,7 @@ def show_one(context: Context) -> int:
     from console.services.pipelines.launch_judging import judge_launch
     from console.services.pipelines.launch_log import known_launch
     from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.recording import is_recorded
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines
 
@@ -156,6 +157,8 @@ def show_one(context: Context) -> int:
         )
     for one in said:
         show(one_line(f"entry {one['entry']:<5}{one['what']} by {one['by']}"))
+    if run.state.is_final and not is_recorded(store, line.launch):
+        say(f"Not in the log yet: countersign pipeline record {line.launch}")
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))
     return 0

@@ -20,13 +20,16 @@ from console.cli.times import (
 from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.problems import Misuse, Undecided
+from store.identifiers import split_key
 from store.queries.facets import ColumnLink, ToldFacet
-from store.queries.lineage import Direction
+from store.queries.lineage import Closure, Direction
 from store.queries.presence import Certainty
 from store.references import readable_reference
 
 _LONGEST_FACET_SHOWN = 160
 Row = TypeVar("Row")
+MOST_COMMITS_JUDGED = 100
+"""Commits of a lineage whose signatures are counted."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -251,7 +254,7 @@ def show_one(context: Context) -> int:
             ),
         ),
         ("columns", tuple(map(_column, found.columns))),
-        ("facets", tuple((f.name, _facet_text(f)) for f in found.facets)),
+        ("facets", tuple((_facet_name(f), _facet_text(f)) for f in found.facets)),
         (
             "what the record lacks",
             tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
@@ -281,11 +284,17 @@ def _column(link: ColumnLink) -> tuple[str, str]:
     return target, f"<- {source}{how} [{link.strength}]"
 
 
+def _facet_name(facet: ToldFacet) -> str:
+    return (
+        f"{facet.name} by {readable_reference(facet.run)}" if facet.run else facet.name
+    )
+
+
 def _facet_text(facet: ToldFacet) -> str:
-    """A facet in short; `--format json` has all of it."""
-    text = facet.text
+    """What a facet says, in short; `--format json` has all of it."""
+    text = facet.said
     if len(text) > _LONGEST_FACET_SHOWN:
-        text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(facet.text)} characters)"
+        text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(text)} characters)"
     return f"taken away: {text}" if facet.is_deleted else text
 
 
@@ -333,9 +342,24 @@ def lineage(context: Context) -> int:
             show("\n".join(tree_lines(closure)))
     if asked.as_of is not None and closure.start.certainty is None:
         say(f"{one_line(closure.start.label)} had not begun then.")
+    if arguments.format == "tree":
+        _say_how_commits_are_signed(context, closure)
     if closure.is_cut:
         say("There is more beyond this; raise --depth to see it.")
     return 0
+
+
+def _say_how_commits_are_signed(context: Context, closure: Closure) -> None:
+    """A line on the signatures of the commits in a lineage, as information."""
+    shas = [
+        split_key(n.key)[1][0] for n in closure.nodes.values() if n.kind == "commit"
+    ]
+    if shas:
+        from console.services.commit_signatures import signed_in_words
+
+        told = signed_in_words(context.store, shas[:MOST_COMMITS_JUDGED])
+        if told:
+            say(f"Commits: {told}. Each one: countersign show commit:...")
 
 
 def history(context: Context) -> int:
@@ -356,6 +380,8 @@ def status(context: Context) -> int:
     """`status`: 0 when every registry says what the log approves, 1 when one does
     not, 3 when no policy names a stage to compare."""
     if context.arguments.watch:
+        if context.arguments.format not in ("table", "json"):
+            raise Misuse("--watch prints lines or JSON", hint="--format json")
         from console.cli.watching import watch
 
         return watch(context)

@@ -243,13 +243,20 @@ def _tell_promotion(found: ProvDocument, holder: Holder) -> None:
 
 
 def _decided_by(found: ProvDocument, activity: str, entry: Entry, policy: str) -> None:
-    agent = found.name("agent", f"person:{entry.statement.by}", prov_type="prov:Person")
+    agent = found.name(
+        "agent", f"person:{entry.statement.by}", prov_type=_type("Person")
+    )
     plan = found.name(
-        "entity", f"policy:{policy}", prov_type="prov:Plan", digest=policy
+        "entity", f"policy:{policy}", prov_type=_type("Plan"), digest=policy
     )
     found.relate(
         "wasAssociatedWith", prov_activity=activity, prov_agent=agent, prov_plan=plan
     )
+
+
+def _type(name: str) -> dict[str, str]:
+    """A type of PROV's own; as plain text it would be a word like any other."""
+    return {"$": f"prov:{name}", "type": "prov:QUALIFIED_NAME"}
 
 
 def _time(moment: datetime | None) -> str:

@@ -39,10 +39,11 @@ from console.services.problems import Refusal
 from console.services.words import missing_objects
 from policies.checkpoint import read_checkpoint
 from policies.errors import PolicyError
+from policies.predicates import PredicateType
 from policies.strict_json import Fields, parse
 from policies.verdict import Verdict
 from store.errors import StoreError
-from store.judgement import Judgement
+from store.judgement import Judgement, Standing
 from store.objects import sha256_hex
 
 
@@ -144,7 +145,12 @@ def _judge(
 
 
 def _promotions(judgements: list[Judgement]) -> int:
-    return sum(j.predicate_type.endswith("outcome/v1") for j in judgements)
+    """How many were carried out: what is launched or deployed is counted elsewhere."""
+    return sum(
+        j.predicate_type == PredicateType.PROMOTION_OUTCOME.value
+        and j.standing is Standing.ACCEPTED
+        for j in judgements
+    )
 
 
 def _check_manifest(members: dict[str, bytes]) -> list[str]:

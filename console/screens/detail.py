@@ -10,6 +10,7 @@ from textual.widgets import Static
 from console.actions import BACK, EVERYWHERE, GO, MOVES, VERSION, bindings, quiet
 from console.rendering import one_line
 from console.screens.acting import ActingScreen
+from console.screens.comparison import ComparisonScreen
 from console.screens.model_file import ModelFileScreen
 from console.screens.stage_changes import (
     ask_for,
@@ -27,6 +28,7 @@ from store.queries.lineage import Closure, Direction
 from store.references import readable_reference
 
 DEPTH = 12
+_OF_A_VERSION = ("ask_for", "demote", "compare", "model_file")
 
 
 class DetailScreen(ActingScreen, inherit_bindings=False):
@@ -52,7 +54,7 @@ class DetailScreen(ActingScreen, inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A run or a commit has no stage and no record."""
-        if action in ("ask_for", "demote", "model_file") and not self._is_version:
+        if action in _OF_A_VERSION and not self._is_version:
             return False
         return super().check_action(action, parameters)
 
@@ -63,6 +65,10 @@ class DetailScreen(ActingScreen, inherit_bindings=False):
     def action_model_file(self) -> None:
         """Show what accompanies the model."""
         self.app.push_screen(ModelFileScreen(self._reference))
+
+    def action_compare(self) -> None:
+        """Show how the version differs from another of its model."""
+        self.app.push_screen(ComparisonScreen(self._reference))
 
     def action_ask_for(self) -> None:
         """Open the dialog for asking for a stage."""

@@ -15,6 +15,8 @@ from store.errors import StoreUnavailable
 Rows = Sequence[bytes]
 MOST_PENDING = 1_024
 """Requests that may wait for the disk; more are told to come again."""
+MOST_PENDING_BYTES = 256 * 1024**2
+"""Of events that may wait for the disk in memory."""
 _RETRY_SECONDS = "10"
 
 
@@ -25,6 +27,7 @@ class Keeper:
         self._spool = spool
         self._clock = clock
         self._pending: list[tuple[Rows, asyncio.Future[None]]] = []
+        self._pending_bytes = 0
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "spool")
 
@@ -34,10 +37,15 @@ class Keeper:
         Raises:
             RequestProblem: too many wait, or the disk takes nothing now.
         """
-        if len(self._pending) >= MOST_PENDING:
+        size = sum(map(len, rows))
+        is_full = self._pending_bytes > 0 and (
+            self._pending_bytes + size > MOST_PENDING_BYTES
+        )
+        if is_full or len(self._pending) >= MOST_PENDING:
             raise RequestProblem(429, "too many requests at once", Retry_After="1")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((rows, kept))
+        self._pending_bytes += size
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         try:
@@ -58,6 +66,7 @@ class Keeper:
         while self._pending:
             group, self._pending = self._pending, []
             rows = [row for some, _ in group for row in some]
+            self._pending_bytes = 0
             problem: Exception | None = None
             try:
                 await loop.run_in_executor(self._thread, self._add, rows, self._clock())

@@ -6,14 +6,17 @@ verified here, over the commit's bytes, whatever git or a source says of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.services.founding import printed_name
 from console.services.opened import OpenStore
+from console.services.problems import Misuse
+from policies.allowed_signers import LARGEST_BYTES, read_allowed_signers
 from policies.commit_signature import commit_bytes
 from policies.commit_signers import CommitSigner, Signed, signer_of
 from policies.errors import MalformedStatement
@@ -45,6 +48,36 @@ GAPS = {
     Signed.BAD: ("commit-badly-signed", _SIGN),
 }
 """What a signature leaves open, by how the commit is signed."""
+
+
+def allowed_signers(store: OpenStore) -> Mapping[str, str]:
+    """Fingerprint -> whose key it is, by the configured file of allowed signers.
+
+    Raises:
+        Misuse: the file cannot be read, or is none.
+    """
+    named = store.configuration.allowed_signers
+    if not named:
+        return {}
+    try:
+        with Path(named).expanduser().open("rb") as stream:
+            data = stream.read(LARGEST_BYTES + 1)
+        return read_allowed_signers(data, store.clock())
+    except OSError as cause:
+        raise Misuse(f"cannot read {named}: {cause.strerror}") from cause
+    except MalformedStatement as cause:
+        raise Misuse(f"{named}: {cause}", hint=cause.hint) from cause
+
+
+_COUNTED = {
+    Signed.BY_PERSON: "signed by a person of the trust root",
+    Signed.BY_SERVICE: "signed by a service",
+    Signed.BY_STRANGER: "signed by a key that nobody in the trust root holds",
+    Signed.BY_LOST_KEY: "signed with a key that does not count",
+    Signed.UNVERIFIABLE: "signed in a form that is not verified here",
+    Signed.BAD: "badly signed",
+    Signed.NOT: "not signed",
+}
 
 
 class Standing(StrEnum):
@@ -125,9 +158,16 @@ def origin_of(
     sha: str,
     identities: Iterable[str],
     use: SignedCommitUse | None,
+    allowed: Mapping[str, str],
 ) -> CommitOrigin:
-    """Who made a commit, as the trust root knows them now."""
+    """Who made a commit, as the trust root knows them now.
+
+    `allowed` says whose keys others are, by a file of allowed signers.
+    """
     signer = signer_of(sha, use, state)
+    if signer.signed is Signed.BY_STRANGER and signer.fingerprint in allowed:
+        listed = f"{signer.said}, listed as {allowed[signer.fingerprint]} among the "
+        signer = replace(signer, said=f"{listed}allowed signers")
     return CommitOrigin(
         tuple(_maker(store, state, name, signer) for name in identities),
         signer,
@@ -161,7 +201,8 @@ def commit_fields(
     first = told[0]
     state = store.state()
     use = signature_uses(connection, [sha]).get(sha)
-    origin = origin_of(store, state, sha, first.identities, use)
+    allowed = allowed_signers(store)
+    origin = origin_of(store, state, sha, first.identities, use, allowed)
     fields = [
         ("subject", first.subject),
         ("commit", first.sha),
@@ -188,9 +229,9 @@ def commit_signatures(
     """
     known = {c.sha: c.authors for c in lineage.commits if c.is_known}
     uses, state = signature_uses(connection, known), store.state()
-    found = []
+    found, allowed = [], allowed_signers(store)
     for sha, identities in known.items():
-        origin = origin_of(store, state, sha, identities, uses.get(sha))
+        origin = origin_of(store, state, sha, identities, uses.get(sha), allowed)
         gap = GAPS.get(origin.signer.signed)
         said = f"Commit {sha[:12]} is {origin.signer.said}."
         found.append((sha, origin.signature, gap and Gap(gap[0], said, gap[1])))
@@ -208,7 +249,27 @@ def catalogued(
     those made by then."""
     told = commits_told(connection, limit=limit, as_of=as_of)
     uses, state = signature_uses(connection, (one.sha for one in told)), store.state()
+    allowed = allowed_signers(store)
     return [
-        (one, origin_of(store, state, one.sha, one.identities, uses.get(one.sha)))
+        (
+            one,
+            origin_of(
+                store, state, one.sha, one.identities, uses.get(one.sha), allowed
+            ),
+        )
         for one in told
     ]
+
+
+def signed_in_words(store: OpenStore, shas: Iterable[str]) -> str:
+    """How many of some commits are signed, and how; empty for no known commit."""
+    counts: dict[Signed, int] = {}
+    with store.projection.reading() as connection:
+        known = [sha for sha in shas if commits_told(connection, sha=sha, limit=1)]
+        uses, state = signature_uses(connection, known), store.state()
+    for sha in known:
+        how = signer_of(sha, uses.get(sha), state).signed
+        counts[how] = counts.get(how, 0) + 1
+    return ", ".join(
+        f"{counts[how]} {_COUNTED[how]}" for how in Signed if how in counts
+    )

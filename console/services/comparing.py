@@ -22,7 +22,7 @@ from console.services.differences import (
 )
 from console.services.differing_metrics import directions, metric_differences
 from console.services.gathering import Provenance, provenance_of
-from console.services.impact import place_of, places_held
+from console.services.impact import current_holders, place_of, places_held
 from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
@@ -30,7 +30,7 @@ from console.services.runtime_packages import runtime_of
 from policies.evidence import CommitUse
 from store.identifiers import split_key
 from store.queries.dataset_facts import version_told
-from store.queries.models import ModelVersion
+from store.queries.models import ModelVersion, list_versions
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import tags_of
 from store.references import Reference, ReferenceKind, parse_reference
@@ -78,6 +78,28 @@ def compare(
             hint="Name two model versions, or two commits: commit:9fceb02.",
         )
     return _versions(store, asked, *references)
+
+
+def counterparts(store: OpenStore, text: str) -> list[str]:
+    """References to the other versions of a version's model.
+
+    Those that are in a stage by the log come first, then the newest.
+
+    Raises:
+        UnknownReference: there is no such version.
+    """
+    caught_up(store)
+    reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
+    with store.projection.reading() as connection:
+        version = resolve_version(connection, reference)
+        others = [
+            other
+            for other in list_versions(connection, model_key=version.model_key)
+            if other.key != version.key
+        ]
+    holding = current_holders(store, version.model_key)
+    others.sort(key=lambda other: other.key not in holding)
+    return [other.reference for other in others]
 
 
 def _commits(

@@ -20,13 +20,15 @@ from policies.notes import NoteKind, read_verifier_key
 FILE_NAME = "countersign.toml"
 DEFAULT_ENVIRONMENT = "default"
 """Where a transition is meant to be when no environment is named."""
-_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses"}
-_PERSONAL = {"store", "anchor", "key", "witnesses"}
+_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses", "git"}
+_PERSONAL = {"store", "anchor", "key", "witnesses", "git"}
 """Never taken from a file that was merely found in a parent folder."""
 _SOURCE = {"address", "artifacts", "password", "webhook_secret"}
 _SECRETS = ("password", "webhook_secret")
 """References to secrets: never taken from a file that was merely found either."""
-_ENVIRONMENT = {"registry", "source", "aliases"}
+_ENVIRONMENT = {"registry", "source", "aliases", "stages", "tag"}
+_LEGACY_STAGES = ("Staging", "Production", "Archived")
+_GIT = {"allowed_signers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,16 @@ class SourceSetting:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSetting:
-    """A named target: which registry holds its stages, and under which aliases."""
+    """A named target: which registry holds its stages, and under which names."""
 
     registry: str = ""
     source: str = ""
     """Name of the source that shows this registry; by default any."""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Stages that the registry keeps as its own legacy stages, and which."""
+    tag: str = ""
+    """Tag of a promoted version that names the statement of its promotion, or empty."""
 
     def alias_of(self, stage: str) -> str:
         """The alias a stage is mapped to; its own name unless configured."""
@@ -67,6 +73,8 @@ class Configuration:
     environments: Mapping[str, EnvironmentSetting] = field(default_factory=dict)
     witnesses: Mapping[str, str] = field(default_factory=dict)
     """Verifier keys of the witnesses this machine relies on, by their names here."""
+    allowed_signers: str = ""
+    """A file of OpenSSH's that says whose keys sign commits, for display alone."""
 
     def environment(self, name: str) -> EnvironmentSetting:
         """The settings of an environment; an unnamed one has no registry."""
@@ -139,11 +147,22 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
                 _text(table, "registry", path, text),
                 _text(table, "source", path, text),
                 _aliases(table, path, text),
+                _stages(table, path, text),
+                _text(table, "tag", path, text),
             )
             for name, table in _tables(raw, "environments", _ENVIRONMENT, path, text)
         },
         witnesses=_witnesses(raw, path, text),
+        allowed_signers=_allowed_signers(raw, path, text),
     )
+
+
+def _allowed_signers(raw: Mapping[str, object], path: Path, text: str) -> str:
+    table = raw.get("git", {})
+    if not isinstance(table, dict):
+        raise Misuse(f"{path}:{_line(text, 'git')}: [git] must be a table")
+    _known(table, _GIT, path, text)
+    return _text(table, "allowed_signers", path, text)
 
 
 def _witnesses(raw: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:
@@ -191,6 +210,25 @@ def _aliases(table: Mapping[str, object], path: Path, text: str) -> Mapping[str,
             hint='aliases = { production = "champion" }',
         )
     return {str(stage): str(alias) for stage, alias in aliases.items()}
+
+
+def _stages(table: Mapping[str, object], path: Path, text: str) -> Mapping[str, str]:
+    stages, aliases = table.get("stages", {}), table.get("aliases", {})
+    if not isinstance(stages, dict) or not all(
+        name in _LEGACY_STAGES for name in stages.values()
+    ):
+        raise Misuse(
+            f"{path}:{_line(text, 'stages')}: stages must map stages to "
+            f"{', '.join(_LEGACY_STAGES)}",
+            hint='stages = { production = "Production" }',
+        )
+    both = sorted(stages.keys() & (aliases if isinstance(aliases, dict) else {}).keys())
+    if both:
+        raise Misuse(
+            f"{path}:{_line(text, 'stages')}: {both[0]!r} is an alias and a stage",
+            hint="Name it in one of the two.",
+        )
+    return {str(stage): str(name) for stage, name in stages.items()}
 
 
 def _text(table: Mapping[str, object], name: str, path: Path, text: str) -> str:

@@ -17,6 +17,7 @@ from console.services.judging import judge_standing, model_record
 from console.services.opened import OpenStore
 from console.services.problems import Misuse, Refusal, Undecided
 from console.services.promoting import open_registry
+from console.services.registry_slots import held, put, slot_of, take_out
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
 from policies.predicates.records import Demotion
@@ -127,28 +128,29 @@ def _apply(
     earlier: Holder | None,
     variables: Mapping[str, str],
 ) -> tuple[str, str]:
-    """Take the alias away, or point it at the earlier version, and read it back."""
+    """Leave nothing in the registry's place of the stage, or the earlier version, and
+    read it back."""
     transition = holder.transition
     setting = store.configuration.environment(transition.environment)
     if not setting.registry:
         return "", ""
     model, version = split_key(holder.in_registry)[1][-2:]
-    alias = setting.alias_of(transition.to_stage)
+    slot = slot_of(setting, transition.to_stage)
     writer = open_registry(setting.registry, variables)
     wanted = split_key(earlier.in_registry)[1][-1] if earlier else ""
     try:
-        now = writer.read_alias(model, alias)
+        now = held(writer, slot, model)
         if now not in (version, wanted):
             raise Refusal(
-                f"{alias} of {model} points at version {now or 'nothing'} in "
+                f"{slot.label} of {model} points at version {now or 'nothing'} in "
                 f"{writer.address}, which the log did not put there",
                 hint="See: countersign status. Mend the registry first.",
             )
         if now != wanted and wanted:
-            writer.set_alias(model, alias, wanted)
+            put(writer, slot, model, wanted)
         elif now != wanted:
-            writer.remove_alias(model, alias)
-        found = writer.read_alias(model, alias)
+            take_out(writer, slot, model)
+        found = held(writer, slot, model)
     except ConnectorUnavailable as cause:
         raise Undecided(
             f"the registry does not answer: {cause}",
@@ -161,4 +163,5 @@ def _apply(
             f"the registry says {found or 'nothing'} and not {wanted or 'nothing'}",
             hint="Nothing was logged. Somebody else moves this alias too.",
         )
-    return writer.address, f"{alias} -> {f'{model}@{found}' if found else 'nothing'}"
+    there = f"{model}@{found}" if found else "nothing"
+    return writer.address, f"{slot.label} -> {there}"

@@ -103,7 +103,7 @@ def impact(
     touched = []
     for version in versions.values():
         if version.model_key not in records:
-            records[version.model_key] = _record(store, version, state, asked)
+            records[version.model_key] = _record(store, version.model_key, state, asked)
         record = records[version.model_key]
         touched.append(
             Touched(
@@ -142,10 +142,10 @@ def _firmly_reached(closure: Closure) -> set[str]:
 
 
 def _record(
-    store: OpenStore, version: ModelVersion, state: TrustState, asked: Asked
+    store: OpenStore, model_key: str, state: TrustState, asked: Asked
 ) -> ModelRecord:
-    """What was decided about a version's model, or had been at an entry."""
-    entries = store.verified_entries(model_topic(version.model_key), state)
+    """What was decided about a model, or had been at an entry."""
+    entries = store.verified_entries(model_topic(model_key), state)
     end = store.index.size if asked.known_at is None else asked.known_at + 1
     return read_model_record([entry for entry in entries if entry.index < end])
 
@@ -203,8 +203,18 @@ def places_held(
 ) -> list[HeldBy]:
     """Stages that a version has or had, by the log."""
     state = store.state()
-    record = _record(store, version, state, asked)
+    record = _record(store, version.model_key, state, asked)
     return _held(store, state, record, version, asked.as_of)
+
+
+def current_holders(store: OpenStore, model_key: str) -> set[str]:
+    """Keys of the versions of a model that are in some stage now, by the log."""
+    record = _record(store, model_key, store.state(), NOW)
+    return {
+        holders[-1].version
+        for holders in record.holders.values()
+        if holders and holders[-1].ended is None
+    }
 
 
 def place_of(held: HeldBy) -> str:

@@ -19,6 +19,7 @@ from console.services.judging import (
 from console.services.opened import OpenStore, rfc3339
 from console.services.placing import NOWHERE, Place, place_version
 from console.services.problems import Refusal, Undecided
+from console.services.registry_slots import held, put, slot_of, tag_version
 from console.services.signing import Acting, Appended, append
 from console.services.signoff import reread
 from policies.predicates import (
@@ -75,7 +76,7 @@ def promote(
     intent = _open_intent(store, acting, record) or _declare(
         store, acting, record, judged
     )
-    applied = _apply(store, record, environment)
+    applied = _apply(store, record, intent.statement_id, environment)
     request = record.request
     outcome = append(
         store,
@@ -184,20 +185,23 @@ class _Applied:
 
 
 def _apply(
-    store: OpenStore, record: RequestRecord, environment: Mapping[str, str]
+    store: OpenStore,
+    record: RequestRecord,
+    intent: str,
+    environment: Mapping[str, str],
 ) -> _Applied:
-    """Move the alias in the environment's registry and read it back."""
+    """Move what the environment's registry calls the stage, and read it back."""
     request = record.request
     setting = store.configuration.environment(request.transition.environment)
     if not setting.registry:
         return _Applied(OutcomeKind.RECORDED_ONLY)
     writer = open_registry(setting.registry, environment)
-    alias = setting.alias_of(request.transition.to_stage)
+    slot = slot_of(setting, request.transition.to_stage)
     try:
         approved = evidence_of(store, record).model
         place = place_version(store, approved, setting, environment)
-        writer.set_alias(place.model, alias, place.version)
-        read_back = writer.read_alias(place.model, alias)
+        put(writer, slot, place.model, place.version)
+        read_back = held(writer, slot, place.model)
     except ConnectorUnavailable as cause:
         raise Undecided(
             f"the promotion is begun and the registry does not answer: {cause}",
@@ -205,19 +209,23 @@ def _apply(
         ) from cause
     except ConnectorError as cause:
         return _Applied(OutcomeKind.FAILED, writer.address, f"refused: {cause}"[:500])
-    said = f"{alias} -> {place.model}@{read_back or 'nothing'}"
+    said = f"{slot.label} -> {place.model}@{read_back or 'nothing'}"
     if read_back != place.version:
         return _Applied(OutcomeKind.FAILED, writer.address, said)
+    if setting.tag:
+        version = (place.model, place.version)
+        problem = tag_version(writer, *version, setting.tag, intent)
+        said += f"; {problem}"[:200] if problem else ""
     return _Applied(OutcomeKind.DONE, writer.address, said, place)
 
 
 def open_registry(address: str, environment: Mapping[str, str]) -> AliasWriter:
     """The writer for a registry's address."""
     from connectors.mlflow.client import MlflowClient, authorisation_from
-    from connectors.mlflow.rest import MlflowRest
+    from connectors.mlflow.registry import MlflowRegistry
 
     client = MlflowClient(address, authorisation=authorisation_from(environment))
-    return MlflowRest(client)
+    return MlflowRegistry(client)
 
 
 def _reference(record: RequestRecord) -> str:

@@ -20,6 +20,8 @@ from store.errors import StoreUnavailable
 
 MOST_WAITING_BYTES = 2 * 1024**3
 """What may wait for the log; beyond it nothing more is taken."""
+MOST_BYTES_AT_ONCE = 128 * 1024**2
+"""Of events that are taken into the log together."""
 KEPT = timedelta(days=7)
 """How long an event that is in the log is known again."""
 _SCHEMA = """
@@ -105,16 +107,21 @@ class Spool:
         self._waiting_bytes += size
         return added
 
-    def waiting(self, at_most: int) -> Waiting:
-        """The oldest events that are not in the log."""
+    def waiting(self, at_most: int, *, most_bytes: int = MOST_BYTES_AT_ONCE) -> Waiting:
+        """The oldest events that are not in the log, one at least if there are any."""
+        last = size = 0
+        bodies: list[bytes] = []
         with self._reading() as connection:
-            rows = connection.execute(
+            for number, body in connection.execute(
                 "SELECT number, body FROM event WHERE is_logged = 0 "
                 "ORDER BY number LIMIT ?",
                 (at_most,),
-            ).fetchall()
-        last = int(rows[-1][0]) if rows else 0
-        return Waiting(last, tuple(bytes(body) for _, body in rows))
+            ):
+                last, size = int(number), size + len(body)
+                bodies.append(bytes(body))
+                if size >= most_bytes:
+                    break
+        return Waiting(last, tuple(bodies))
 
     def mark_logged(self, last: int, now: datetime) -> None:
         """Note that everything up to a number is in the log, and let old events go."""

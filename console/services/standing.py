@@ -11,6 +11,7 @@ from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
 from console.services.problems import KNOWN_ERRORS
+from console.services.registry_slots import as_aliases, slot_of
 from console.services.reviewing import (
     all_requests,
     review_sheet,
@@ -23,7 +24,7 @@ from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.identifiers import model_key, split_key
-from store.queries.models import Alias, current_aliases
+from store.queries.models import Alias, current_aliases, current_stages
 
 MOST_SCANNED = 200
 """Versions that the overview looks at; `countersign scan` looks at all."""
@@ -227,11 +228,12 @@ def unapproved_changes(store: OpenStore) -> list[UnapprovedChange]:
     store.projection.catch_up()
     with store.projection.reading() as connection:
         aliases = current_aliases(connection)
-    return changes_among(store, aliases)
+        stages = current_stages(connection)
+    return changes_among(store, aliases + as_aliases(stages))
 
 
 def changes_among(store: OpenStore, aliases: list[Alias]) -> list[UnapprovedChange]:
-    """Those of some aliases that differ from what the log approves."""
+    """Those of some aliases, and stages as aliases, that the log does not approve."""
     state = store.state()
     holders = {(model, slot): holder for model, slot, holder in _holders(store, state)}
     changes = []
@@ -246,6 +248,7 @@ def governed_stages(store: OpenStore) -> list[str]:
         {
             stage
             for policy in store.policies(store.state())
+            if not policy.applies.is_for_launches
             for stage in policy.applies.to
             if "*" not in stage
         }
@@ -259,7 +262,7 @@ def _governed(store: OpenStore) -> list[tuple[str, str, str, str]]:
     found = []
     for name in configured:
         setting = store.configuration.environment(name)
-        found += [(name, s, setting.alias_of(s), setting.source) for s in stages]
+        found += [(name, s, slot_of(setting, s).label, setting.source) for s in stages]
     return found
 
 

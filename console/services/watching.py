@@ -13,11 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from connectors.errors import ConnectorError, ConnectorUnavailable
-from connectors.protocols import ShowsAliases
+from connectors.protocols import ShowsAliases, ShowsStages
 from console.services.configuration import SourceSetting
 from console.services.importing import last_seen
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
+from console.services.registry_slots import as_aliases, pointed
 from console.services.secret_references import password_of
 from console.services.standing import (
     UnapprovedChange,
@@ -26,7 +27,12 @@ from console.services.standing import (
 )
 from store.errors import StoreUnavailable
 from store.identifiers import split_key
-from store.queries.models import Alias, current_aliases, model_sources
+from store.queries.models import (
+    Alias,
+    current_aliases,
+    current_stages,
+    model_sources,
+)
 
 Pointed = Mapping[tuple[str, str], str]
 """(model key, alias) -> model version key."""
@@ -106,6 +112,7 @@ class Watch:
         store.projection.catch_up()
         with store.projection.reading() as connection:
             imported = current_aliases(connection)
+            imported += as_aliases(current_stages(connection))
             names = _watched(store, model_sources(connection))
         compared = tuple(self._ask(name) for name in names)
         now = store.clock()
@@ -121,7 +128,7 @@ class Watch:
         try:
             registry = _registry(self.store, source, self.environment)
             if registry is not None:
-                self._hear(source, registry.aliases_now())
+                self._hear(source, _everything_in(self.store, registry))
         except (ConnectorError, Misuse) as cause:
             problem = str(cause)
         heard = self._heard.get(source)
@@ -166,6 +173,16 @@ class Watch:
             return imported
         moved = self._since.setdefault(since, now)
         return Alias(model, name, split_key(version)[1][-1], version, None, moved)
+
+
+def _everything_in(store: OpenStore, registry: ShowsAliases) -> Pointed:
+    """What a registry's aliases point at, and its legacy stages where any counts."""
+    found = registry.aliases_now()
+    settings = store.configuration.environments.values()
+    is_staged = any(setting.stages for setting in settings)
+    if is_staged and isinstance(registry, ShowsStages):
+        found |= pointed(registry.stages_now())
+    return found
 
 
 def _watched(store: OpenStore, known: list[str]) -> list[str]:

@@ -57,7 +57,7 @@ def _complaint(rule: Rule, signer: CommitSigner | None, context: Context) -> str
 
 def _asks(rule: Rule) -> str:
     who = " or ".join(rule.names("people")) or "a person in the trust root"
-    own = ", its author or committer" if rule.text("by") == AUTHOR else ""
+    own = " who is its author or committer" if rule.text("by") == AUTHOR else ""
     return f"every commit signed with a key of {who}{own}"
 
 

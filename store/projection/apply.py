@@ -8,6 +8,7 @@ same transaction as the rows.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -132,13 +133,14 @@ class Projection:
             StoreUnavailable: the file stayed locked or cannot be written.
             StoreDamaged: a batch has not the content that its name promises.
         """
+        seen = _identity(self.path)
         with contextlib.suppress(ProjectionDamaged):
             if self._is_current():
                 return
         try:
             self._apply_all()
         except ProjectionDamaged:
-            self._start_anew()
+            self._start_anew(seen)
             self._apply_all()
 
     @contextlib.contextmanager
@@ -195,28 +197,37 @@ class Projection:
         if self._batches.is_rewritten_since(applied):
             raise ProjectionDamaged("a batch in it was replaced")
 
-    def _start_anew(self) -> None:
-        """Put an empty projection in place of what is there."""
-        aside = self.path.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        create_projection(aside)
-        Path(str(self.path) + ".wal").unlink(missing_ok=True)
-        aside.replace(self.path)
+    def _start_anew(self, seen: int) -> None:
+        """Put an empty projection in place of the one that was seen to be damaged.
+
+        Another process may have done so meanwhile, and be filling it: that one stays.
+        """
+        with open(self.path.with_suffix(".making"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _identity(self.path) != seen:
+                return
+            aside = self.path.with_suffix(".new")
+            aside.unlink(missing_ok=True)
+            create_projection(aside)
+            Path(str(self.path) + ".wal").unlink(missing_ok=True)
+            aside.replace(self.path)
 
     def _apply_all(self) -> None:
         with open_projection(self.path, read_only=True) as connection:
             applied, _ = _state(connection)
             self._require_this_history(connection)
-        end = self._index.size
+        end, reached = self._index.size, applied
         for index, batch, told in self._batches_from(applied):
+            reached = index + 1
             if isinstance(told, UnusableBatch):
                 self._leave_out(LeftOut(index, batch.digest, str(told)))
             else:
                 self._apply_batch(index, told, batch)
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
-                "UPDATE state SET applied = ?, root = ? WHERE applied < ?",
-                (end, self._index.root_at(end).hex(), end),
+                "UPDATE state SET applied = ?, root = ? WHERE applied < ? "
+                "AND applied >= ?",
+                (end, self._index.root_at(end).hex(), end, reached),
             )
 
     def _batches_from(
@@ -326,6 +337,14 @@ def _present(
     if found is None:
         raise BatchMissing(index, batch.digest)
     return index, batch, found
+
+
+def _identity(path: Path) -> int:
+    """Tells one file at a path from another that took its place; 0: there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:

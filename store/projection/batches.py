@@ -11,7 +11,7 @@ from datetime import UTC
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, Fact
 
@@ -44,7 +44,7 @@ def fact_tables(
         yield pa.Table.from_pydict(_columns(pending), schema)
 
 
-def batch_writer(path: Path) -> pq.ParquetWriter:
+def batch_writer(path: Path | BinaryIO) -> pq.ParquetWriter:
     """Writes tables of facts to one Parquet file."""
     import pyarrow.parquet as pq
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 2_000
 """Links between columns that are shown of one thing."""
 MOST_FACETS = 500
+_MARKS = ("_producer", "_schemaURL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,18 @@ class ToldFacet:
     """Key of the run, where it is about what that run did with the data."""
     is_deleted: bool
     """The event took it away."""
+
+    @property
+    def said(self) -> str:
+        """The text without who made it, and without the schema that it names."""
+        try:
+            value = json.loads(self.text)
+        except (ValueError, RecursionError):
+            return self.text
+        if not isinstance(value, dict):
+            return self.text
+        plain = {name: said for name, said in value.items() if name not in _MARKS}
+        return json.dumps(plain, ensure_ascii=False)
 
 
 def other_names(

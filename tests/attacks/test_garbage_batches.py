@@ -16,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.cli import main
+from console.reports import lineage_scope
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit, write_zip
 from console.reports.members import members_of
+from console.reports.openlineage_events import openlineage_events
+from console.reports.prov_document import prov_document
 from console.reports.verification import verify_file
 from console.services import catalogue
 from console.services.checkpoints import make_checkpoint, verify_log
@@ -38,6 +41,7 @@ from store.objects import sha256_hex
 from store.projection import admission, fact_checks
 from store.projection.apply import BatchMissing
 from store.projection.batches import batch_schema, write_facts
+from store.queries.facets import columns_of, facets_of
 from store.queries.lineage import Direction, walk
 from store.queries.models import list_versions
 from store.queries.tenures import alias_changes, spans
@@ -126,6 +130,37 @@ GARBAGE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: facts({**EDGE, "object": "dataset-version:a/b", "strength": "x"}),
         "came to be known",
     ),
+    "another name that leads nowhere": (
+        lambda: facts({"kind": "symlink", "subject": "dataset:a", "object": ""}),
+        "leads to something else",
+    ),
+    "a column of a run": (
+        lambda: facts({"kind": "column_lineage", "object": "dataset:a"}),
+        "about something else",
+    ),
+    "a column that came of a run": (
+        lambda: facts(
+            {
+                "kind": "column_lineage",
+                "subject": "dataset-version:a/b",
+                "object": RUN.subject,
+            }
+        ),
+        "leads to something else",
+    ),
+    "columns of no version": (
+        lambda: facts({"kind": "column_map", "object": "dataset:a"}),
+        "leads to something else",
+    ),
+    "a facet of a model": (
+        lambda: facts({"kind": "facet", "subject": "model:a/b", "text": "{}"}),
+        "about something else",
+    ),
+    "a facet by a dataset": (
+        lambda: facts({"kind": "facet", "object": "dataset:a", "text": "{}"}),
+        "something else than a run",
+    ),
+    "a facet without a word": (lambda: facts({"kind": "facet"}), "says nothing"),
     "one bad row among good ones": (
         lambda: facts({}, {"subject": run_key("mlflow", "b")}, {"kind": "x"}),
         "unknown kind",
@@ -311,9 +346,39 @@ def test_log_doctor_and_status_say_why_an_entry_changes_nothing(
 
 
 _KEYS = st.sampled_from(
-    [RUN.subject, VERSION, "model:mlflow/fraud", "commit:a", "commit:", "job://", ""]
+    [
+        RUN.subject,
+        VERSION,
+        "model:mlflow/fraud",
+        "commit:a",
+        "commit:",
+        "job://",
+        "",
+        "dataset:a",
+        "dataset-version:a/b",
+        "dataset-version:a/none%3Aunversioned",
+        run_key("ol", "0" * 32),
+    ]
 )
-_TEXTS = st.text(max_size=8) | st.sampled_from(["\x00", "[/x]", "\x1b]52;c;x\x07", "7"])
+_TEXTS = st.text(max_size=8) | st.sampled_from(
+    [
+        "\x00",
+        "[/x]",
+        "\x1b]52;c;x\x07",
+        "7",
+        "{}",
+        "[" * 5000,
+        '[{"type":1}]',
+        '{"fields":7}',
+        '{"run":{"runId":1},"version":[]}',
+        "columnLineage",
+        "lineage",
+        "parent",
+        "schema",
+        "version",
+        "sourceCodeLocation",
+    ]
+)
 _TIMES = st.none() | st.datetimes()
 _ROWS = st.fixed_dictionaries(
     {
@@ -327,6 +392,8 @@ _ROWS = st.fixed_dictionaries(
         "strength": st.sampled_from(["", "observed", "declared"]),
         "actor": _TEXTS,
         "digest": _TEXTS,
+        "status": st.sampled_from(["", "deleted", "FINISHED", "RUNNING"]),
+        "location": st.sampled_from(["", "inputFacets", "outputFacets", "run"]),
         "started": _TIMES,
         "high": _TIMES,
     }
@@ -348,6 +415,12 @@ def read_all(store: OpenStore) -> None:
             for changes in alias_changes(connection, version.model_key).values():
                 spans(changes, None)
         edges = connection.execute("SELECT subject, object FROM edge").fetchall()
+        columns_of(connection)
+        told = connection.execute("SELECT subject FROM facet").fetchall()
+        for facet in (f for row in told for f in facets_of(connection, row[0])):
+            assert isinstance(facet.said, str)
+    openlineage_events(store, lineage_scope.Scope())
+    prov_document(store, lineage_scope.Scope()).to_bytes()
     for key in {str(key) for row in edges for key in row if key}:
         with store.projection.reading() as connection:
             for direction in Direction:

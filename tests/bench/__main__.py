@@ -11,8 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from connectors.opening import open_sources
-from connectors.protocols import KnownState, TableSource
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
 from console.reports.demands import Demands
@@ -20,24 +18,17 @@ from console.reports.verification import verify_file
 from console.services.backtesting import backtest
 from console.services.checkpoints import make_checkpoint
 from console.services.demonstration import Demonstrated, run_demonstration
-from console.services.importing import import_address
-from console.services.opened import OpenStore, wall_clock
-from console.services.signing import act_as_service
+from console.services.opened import OpenStore
 from policies.document_reading import read_policy
-from policies.trust_root import ServiceKind
 from policies.turning import Turn
-from tests.bench.history import fill
+from tests.bench.import_rows import import_rows
 from tests.bench.lineage_rows import lineage_rows
 from tests.bench.log_rows import log_rows
 from tests.bench.policy_rows import policy_rows
 from tests.bench.promotions import write_promotions
 from tests.bench.stores import store_rows
 from tests.bench.table import REPEATS, Row, environment, seconds
-from tests.contract.mlflow_server import running
-from tests.worlds import new_world
 
-RUNS = int(os.environ.get("COUNTERSIGN_BENCH_RUNS", "20000"))
-MORE_RUNS = 1_000
 DECIDING = "diabetes-production"
 PROMOTIONS = int(os.environ.get("COUNTERSIGN_BENCH_PROMOTIONS", "500"))
 
@@ -114,60 +105,6 @@ def first_frame(command: list[str], variables: dict[str, str]) -> float:
         os.close(terminal)
     os.waitpid(pid, 0)
     return taken
-
-
-def import_rows(folder: Path) -> list[Row]:
-    """The database route against the REST route of a real server, same history."""
-    python = os.environ.get("COUNTERSIGN_MLFLOW_PYTHON", "")
-    if not Path(python).is_file():
-        return [Row("import from an MLflow database", ">= 30x REST", "no MLflow here")]
-    with running(python, backend="sqlite") as server:
-        fill(server.database, RUNS)
-        started = time.perf_counter()
-        for source in open_sources(server.address):
-            for _ in source.facts(KnownState(wall_clock())):
-                """Read to the end."""
-        rest = time.perf_counter() - started
-        started = time.perf_counter()
-        by_database = sum(
-            table.num_rows
-            for source in open_sources(str(server.database))
-            if isinstance(source, TableSource)
-            for table in source.tables(KnownState(wall_clock()))
-        )
-        database = time.perf_counter() - started
-        world = new_world(folder / "world")
-        acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
-        started = time.perf_counter()
-        import_address(world.store, acting, str(server.database))
-        whole = time.perf_counter() - started
-        fill(server.database, MORE_RUNS, first=RUNS)
-        started = time.perf_counter()
-        (more,) = import_address(world.store, acting, str(server.database))
-        again = time.perf_counter() - started
-        if more.new["run"] != MORE_RUNS:
-            raise SystemExit(f"{more.new['run']} of {MORE_RUNS} new runs were found")
-    facts = f"{RUNS} runs, {by_database} facts"
-    return [
-        Row(
-            f"read from an MLflow database ({facts})",
-            ">= 30x REST",
-            f"{database:.1f} s = {rest / database:.0f}x",
-            f"REST {rest:.1f} s ({RUNS / rest:.0f} runs/s)",
-        ),
-        Row(
-            "the same, imported, signed and projected",
-            "1M runs <= 60 s",
-            f"{whole:.1f} s = {RUNS / whole:.0f} runs/s",
-            f"{rest / whole:.1f}x faster than REST reads alone",
-        ),
-        Row(
-            f"{MORE_RUNS} new runs of {RUNS + MORE_RUNS} imported",
-            "seconds at 1M",
-            f"{again:.1f} s",
-            f"every row is read again and compared; {again / whole:.0%} of the first",
-        ),
-    ]
 
 
 def audit_rows(demo: Demonstrated, folder: Path) -> list[Row]:

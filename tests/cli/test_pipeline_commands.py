@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,11 @@ from typing import Any
 import pytest
 
 from console.cli import main
+from tests.cli.test_json_shapes import shape
+from tests.conftest import REPOSITORY
 from tests.pipelines import commit_all, make_project
 
+GOLDEN = REPOSITORY / "tests" / "cli" / "pipeline_shapes.json"
 SECRET = "tok-3n-of-mine"
 Capture = pytest.CaptureFixture[str]
 POLICY = """
@@ -95,6 +100,48 @@ def test_a_launch_is_listed_shown_and_logged(project: Path, capsys: Capture) -> 
         "launch-outcome",
     ]
     assert run(capsys, "logs", "one")[1] == "hello\n"
+
+
+def test_an_ended_run_becomes_lineage_by_itself(project: Path, capsys: Capture) -> None:
+    change(project, "echo made > model.txt")
+    run(capsys, "launch", str(project), "--id", "one", "--wait")
+    deadline = time.monotonic() + 90
+    while True:
+        main(["log", "show"])
+        if "lineage-batch" in capsys.readouterr().out:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "Not in the log yet" not in run(capsys, "show", "one")[2]
+    assert main(["lineage", "run:one", "--down", "--format", "json"]) == 0
+    assert "tried/model.txt" in capsys.readouterr().out
+    code, out, err = run(capsys, "record", "one")
+    assert (code, out) == (0, "run:one\n")
+    assert "0 new facts" in err
+
+
+def test_the_form_of_every_answer_is_the_golden_one(
+    project: Path, capsys: Capture
+) -> None:
+    """`COUNTERSIGN_WRITE_GOLDEN=1` writes the file anew."""
+    change(project, "echo hello; echo x > made")
+    launched = ("launch", str(project), "--id", "one")
+    answers = {
+        "launch --dry-run": told(capsys, *launched, "--dry-run")[1],
+        "launch": told(capsys, *launched, "--wait")[1],
+        "list": told(capsys, "list")[1],
+        "show": told(capsys, "show", "one")[1],
+        "watch": told(capsys, "watch", "one")[1],
+        "logs": told(capsys, "logs", "one")[1],
+    }
+    found = {
+        name: {"schema": answer["schema"], "form": shape(answer | {"tree": None})}
+        for name, answer in answers.items()
+    }
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    if os.environ.get("COUNTERSIGN_WRITE_GOLDEN"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
 
 
 def test_the_same_id_again_launches_nothing(project: Path, capsys: Capture) -> None:

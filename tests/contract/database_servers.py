@@ -77,7 +77,7 @@ class DatabaseServer:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[DatabaseServer]:
+def running_postgres(*, has_tls: bool = False) -> Iterator[DatabaseServer]:
     """Start a Postgres; the test is skipped where there is none."""
     found = _program("postgres", sorted(glob.glob(_POSTGRES_PLACES)))
     with _folder("postgres") as (folder, user):
@@ -90,6 +90,10 @@ def running_postgres() -> Iterator[DatabaseServer]:
         _run([*setting_up, "--encoding=UTF8", "--locale=C.UTF-8"], user)
         command = [str(found), "-D", str(data), "-k", str(folder)]
         command += ["-h", "127.0.0.1", "-p", str(port), "-c", "fsync=off"]
+        if has_tls:
+            certificate, key = make_certificate(folder, "server", user)
+            command += ["-c", "ssl=on", "-c", f"ssl_cert_file={certificate}"]
+            command += ["-c", f"ssl_key_file={key}"]
         client: tuple[str, ...]
         client = ("env", "PGPASSWORD=administrator", str(found.with_name("psql")))
         client += ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
@@ -104,7 +108,7 @@ def running_postgres() -> Iterator[DatabaseServer]:
 
 
 @contextlib.contextmanager
-def running_mariadb() -> Iterator[DatabaseServer]:
+def running_mariadb(*, has_tls: bool = False) -> Iterator[DatabaseServer]:
     """Start a MariaDB; the test is skipped where there is none."""
     found = _program("mariadbd", _MARIADB_PLACES)
     with _folder("mysql") as (folder, user):
@@ -115,6 +119,9 @@ def running_mariadb() -> Iterator[DatabaseServer]:
         command = [str(found), "--no-defaults", f"--datadir={data}", f"--port={port}"]
         command += [f"--socket={folder}/sock", "--bind-address=127.0.0.1"]
         command += [f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0"]
+        if has_tls:
+            certificate, key = make_certificate(folder, "server", user)
+            command += [f"--ssl-cert={certificate}", f"--ssl-key={key}"]
         client: tuple[str, ...]
         client = ("mariadb", "--no-defaults", f"--socket={folder}/sock", "-uroot")
         client += ("--batch", "--skip-column-names", "--default-character-set=utf8mb4")
@@ -126,6 +133,21 @@ def running_mariadb() -> Iterator[DatabaseServer]:
                 "mysql",
             )
             yield server
+
+
+def make_certificate(
+    folder: Path, name: str, user: str | None = None
+) -> tuple[Path, Path]:
+    """A certificate of its own for 127.0.0.1, and its key."""
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    making = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    making += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    making += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(making, check=True, capture_output=True, timeout=60)
+    for made in (certificate, key):
+        _own(made, user)
+    key.chmod(0o600)
+    return certificate, key
 
 
 @contextlib.contextmanager

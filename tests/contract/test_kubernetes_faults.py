@@ -28,7 +28,7 @@ from connectors.kubernetes.work import ClusterWork
 from tests.contract.kubernetes_places import KubernetesPlace, job, kubernetes_place
 from tests.contract.kubernetes_server.faults import Fault
 from tests.contract.kubernetes_server.identities import Identity, Rule
-from tests.contract.kubernetes_server.server import write_kubeconfig
+from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 
 TOKEN = "very-secret-token-0123456789"
 PASSING = (
@@ -366,7 +366,7 @@ def test_a_dry_run_that_drops_suspend_makes_nothing(
         return original(value, schema, path)
 
     monkeypatch.setattr(preparing, "prune", forgets)
-    with pytest.raises(ConnectorRefused, match=r"does not hold a Job"):
+    with pytest.raises(ConnectorRefused, match=r"drops spec\.suspend of a Job"):
         work.create(manifest(), "launch-1")
     assert jobs(place) == []
 

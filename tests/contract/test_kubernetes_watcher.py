@@ -28,7 +28,7 @@ from tests.contract.kubernetes_places import (
 )
 from tests.contract.kubernetes_server.faults import Fault, Faults
 from tests.contract.kubernetes_server.identities import Identity, Rule
-from tests.contract.kubernetes_server.server import write_kubeconfig
+from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 
 QUICK = Pace(watch=1, idle=3.0, poll=0.02, first_pause=0.002, longest_pause=0.02)
 BOUNDS = Bounds(first_pause_seconds=0.001, attempts=2)
@@ -147,6 +147,26 @@ def test_a_version_that_expired_leads_to_a_new_list(place: KubernetesPlace) -> N
         place.make("secrets", "a")
         found.until()
     assert found.failed == []
+
+
+def test_bookmarks_keep_a_version_from_expiring(place: KubernetesPlace) -> None:
+    cluster = place.own
+    cluster.bookmark_seconds = 0.05
+    with following(place) as found:
+        found.until()
+        place.make("configmaps", "elsewhere")
+        time.sleep(0.3)
+        cluster.store.forget()
+        watches = cluster.faults.seen.count("watch secrets")
+        for _ in range(200):
+            if cluster.faults.seen.count("watch secrets") > watches:
+                break
+            time.sleep(0.02)
+        before = len([one for one in found.shown if one.version])
+        place.make("secrets", "a")
+        found.until()
+    assert before > 2
+    assert all(one.trouble is None and one.is_live for one in found.shown)
 
 
 @pytest.mark.parametrize("fault", [Fault.GONE, Fault.GONE_EVENT])

@@ -15,7 +15,7 @@ from connectors.kubernetes.kinds import JOB, available, served
 from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
 from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.states import WorkState
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
 from tests.contract.kubernetes_places import (
     EDIT,
     KINDS,
@@ -146,6 +146,15 @@ def test_a_manifest_with_a_field_that_is_none_is_refused_and_makes_nothing(
 ) -> None:
     with pytest.raises(ConnectorRefused, match=r"unknown field \"spec.paralelism\""):
         work.create(manifest(paralelism=3), "launch-1")
+    assert place.ask("GET", place.batch)["items"] == []
+
+
+def test_a_job_that_a_queue_would_release_is_refused_and_makes_nothing(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    queued = manifest() | {"metadata": {"labels": {QUEUE_LABEL: "training"}}}
+    with pytest.raises(ConnectorRefused, match="Kueue would release"):
+        work.create(queued, "launch-1")
     assert place.ask("GET", place.batch)["items"] == []
 
 
@@ -347,7 +356,34 @@ def test_what_a_pod_prints_is_read_line_by_line_and_no_further_than_allowed(
     assert list(pods.lines(found, pod, most_bytes=6)) == [b"one", b"tw"]
 
 
-def test_an_edit_of_the_image_while_it_is_held_never_gets_released(
+def test_what_a_pod_prints_is_followed_until_it_ends_or_falls_silent(
+    place: KubernetesPlace, work: ClusterWork, client: KubernetesClient
+) -> None:
+    controller = place.controller
+    work.create(manifest(), "launch-1")
+    work.release(manifest(), "launch-1")
+    controller.step()
+    found = work.find(JOB, "launch-1")
+    assert found is not None
+    pods = ClusterPods(client)
+    (pod,) = pods.of(found)
+    owner = controller.pods_of(place.ask("GET", path_of(place, "launch-1")).body)[0]
+    controller.run(owner)
+    controller.write(owner, "epoch 1")
+    lines = pods.lines(found, pod, most_bytes=1000, follow=True)
+    assert next(lines) == b"epoch 1"
+    controller.write(owner, "epoch 2")
+    assert next(lines) == b"epoch 2"
+    controller.finish(owner)
+    assert list(lines) == []
+    controller.run(owner)
+    silent = pods.lines(found, pod, most_bytes=1000, follow=True, idle_seconds=0.2)
+    assert list(silent) == [b"epoch 1", b"epoch 2"]
+    stopped = pods.lines(found, pod, most_bytes=1000, follow=True, stop=lambda: True)
+    assert list(stopped) == [b"epoch 1", b"epoch 2"]
+
+
+def test_where_it_runs_is_not_changed_while_it_is_held(
     place: KubernetesPlace, work: ClusterWork
 ) -> None:
     work.create(manifest(), "launch-1")

@@ -16,6 +16,7 @@ from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.mlflow.client import MlflowClient
 from connectors.mlflow.database import MlflowDatabase
 from connectors.mlflow.folder import MlflowFolder
+from connectors.mlflow.registry import MlflowRegistry
 from connectors.mlflow.rest import MlflowRest
 from connectors.mlflow.served_artifacts import ServedArtifacts
 from connectors.mlflow.telling import MlflowSource
@@ -197,7 +198,7 @@ def test_artifacts_are_read_without_the_proxy(mlflow_server: Server, door: str) 
 
 
 def test_alias_moves_and_is_read_back(mlflow_server: Server) -> None:
-    registry = MlflowRest(MlflowClient(mlflow_server.address))
+    registry = MlflowRegistry(MlflowClient(mlflow_server.address))
     before = registry.read_alias("fraud", "moving")
     registry.set_alias("fraud", "moving", "1")
     first = registry.read_alias("fraud", "moving")
@@ -222,13 +223,13 @@ def test_alias_moves_and_is_read_back(mlflow_server: Server) -> None:
 def test_impossible_alias_moves_are_refused(
     mlflow_server: Server, model: str, alias: str, version: str
 ) -> None:
-    registry = MlflowRest(MlflowClient(mlflow_server.address))
+    registry = MlflowRegistry(MlflowClient(mlflow_server.address))
     with pytest.raises(ConnectorRefused):
         registry.set_alias(model, alias, version)
 
 
 def test_alias_of_unknown_model_is_refused(mlflow_server: Server) -> None:
-    registry = MlflowRest(MlflowClient(mlflow_server.address))
+    registry = MlflowRegistry(MlflowClient(mlflow_server.address))
     with pytest.raises(ConnectorRefused, match="no such model"):
         registry.read_alias("no such model", "x")
 
@@ -288,7 +289,7 @@ def test_moved_file_store_is_read_where_it_is_now(
 
 
 def test_server_that_is_down_is_unavailable_soon() -> None:
-    registry = MlflowRest(MlflowClient("http://127.0.0.1:9", timeout_seconds=2))
+    registry = MlflowRegistry(MlflowClient("http://127.0.0.1:9", timeout_seconds=2))
     started = time.monotonic()
     with pytest.raises(ConnectorUnavailable):
         registry.read_alias("fraud", "x")

@@ -105,6 +105,72 @@ def test_the_alias_follows_the_promotion_and_a_move_behind_our_back_is_found(
     assert change.since == connected.clock.now
 
 
+@pytest.fixture
+def staged(connected: World, mlflow_server: Server) -> World:
+    """The same, where production is one of MLflow's legacy stages."""
+    setting = EnvironmentSetting(
+        registry=mlflow_server.address,
+        stages={"production": "Production"},
+        tag="countersign.promotion",
+    )
+    connected.store.configuration = Configuration(environments={"prod": setting})
+    for version in ("1", "2"):
+        move(mlflow_server, version, "None")
+    read_again(connected, mlflow_server)
+    return connected
+
+
+def move(server: Server, version: str, stage: str) -> None:
+    body: dict[str, object] = {"name": "fraud", "version": version, "stage": stage}
+    body |= {"archive_existing_versions": False}
+    server.call("POST", "model-versions/transition-stage", body)
+
+
+def version_of(server: Server, version: str) -> tuple[str, dict[str, str]]:
+    """The legacy stage and the tags of a version, as the server has them."""
+    path = f"model-versions/get?name=fraud&version={version}"
+    found = server.call("GET", path)["model_version"]
+    tags = {str(t["key"]): str(t["value"]) for t in found.get("tags", [])}
+    return str(found["current_stage"]), tags
+
+
+def test_a_legacy_stage_follows_promotions_and_is_tagged_and_read_back(
+    staged: World, mlflow_server: Server
+) -> None:
+    store, dana = staged.store, staged.people["dana"]
+    move(mlflow_server, "1", "Production")
+    record = find_request(store, signed_off(staged, "2"), store.state())
+    done = promote(store, dana, record, environment={})
+    assert done.read_back == "stage:Production -> fraud@2"
+    stage, tags = version_of(mlflow_server, "2")
+    assert stage == "Production"
+    assert tags["countersign.promotion"] == done.intent.statement_id
+    assert version_of(mlflow_server, "1")[0] == "Archived"
+    read_again(staged, mlflow_server)
+    assert unapproved_changes(store) == []
+    gone = demote(store, dana, "model:fraud@2", "production", "prod", "it drifts")
+    assert gone.read_back == "stage:Production -> nothing"
+    assert version_of(mlflow_server, "2")[0] == "Archived"
+
+
+def test_a_second_version_in_a_legacy_stage_is_found_by_import_and_by_watching(
+    staged: World, mlflow_server: Server
+) -> None:
+    store, dana = staged.store, staged.people["dana"]
+    record = find_request(store, signed_off(staged, "2"), store.state())
+    promote(store, dana, record, environment={})
+    watched = Watch(store, environment={})
+    assert watched.look().exit_code == 0
+    move(mlflow_server, "1", "Production")
+    (seen,) = watched.look().unapproved_changes
+    read_again(staged, mlflow_server)
+    (imported,) = unapproved_changes(store)
+    for change in (seen, imported):
+        assert (change.registry, change.approved) == ("1, 2", "2")
+    with pytest.raises(Refusal, match="points at version 2, 1 in"):
+        demote(store, dana, "model:fraud@2", "production", "prod", "it drifts")
+
+
 def test_a_watch_sees_a_move_on_the_server_without_an_import(
     connected: World, mlflow_server: Server
 ) -> None:

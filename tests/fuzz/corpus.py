@@ -11,9 +11,16 @@ import base64
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from connectors.pipelines.protocols import (
+    Code,
+    LaunchPlan,
+    PlannedFile,
+    PlannedStep,
+)
 from policies.checkpoint import read_checkpoint, sign_checkpoint
 from policies.evidence import EvidenceManifest, ItemReference
 from policies.log_proofs import ConsistencyProof, InclusionProof
@@ -57,8 +64,83 @@ def made() -> dict[str, bytes]:
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
-    files |= _cases() | _commits()
-    return files | _keys() | _zips() | _proofs() | _public_lines()
+    files |= _cases() | _commits() | _projects() | _plans()
+    return files | _keys() | _zips() | _proofs() | _public_lines() | _events()
+
+
+def _events() -> dict[str, bytes]:
+    run = {"runId": "3f9c0000-0000-4000-8000-000000000001"}
+    job = {"namespace": "n", "name": "j"}
+    head = {
+        "eventTime": "2026-01-02T03:04:05Z",
+        "eventType": "COMPLETE",
+        "producer": "https://example.org",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+    }
+    good: dict[str, Any] = {**head, "run": run, "job": job}
+    column = {"inputFields": [{"namespace": "s3://b", "name": "raw", "field": "a"}]}
+    names = [{"namespace": "hive://u:p@h", "name": "db.t", "type": "TABLE"}]
+    check = {"assertion": "not_null", "column": "a", "success": True}
+    data = {
+        "namespace": "s3://b",
+        "name": "mart",
+        "facets": {
+            "version": {"datasetVersion": "v7"},
+            "schema": {"fields": [{"name": "a", "type": "INT"}]},
+            "symlinks": {"identifiers": names},
+            "columnLineage": {"fields": {"a": column}},
+            "gone": {"_deleted": True},
+        },
+        "outputFacets": {"outputStatistics": {"rowCount": 7}},
+        "inputFacets": {"dataQualityAssertions": {"assertions": [check]}},
+    }
+    rich = good | {
+        "run": run
+        | {
+            "facets": {
+                "parent": {"run": {"runId": run["runId"][:-1] + "2"}, "job": job},
+                "executionParameters": {"parameters": [{"key": "a", "value": 1.5}]},
+                "tags": {"tags": [{"key": "api_key", "value": "hunter2"}]},
+            }
+        },
+        "job": job
+        | {
+            "facets": {
+                "sourceCodeLocation": {"version": "ab" * 20},
+                "lineage": {"entries": [data | {"type": "DATASET", "inputs": []}]},
+            }
+        },
+        "inputs": [data, {"name": "raw"}],
+        "outputs": [data],
+    }
+    bodies = {
+        "accepted-plain": encode(good),
+        "accepted-rich": json.dumps(rich).encode(),
+        "accepted-job-alone": encode(head | {"job": job}),
+        "accepted-dataset-alone": json.dumps(head | {"dataset": data}).encode(),
+        "accepted-year-one": encode(
+            good | {"eventTime": "0001-01-01T00:00:00+23:59", "eventType": 7}
+        ),
+        "accepted-wrong-types": encode(
+            good | {"eventTime": [1], "producer": {}, "schemaURL": 7, "inputs": None}
+        ),
+        "accepted-key-twice": encode(good)[:-1] + b',"run":' + encode(run) + b"}",
+        "accepted-not-a-number": encode(good)[:-1] + b',"x":[NaN,1e999,-Infinity]}',
+        "accepted-a-lone-surrogate": encode(good)[:-1] + b',"x":"\\ud800"}',
+        "accepted-facets-of-every-type": json.dumps(
+            good | {"run": run | {"facets": {"a": 1, "b": [None], "c": "x", "d": None}}}
+        ).encode(),
+        "refused-run-is-no-uuid": encode(good | {"run": {"runId": "run_id"}}),
+        "refused-no-job": encode(head | {"run": run}),
+        "refused-nothing-in-it": encode(head),
+        "refused-inputs-are-no-list": encode(good | {"inputs": {"name": "x"}}),
+        "refused-deep": encode(good)[:-1] + b',"x":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        "refused-raw-surrogate": encode(good)[:-1] + b',"x":"\xed\xa0\x80"}',
+        "refused-bad-utf8": encode(good)[:-1] + b',"x":"\xff"}',
+        "refused-a-list": b"[]",
+        "refused-nothing": b"",
+    }
+    return {f"event/{name}": body for name, body in bodies.items()}
 
 
 def _commits() -> dict[str, bytes]:
@@ -367,6 +449,49 @@ def _keys() -> dict[str, bytes]:
         ),
     }
     return {f"key/{name}": data for name, data in keys.items()}
+
+
+def _projects() -> dict[str, bytes]:
+    sample = REPOSITORY / "sample_data" / "training" / "MLproject"
+    head = b"entry_points: {main: {command: "
+    files = {
+        "accepted-sample": sample.read_bytes(),
+        "accepted-braces": head + b"'{{x}} {y', parameters: {y: path}}}",
+        "refused-alias": b"a: &a {main: {command: x}}\nentry_points: *a",
+        "refused-python-object": head + b"!!python/name:os.system x}}",
+        "refused-container": b"docker_env: {image: x}\n" + head + b"x}}",
+        "refused-unknown-type": head + b"x, parameters: {y: date}}}",
+        "refused-number-as-name": b"entry_points: {1: {command: x}}",
+        "refused-nothing": b"",
+        "refused-deep": b"[" * 150,
+    }
+    return {f"mlproject/{name}": data for name, data in files.items()}
+
+
+def _plans() -> dict[str, bytes]:
+    plan = LaunchPlan(
+        backend="local",
+        place="local/1",
+        pipeline="train",
+        project="/work/train",
+        code=Code(commit="a" * 40, is_dirty=False),
+        steps=(PlannedStep("main", ("sh", "-c", "true"), (("alpha", "0.5"),)),),
+        inputs=(PlannedFile("data", "data.csv", "b" * 64, 3),),
+    )
+    good = plan.to_bytes()
+    files = {
+        "accepted-one-step": good,
+        "accepted-no-step": replace(plan, steps=()).to_bytes(),
+        "refused-other-spacing": good.replace(b": ", b":  ", 1),
+        "refused-other-order": json.dumps(json.loads(good)).encode(),
+        "refused-field-too-many": good.replace(b"{", b'{"surprise": 1,', 1),
+        "refused-field-of-another-kind": good.replace(b'"/work/train"', b"7"),
+        "refused-flag-as-number": good.replace(b"false", b"0"),
+        "refused-other-schema": good.replace(b"launch-plan/v1", b"launch-plan/v2"),
+        "refused-list": b"[]",
+        "refused-nothing": b"",
+    }
+    return {f"launch-plan/{name}": data for name, data in files.items()}
 
 
 def _zips() -> dict[str, bytes]:

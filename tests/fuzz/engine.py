@@ -33,7 +33,8 @@ ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 _Edge = tuple[CodeType, int, int]
 _WATCHED = tuple(
-    str(REPOSITORY / name) + "/" for name in ("policies", "store", "console")
+    str(REPOSITORY / name) + "/"
+    for name in ("policies", "store", "connectors", "console")
 )
 
 

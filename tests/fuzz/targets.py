@@ -7,11 +7,17 @@ so is an accepted input that does not survive being written and read again.
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
 from collections.abc import Callable
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, MalformedInput
 from connectors.git_facts import commit_facts
+from connectors.openlineage_received import ReceivedEvents, Reception
+from connectors.pipelines.mlproject import command_line, read_project
+from connectors.pipelines.plans import read_plan
+from connectors.protocols import KnownState
 from connectors.signers.ssh_keygen import read_public_line
 from console.reports.members import members_of
 from console.services.problems import Refusal
@@ -34,10 +40,11 @@ from policies.log_proofs import read_consistency_proof, read_inclusion_proof
 from policies.statements import Statement, read_statement
 from policies.strict_json import encode, parse
 from policies.trust_root import read_trust_root
+from store.facts import Fact
 from store.git_commit import commit_id, read_headers, read_signature
 from store.identifiers import repository_key
 from store.projection.admission import admit_batch
-from store.projection.batches import batch_schema
+from store.projection.batches import batch_schema, batch_writer
 from store.projection.fact_checks import UnusableBatch
 from tests.conftest import REPOSITORY
 from tests.worlds import NOON
@@ -115,7 +122,7 @@ def check_policy(data: bytes) -> None:
     """A policy that is read can be said, looked over, and given cases that pass."""
     policy = read_policy(data, path="fuzzed")
     assert policy.rules
-    assert policy.quorums
+    assert policy.quorums or policy.applies.is_for_launches
     assert policy_in_words(policy).startswith(f"# {policy.id}, version ")
     assert policy_changes(policy, policy) == ()
     lint(Linted(policy, data.decode(), "fuzzed"), NOON)
@@ -128,6 +135,22 @@ def check_policy_cases(data: bytes) -> None:
     for case in read_cases(open_cases(data, path="fuzzed"), FOR_CASES):
         result = run_case(case, FOR_CASES)
         assert result.has_passed is not bool(result.differences)
+
+
+def check_project(data: bytes) -> None:
+    """Every entry point that is read gives a command, or says what it cannot put in."""
+    project = read_project(data)
+    assert project.entry_points
+    for entry in project.entry_points.values():
+        with contextlib.suppress(MalformedInput):
+            command_line(entry, {p.name: "a b'c$(d)" for p in entry.parameters})
+
+
+def check_launch_plan(data: bytes) -> None:
+    """A plan is written byte for byte as it was read."""
+    plan = read_plan(data)
+    assert plan.to_bytes() == data
+    assert all(isinstance(value, str) for _, value in plan.parameters)
 
 
 def check_manifest(data: bytes) -> None:
@@ -172,6 +195,26 @@ def check_commit(data: bytes) -> None:
     assert read_headers(signature.payload) == read_headers(data)
 
 
+def check_event(data: bytes) -> None:
+    """An event that is taken says the same once it was kept, and makes a batch."""
+    kept = Reception().accepted_event(data)
+    assert Reception().accepted_event(kept) == kept
+    assert _facts(data) == _facts(kept)
+    target = io.BytesIO()
+    with batch_writer(target) as writer:
+        for table in ReceivedEvents("fuzzed", [data]).tables(KnownState(NOON)):
+            writer.write_table(table)
+    admit_batch(target.getvalue(), None)
+
+
+def _facts(data: bytes) -> set[Fact]:
+    """What one event says."""
+    source = ReceivedEvents("fuzzed", [data])
+    told = set(source.facts(KnownState(NOON)))
+    assert not source.tally.refused
+    return told
+
+
 TARGETS: dict[str, Target] = {
     "json": check_json,
     "envelope": check_envelope,
@@ -184,10 +227,13 @@ TARGETS: dict[str, Target] = {
     "policy": check_policy,
     "policy-cases": check_policy_cases,
     "manifest": check_manifest,
+    "mlproject": check_project,
+    "launch-plan": check_launch_plan,
     "key": check_key,
     "audit-file": check_audit_file,
     "batch": check_batch,
     "commit": check_commit,
+    "event": check_event,
 }
 
 

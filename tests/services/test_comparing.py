@@ -386,7 +386,7 @@ def test_no_form_lets_a_hostile_name_out(
 
 
 def test_sections_that_are_compared_are_all_shown() -> None:
-    from console.cli.comparing import _TITLES
+    from console.reports.comparison_text import TITLES
     from console.services.differences import SECTIONS
 
-    assert tuple(_TITLES) == SECTIONS
+    assert tuple(TITLES) == SECTIONS

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.pipelines.protocols import CanCancel, RunState
+from console.reports.audit_report import Scope
+from console.reports.bundle import export_audit
+from console.reports.verification import verify_file
+from console.services.checkpoints import make_checkpoint
 from console.services.pipelines.launch_log import known_launch, launches
 from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, Released, release
 from console.services.problems import Refusal, Undecided
 from console.services.signing import act_as_service
+from console.services.standing import governed_stages
 from policies.predicates import Decision, OutcomeKind
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
 from store.errors import StoreRefused
+from store.facts import Fact, FactKind
 from store.identifiers import commit_key, run_key
 from store.queries.lineage import Direction, neighbours
 from tests.crashing_launch import POINTS
@@ -176,6 +183,36 @@ def test_a_verdict_of_no_or_unknown_starts_and_claims_nothing(
     assert starts(project) == 0
     assert declared(world) == []
     assert open_launcher(world.store).find("one") is None
+
+
+def test_a_branch_of_the_launchers_own_clone_counts_for_nothing(
+    world: World, project: Path
+) -> None:
+    put_policy(world, require='commit_known"]\nbranches = ["main', role="")
+    commit = commit_all(project)
+    repository = "repository:r"
+    world.tell(
+        Fact(
+            kind=FactKind.COMMIT,
+            subject=commit_key(commit),
+            object=repository,
+            name="As it is",
+            text="[]",
+            digest=commit,
+        )
+    )
+    with pytest.raises(Refusal, match="nothing was launched"):
+        launch_in(world, project)
+    world.tell(
+        Fact(
+            kind=FactKind.BRANCH,
+            subject=repository,
+            object=repository,
+            name="main",
+            digest=commit,
+        )
+    )
+    assert launch_in(world, project, "one").judged is not None
 
 
 def test_a_policy_that_turns_on_what_is_not_known_refuses(
@@ -354,6 +391,23 @@ def test_a_commit_that_is_named_is_what_runs(world: World, project: Path) -> Non
     with world.store.projection.reading() as connection:
         edges = neighbours(connection, [run_key("pipelines", "one")], Direction.UP)
     assert commit_key(commit) in {edge.object for _, edge in edges}
+
+
+def test_the_auditors_file_holds_launches_and_counts_no_promotion(
+    world: World, project: Path
+) -> None:
+    put_policy(world, role="")
+    commit_all(project)
+    plan = launch_in(world, project, "one").plan
+    wait_until_over(world.store, "one")
+    assert governed_stages(world.store) == []
+    target = world.folder / "audit.zip"
+    target.write_bytes(export_audit(world.store, Scope(), make_checkpoint(world.store)))
+    found = verify_file(target, world.store.first_root)
+    assert found.is_good
+    assert found.promotions == 0
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read(f"object/{plan.digest}") == plan.to_bytes()
 
 
 def test_what_has_not_ended_is_not_recorded(world: World, project: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +256,52 @@ def test_who_never_finishes_a_request_loses_the_connection_and_nobody_else(
         assert time.monotonic() - begun >= SLOWEST_HEAD_SECONDS - 1
         slow.close()
         assert send(server, str(uuid.uuid4())) == 201
+
+
+def test_changed_real_events_are_taken_or_refused_and_never_a_fault_of_the_server(
+    store: Path,
+) -> None:
+    corpora = os.environ.get("COUNTERSIGN_TEST_CORPORA")
+    if not corpora:
+        pytest.skip("peer: COUNTERSIGN_TEST_CORPORA names no folder")
+    paths = sorted((Path(corpora) / "openlineage-events").rglob("*.json"))
+    chance = random.Random(3)  # noqa: S311 - a repeatable test, no secret
+    statuses: Counter[int] = Counter()
+    with served(store) as server:
+        for path in paths[:60] * 4:
+            text = json.dumps(_changed(json.loads(path.read_text()), chance))
+            for old, new in (('"eventTime"', '"run"'), ("COMPLETE", "\\ud800")):
+                if chance.random() < 0.1:
+                    text = text.replace(old, new, 1)
+            if chance.random() < 0.1:
+                text = text[: chance.randrange(len(text))]
+            statuses[server.post(text.encode()).status] += 1
+        server.process.terminate()
+        _, said = server.process.communicate(timeout=60)
+    assert set(statuses) == {201, 400}
+    assert min(statuses.values()) > 20
+    assert "Traceback" not in said
+
+
+def _changed(value: Any, chance: random.Random) -> Any:
+    """A value in which something here and there is something else."""
+    odd: list[Any] = [
+        None,
+        7,
+        1e300,
+        -(10**40),
+        "",
+        "x" * 100_000,
+        "\x00\x1b[31m\u202e",
+    ]
+    odd += [[], {}, [[]], {"name": 7}, True, "\ud800"]
+    if chance.random() < 0.01:
+        return chance.choice(odd)
+    if isinstance(value, list):
+        return [_changed(inner, chance) for inner in value]
+    if isinstance(value, dict):
+        return {name: _changed(inner, chance) for name, inner in value.items()}
+    return value
 
 
 def test_two_servers_never_share_a_spool(store: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -268,3 +269,28 @@ def test_only_the_folder_it_was_given_is_written(world: World, tmp_path: Path) -
     world.tell(run("a"))
     made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")}
     assert made <= {"world", "home"}
+
+
+def test_processes_that_make_the_projection_at_once_make_one_and_fill_it(
+    world: World,
+) -> None:
+    runs = [
+        Fact(kind=FactKind.RUN, subject=f"run:mlflow/{number:032x}", name=f"r{number}")
+        for number in range(50)
+    ]
+    world.tell(*runs)
+    command = [sys.executable, "-m", "console", "--store", world.store.address]
+    home = str(world.folder / "fresh")
+    started = [
+        subprocess.Popen(
+            [*command, "runs", "--format", "json"],
+            env={**os.environ, "COUNTERSIGN_HOME": home},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(6)
+    ]
+    for process in started:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()
+        assert len(json.loads(out)["runs"]) == 50

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.openlineage import OpenLineageSource
 from console.cli import main
 from console.reports.lineage_scope import Scope
 from console.reports.prov_document import prov_document
 from console.services.demonstration import Demonstrated
+from console.services.importing import import_source
 from console.services.opened import OpenStore, parse_time
 from console.services.problems import Misuse
+from console.services.signing import act_as_service
+from policies.trust_root import ServiceKind
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import dataset_version_key, run_key
 from tests.cli.test_command_line import HOSTILE
@@ -80,6 +85,76 @@ def test_one_model_brings_only_what_it_came_from_and_its_own_decisions(
         document(demo_store, Scope(model="none"))
     nothing = document(demo_store, Scope(until=parse_time("2001-01-01")))
     assert not nothing.get("wasGeneratedBy")
+
+
+CLASSES = {
+    "entity": "ProvEntity",
+    "activity": "ProvActivity",
+    "agent": "ProvAgent",
+    "used": "ProvUsage",
+    "wasGeneratedBy": "ProvGeneration",
+    "wasAssociatedWith": "ProvAssociation",
+    "wasInformedBy": "ProvCommunication",
+}
+
+
+def require_read_by_others(store: OpenStore) -> dict[str, Any]:
+    """W3C PROV's Python library reads every record, and writes the same ones again."""
+    from prov import model
+
+    text = prov_document(store, Scope()).to_bytes().decode()
+    read = model.ProvDocument.deserialize(content=text, format="json")
+    plain: dict[str, Any] = json.loads(text)
+    assert {kind for kind in plain if kind != "prefix"} <= CLASSES.keys()
+    for kind, name in CLASSES.items():
+        found = list(read.get_records(getattr(model, name)))
+        assert len(found) == len(plain.get(kind, {})), kind
+    again = read.serialize(format="json")
+    assert again is not None
+    told = json.loads(again)
+    for kind in CLASSES:
+        before, after = (
+            sorted(map(_ends, d.get(kind, {}).values())) for d in (plain, told)
+        )
+        assert after == before, kind
+    for record in plain["activity"].values():
+        start, end = record.get("prov:startTime"), record.get("prov:endTime")
+        assert not start or not end or parse_time(start) <= parse_time(end)
+    entities, activities = (plain.get(k, {}).keys() for k in ("entity", "activity"))
+    assert not entities & activities, "nothing is both (PROV-CONSTRAINTS 55)"
+    return plain
+
+
+def _ends(record: dict[str, Any]) -> list[str]:
+    """What a record says, and of what: the library names relations anew."""
+    return sorted(
+        f"{name}={record[name]}" if name in REFERRED else name for name in record
+    )
+
+
+def test_the_library_of_prov_reads_every_record_of_the_demonstration(
+    demo_store: OpenStore,
+) -> None:
+    from prov import model
+
+    plain = require_read_by_others(demo_store)
+    assert len(plain["used"]) > 20
+    text = prov_document(demo_store, Scope()).to_bytes().decode()
+    read = model.ProvDocument.deserialize(content=text, format="json")
+    types = {str(kind) for r in read.get_records() for kind in r.get_asserted_types()}
+    assert {"prov:Person", "prov:Plan", "promotion"} <= types
+
+
+def test_the_library_of_prov_reads_what_events_told(world: World) -> None:
+    corpora = os.environ.get("COUNTERSIGN_TEST_CORPORA")
+    if not corpora:
+        pytest.skip("peer: COUNTERSIGN_TEST_CORPORA names no folder")
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    events = OpenLineageSource("ol", Path(corpora) / "openlineage-events")
+    import_source(world.store, acting, events)
+    plain = require_read_by_others(world.store)
+    assert len(plain["activity"]) == 30
+    assert len(plain["used"]) + len(plain["wasGeneratedBy"]) == 39
 
 
 @pytest.mark.parametrize("name", HOSTILE)

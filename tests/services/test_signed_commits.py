@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from connectors.git import GitSource
+from console.cli import main
 from console.services.catalogue import commits
+from console.services.configuration import (
+    FILE_NAME,
+    Configuration,
+    load_configuration,
+)
 from console.services.importing import import_source
 from console.services.inspection import details
 from console.services.makers import commit_signers
+from console.services.problems import Misuse
 from console.services.revoking import revoke
 from policies.commit_signers import Signed
 from policies.document_reading import read_policy
@@ -84,6 +91,17 @@ def judged(signing: Signing, evidence: Evidence, fields: str = "") -> Node:
         addressed=authors,
     )
     return judge_signed_commit(rule, evidence, context)
+
+
+def test_a_lineage_says_how_its_commits_are_signed(
+    signing: Signing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signing.enrol()
+    signing.imported(signed_commit(signing.folder, signing.key))
+    address = signing.world.store.address
+    assert main(["--store", address, "lineage", "model:fraud@1"]) == 0
+    said = capsys.readouterr().err
+    assert "Commits: 1 signed by a person of the trust root." in said
 
 
 def test_a_commit_signed_with_a_person_s_key_is_theirs(signing: Signing) -> None:
@@ -258,3 +276,34 @@ def test_a_version_without_a_commit_is_unknown(signing: Signing) -> None:
     told = [f for f in trained("0" * 40, TRAIN, TEST) if f.name != "used"]
     signing.world.tell(*told)
     assert judged(signing, evidence_of(signing.world)).verdict is Verdict.UNKNOWN
+
+
+def test_a_key_among_the_allowed_signers_is_named_and_counts_for_no_policy(
+    signing: Signing, tmp_path: Path
+) -> None:
+    sha = signed_commit(signing.folder, signing.key)
+    evidence = signing.imported(sha)
+    line = Path(f"{signing.key}.pub").read_text()
+    (tmp_path / "allowed").write_text(f"ann@example.org {line}")
+    store = signing.world.store
+    store.configuration = Configuration(allowed_signers=str(tmp_path / "allowed"))
+    shown = dict(details(store, f"commit:{sha}").fields)
+    assert "listed as ann@example.org among the allowed signers" in shown["signature"]
+    assert judged(signing, evidence).verdict is Verdict.NO
+    (tmp_path / "allowed").write_text("rubbish")
+    with pytest.raises(Misuse, match="line 1"):
+        details(store, f"commit:{sha}")
+
+
+def test_a_configuration_that_was_merely_found_names_no_allowed_signers(
+    signing: Signing, tmp_path: Path
+) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_text('[git]\nallowed_signers = "evil"\n')
+    with pytest.raises(Misuse, match="may not set 'git'"):
+        load_configuration(signing.world.places, environment={}, folder=tmp_path)
+    given = load_configuration(signing.world.places, explicit=str(path))
+    assert given.allowed_signers == "evil"
+    path.write_text('[git]\nallowed = "x"\n')
+    with pytest.raises(Misuse, match="did you mean 'allowed_signers'"):
+        load_configuration(signing.world.places, explicit=str(path))

@@ -58,6 +58,41 @@ def test_too_many_requests_at_once_are_told_to_wait(
     spool.close()
 
 
+def test_more_than_memory_should_hold_is_told_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_PENDING_BYTES", 10)
+    spool = Spool(tmp_path / "s")
+    keeper = Keeper(spool, lambda: NOON)
+
+    async def crowd() -> list[object]:
+        given = (keeper.keep([b"%d" % number * 8]) for number in range(3))
+        return list(await asyncio.gather(*given, return_exceptions=True))
+
+    async def alone() -> None:
+        await keeper.keep([b"longer than that limit, but alone"])
+
+    answers = asyncio.run(crowd())
+    assert [a.status for a in answers if isinstance(a, RequestProblem)] == [429, 429]
+    asyncio.run(alone())
+    assert spool.waiting(10).count == 2
+    keeper.close()
+    spool.close()
+
+
+def test_one_turn_takes_no_more_than_fits_and_at_least_one_event(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path / "s")
+    spool.add([b"first", b"second", b"third"], NOON)
+    seen = []
+    while (waiting := spool.waiting(10, most_bytes=6)).count:
+        seen.append(waiting.bodies)
+        spool.mark_logged(waiting.last, NOON)
+    assert seen == [(b"first", b"second"), (b"third",)]
+    spool.close()
+
+
 def test_an_event_is_kept_once_and_what_is_logged_is_not_read_again(
     tmp_path: Path,
 ) -> None:

@@ -359,3 +359,25 @@ async def test_a_store_that_does_not_answer_is_told_in_the_title(
         seen = on_screen(app)
     assert "OFFLINE, as of" in seen
     assert "Dana" in seen
+
+
+async def test_a_version_is_compared_with_the_one_in_production_and_with_others(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.push_screen(DetailScreen("model:mlflow/diabetes-progression@2"))
+        await settle(pilot)
+        await pilot.press("c")
+        await settle(pilot)
+        seen = on_screen(app)
+        assert "model:mlflow/diabetes-progression@6 ->" in seen
+        assert "weight.sex:2" in str(
+            app.screen.query_one("#comparison", Static).content
+        )
+        await pilot.press("n")
+        await settle(pilot)
+        assert "model:mlflow/diabetes-progression@5 ->" in on_screen(app)
+        await pilot.press("b")
+        await settle(pilot)
+        assert "model:mlflow/diabetes-progression@6 ->" in on_screen(app)

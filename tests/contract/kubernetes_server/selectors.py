@@ -111,8 +111,3 @@ def by_fields(selector: str, plural: str, extra: tuple[str, ...] = ()) -> Matche
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def everything(found: Object) -> bool:
-    """Matches any object."""
-    return bool(found) or True

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.contract.kubernetes_server import (
+    deleting,
     discovery,
     openapi,
     reading,
@@ -25,7 +25,7 @@ from tests.contract.kubernetes_server import (
 from tests.contract.kubernetes_server.cluster import Cluster
 from tests.contract.kubernetes_server.faults import Fault
 from tests.contract.kubernetes_server.identities import check_allowed
-from tests.contract.kubernetes_server.objects import Object, compact, name_of, timestamp
+from tests.contract.kubernetes_server.objects import Object, compact, timestamp
 from tests.contract.kubernetes_server.problems import (
     PAGE_NOT_FOUND,
     ApiError,
@@ -191,9 +191,9 @@ class _Answers(BaseHTTPRequestHandler):
             case "patch":
                 return writing.patch(cluster, request)
             case "delete":
-                return 200, writing.delete(cluster, request)
+                return 200, deleting.delete(cluster, request)
             case "deletecollection":
-                return 200, _delete_all(cluster, request)
+                return 200, deleting.delete_all(cluster, request)
         raise no_such_path()
 
     def _form(self, found: Object, request: Request) -> Object:
@@ -206,16 +206,42 @@ class _Answers(BaseHTTPRequestHandler):
         return tables.bare(found) if tables.wants_metadata(accept) else found
 
     def _log(self, request: Request, fault: Fault | None) -> None:
+        if request.flag("follow"):
+            self._follow_log(request)
+            return
         text = reading.get_log(self.cluster, request)
         code = 200 if text else 204
         self._send(code, text, "text/plain", is_cut=fault is Fault.CUT_BODY)
 
-    def _watch(self, request: Request, fault: Fault | None) -> None:
-        batches = watching.events(self.cluster, request, fault)
+    def _follow_log(self, request: Request) -> None:
+        """Send what is printed as it is printed, until the pod has ended."""
+        sent, most = 0, int(request.query.get("limitBytes") or 2**31)
+        reading.get_one(self.cluster, request)
+        self._begin_chunks("text/plain")
+        while not self.cluster.stopping.is_set() and not self._is_left():
+            try:
+                pod = reading.get_one(self.cluster, request)
+            except ApiError:
+                break
+            phase = (pod.get("status") or {}).get("phase")
+            text = reading.get_log(self.cluster, request)
+            if text[sent:]:
+                self._chunk(text[sent:])
+            sent = max(sent, len(text))
+            if phase in ("Succeeded", "Failed") or sent >= most:
+                break
+            time.sleep(0.02)
+        self._chunk(b"")
+
+    def _begin_chunks(self, kind: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", _JSON)
+        self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+
+    def _watch(self, request: Request, fault: Fault | None) -> None:
+        batches = watching.events(self.cluster, request, fault)
+        self._begin_chunks(_JSON)
         told = 0
         for batch in batches:
             faults = self.cluster.faults
@@ -311,17 +337,6 @@ def _token(cluster: Cluster, request: Request) -> Object:
     }
 
 
-def _delete_all(cluster: Cluster, request: Request) -> Object:
-    """Delete every object of a list, each as if it were named."""
-    found = reading.get_list(cluster, request)
-    for one in found["items"]:
-        fields = {name: getattr(request, name) for name in request.__dataclass_fields__}
-        namespace = one["metadata"].get("namespace", "")
-        fields |= {"verb": "delete", "namespace": namespace, "name": name_of(one)}
-        writing.delete(cluster, Request(**fields))
-    return found
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -347,32 +362,3 @@ def serving(cluster: Cluster) -> Iterator[Cluster]:
         thread.join(5)
     if cluster.crashes:
         raise AssertionError(cluster.crashes[0])
-
-
-def write_kubeconfig(
-    path: Path, address: str, token: str = "", namespace: str = "default"
-) -> Path:
-    """A kubeconfig that leads to the server."""
-    user = {"token": token} if token else {}
-    path.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "test", "cluster": {"server": address}}],
-                "users": [{"name": "test", "user": user}],
-                "contexts": [
-                    {
-                        "name": "test",
-                        "context": {
-                            "cluster": "test",
-                            "user": "test",
-                            "namespace": namespace,
-                        },
-                    }
-                ],
-                "current-context": "test",
-            }
-        )
-    )
-    return path

@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.mlflow import client as client_module
 from connectors.mlflow.client import MlflowClient, Secret, authorisation_from
+from connectors.mlflow.registry import MlflowRegistry
 from connectors.mlflow.rest import MlflowRest
 from connectors.mlflow.served_artifacts import ServedArtifacts
 from connectors.mlflow.telling import MlflowSource
@@ -154,7 +155,7 @@ def test_question_is_repeated_while_the_trouble_is_transient(
 def test_change_is_sent_once(stub: Stub) -> None:
     stub.say(answer({}, 503))
     with pytest.raises(ConnectorUnavailable):
-        MlflowRest(MlflowClient(stub.address)).set_alias("m", "a", "1")
+        MlflowRegistry(MlflowClient(stub.address)).set_alias("m", "a", "1")
     assert len(stub.asked) == 1
 
 
@@ -282,7 +283,7 @@ def test_every_workspace_is_read_and_named(stub: Stub) -> None:
     rest = MlflowRest(MlflowClient(stub.address))
     found = [(model.name, model.description) for model in rest.models()]
     assert found == [("m", "default"), ("risk/m", "risk")]
-    rest.set_alias("risk/m", "a", "1")
+    MlflowRegistry(MlflowClient(stub.address)).set_alias("risk/m", "a", "1")
     assert stub.asked[-1][2]["X-MLFLOW-WORKSPACE"] == "risk"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConnectorRefused, MalformedInput
+from connectors.pipelines import supervisor
 from connectors.pipelines.claims import Claim
 from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.processes import Process, living, this_process
@@ -363,6 +364,8 @@ def test_a_damaged_folder_is_told_and_not_taken_for_a_run(
         path.write_text(text, "latin-1")
         with pytest.raises(MalformedInput):
             launcher.find("one")
+        [listed] = launcher.runs()
+        assert listed.state is RunState.UNKNOWN
         path.write_bytes(kept)
 
 
@@ -372,6 +375,16 @@ def test_a_group_whose_id_is_another_ones_now_is_left_alone() -> None:
     later = Process(mine.id, str(2**60))
     assert living(later, "no such mark") == []
     assert living(Process(0, ""), "no such mark") == []
+
+
+def test_a_command_at_the_end_that_could_not_tell_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "END_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    tries = tmp_path / "tries"
+    script = f'echo x >> {tries}; test "$(wc -l < {tries})" -ge 2 || exit 3'
+    supervisor._tell_the_end(["/bin/sh", "-c", script])
+    assert tries.read_text() == "x\nx\n"
 
 
 def test_the_command_at_the_end_runs_once_it_has_ended(tmp_path: Path) -> None:

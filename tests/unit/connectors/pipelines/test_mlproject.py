@@ -146,3 +146,9 @@ def test_a_command_that_names_no_parameter_is_refused(template: str) -> None:
 def test_what_is_no_project_is_refused(text: bytes, problem: str) -> None:
     with pytest.raises(MalformedInput, match=problem):
         read_project(text)
+
+
+def test_nesting_without_end_is_refused_at_once() -> None:
+    for text in (b"[" * 200_000, b"{a: " * 60_000, b"- " * 120_000):
+        with pytest.raises(MalformedInput, match="not YAML"):
+            read_project(text)
