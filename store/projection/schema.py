@@ -4,6 +4,7 @@ One table a fact kind, all with the columns of a fact, each row with the index o
 entry that brought it. The views show rows below the horizon that a connection set, so
 `known at` and `not yet applied` are the same filter. A table keeps 128 bits of each
 fact id, to find what is told again; a view computes the id where somebody asks for it.
+The state row names the projection, so that what was made of another is told apart.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from store.facts import COLUMNS, TIME_COLUMNS, FactKind
 from store.projection.identity import Idle, fact_id_expression, netstring_of
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -36,9 +37,9 @@ def create_statements() -> list[str]:
     )
     statements = [
         "CREATE TABLE state (schema_version INTEGER, applied BIGINT, "
-        "partial_rows BIGINT, root VARCHAR)",
+        "partial_rows BIGINT, root VARCHAR, made VARCHAR)",
         "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
-        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '')",
+        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, 0, 0, '', uuid())",
     ]
     for kind in FactKind:
         table = table_name(kind)

@@ -6,29 +6,24 @@ what a thing was made of. Walks are safe on cycles and bounded in nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from store.facts import Relation
-from store.identifiers import kind_of, split_key
-from store.queries.sql import fetch
+from store.adjacency.counting import Direction, Mark, moment_of
+from store.adjacency.graph import Graph
+from store.adjacency.opening import ask
+from store.identifiers import kind_of
+from store.queries.naming import label_of
 
 if TYPE_CHECKING:
     import duckdb
 
+__all__ = ["Closure", "Direction", "Edge", "Node", "describe", "neighbours", "walk"]
+
 MOST_NODES = 10_000
-_SUBJECT_IS_RESULT = (Relation.READ.value, Relation.USED.value, Relation.SERVES.value)
-"""Relations whose object is upstream of the subject; in the others it is downstream."""
-
-
-class Direction(StrEnum):
-    """Which way to walk."""
-
-    UP = "up"
-    DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,62 +77,36 @@ def walk(
 
     With `as_of`, things known to have begun later are left out.
     """
-    depths = {start: 0}
-    nodes = {start: describe(connection, [start])[start]}
-    edges: dict[tuple[str, str, str], Edge] = {}
-    frontier, level, is_cut = [start], 0, False
-    while frontier and level < depth and not is_cut:
-        level += 1
-        found = neighbours(connection, frontier, direction)
-        reached = {edge.neighbour(key) for key, edge in found} - depths.keys()
-        described = describe(connection, sorted(reached))
-        allowed = {
-            key
-            for key, node in described.items()
-            if as_of is None or node.moment is None or node.moment <= as_of
-        }
-        room = most_nodes - len(depths)
-        frontier = sorted(allowed)[:room]
-        is_cut = len(allowed) > room
-        depths |= dict.fromkeys(frontier, level)
-        nodes |= {key: described[key] for key in frontier}
-        for key, edge in found:
-            if edge.neighbour(key) in depths:
+
+    def closure(graph: Graph) -> Closure:
+        first = graph.number(start)
+        levels = graph.levels(first, direction, depth=depth, most=most_nodes)
+        nodes = {node.key: node for node in (_node(graph, t) for t in levels.of)}
+        edges: dict[tuple[str, str, str], Edge] = {}
+        followed = (t for t, level in levels.of.items() if level < levels.followed)
+        for _, same_level in groupby(followed, key=levels.of.__getitem__):
+            for _, edge in _links(graph, same_level, direction, levels.of):
                 edges.setdefault((edge.subject, edge.relation, edge.object), edge)
-    is_cut = is_cut or bool(frontier and neighbours(connection, frontier, direction))
-    return Closure(nodes[start], nodes, tuple(edges.values()), depths, is_cut)
+        return Closure(
+            nodes[start],
+            nodes,
+            tuple(edges.values()),
+            dict(zip(nodes, levels.of.values(), strict=True)),
+            levels.is_cut,
+        )
+
+    return ask(connection, closure, as_of)
 
 
 def neighbours(
     connection: duckdb.DuckDBPyConnection, keys: list[str], direction: Direction
 ) -> list[tuple[str, Edge]]:
     """Edges one step away, each with the key of `keys` it was reached from."""
-    forward = "IN" if direction is Direction.UP else "NOT IN"
-    backward = "NOT IN" if direction is Direction.UP else "IN"
-    results = ", ".join(f"'{name}'" for name in _SUBJECT_IS_RESULT)
-    rows = fetch(
-        connection,
-        "SELECT subject AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {forward} ({results}) AND subject IN (SELECT unnest($1)) "
-        "UNION ALL "
-        "SELECT object AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {backward} ({results}) AND object IN (SELECT unnest($1)) "
-        "ORDER BY ALL",
-        keys,
-    )
-    return [
-        (
-            row["origin"],
-            Edge(
-                row["subject"],
-                row["name"],
-                row["object"],
-                row["strength"] or "",
-                row["text"] or "",
-            ),
-        )
-        for row in rows
-    ]
+
+    def found(graph: Graph) -> list[tuple[str, Edge]]:
+        return _links(graph, map(graph.number, dict.fromkeys(keys)), direction)
+
+    return ask(connection, found)
 
 
 def describe(
@@ -145,41 +114,50 @@ def describe(
 ) -> dict[str, Node]:
     """Name each key as a person would; what no fact describes keeps its native id."""
     wanted = list(keys)
-    if not wanted:
-        return {}
-    rows = fetch(
-        connection,
-        "SELECT subject, any_value(label) AS label, min(moment) AS moment FROM ("
-        "SELECT subject, name AS label, started AS moment FROM run UNION ALL "
-        "SELECT subject, name, started FROM commit UNION ALL "
-        "SELECT subject, name, NULL FROM dataset_version UNION ALL "
-        "SELECT subject, name, started FROM model_version UNION ALL "
-        "SELECT subject, name, NULL FROM job) "
-        "WHERE subject IN (SELECT unnest($1)) GROUP BY subject",
-        wanted,
-    )
-    found = {row["subject"]: row for row in rows}
-    return {
-        key: Node(
-            key=key,
-            kind=kind_of(key),
-            label=_label(key, str(found[key]["label"] or "") if key in found else ""),
-            moment=found[key]["moment"] if key in found else None,
+
+    def found(graph: Graph) -> dict[str, Node]:
+        return {key: _node(graph, graph.number(key)) for key in wanted}
+
+    return ask(connection, found) if wanted else {}
+
+
+def _links(
+    graph: Graph,
+    things: Iterable[int],
+    direction: Direction,
+    within: Container[int] | None = None,
+) -> list[tuple[str, Edge]]:
+    """Links of some things, each with the key it was reached from, in order."""
+    found = []
+    for thing in things:
+        origin = graph.key(thing)
+        for other, number in graph.links(thing, direction):
+            if within is not None and other not in within:
+                continue
+            mark, key = graph.mark(number), graph.key(other)
+            is_subject = mark.is_subject(direction)
+            subject, object_ = (origin, key) if is_subject else (key, origin)
+            found.append((origin, subject, object_, mark))
+    found.sort(key=_order)
+    return [
+        (
+            origin,
+            Edge(subject, mark.relation, object_, mark.strength, mark.context or ""),
         )
-        for key in wanted
-    }
+        for origin, subject, object_, mark in found
+    ]
 
 
-def _label(key: str, name: str) -> str:
-    kind, parts = split_key(key)
-    match kind:
-        case "model-version":
-            return f"{parts[-2]}@{parts[-1]}"
-        case "commit":
-            return f"{parts[0][:10]} {name}".strip()
-        case "dataset-version":
-            return f"{parts[0]}@{parts[1][:19]}"
-        case "run":
-            return f"{name or 'run'} ({parts[-1][:8]})"
-        case _:
-            return name or "/".join(parts)
+def _order(link: tuple[str, str, str, Mark]) -> tuple[str | bool, ...]:
+    origin, subject, object_, mark = link
+    is_bare = mark.context is None
+    return (
+        origin, subject, mark.relation, object_, mark.strength, is_bare,
+        mark.context or "",
+    )  # fmt: skip
+
+
+def _node(graph: Graph, thing: int) -> Node:
+    key = graph.key(thing)
+    label, moment = graph.told(thing)
+    return Node(key, kind_of(key), label_of(key, label), moment_of(moment))
