@@ -22,7 +22,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
-    parser.add_argument("--depth", type=int, default=50, metavar="N")
+    parser.add_argument(
+        "--depth", type=int, default=1_000_000, metavar="N", help="links to follow"
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.set_defaults(handler=impact)
     parser = commands.add_parser("sql", help="ask the lineage store in SQL")

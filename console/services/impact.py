@@ -16,12 +16,13 @@ from policies.predicates import Decision
 from policies.trust_state import TrustState
 from policies.workflow import Holder, ModelRecord
 from store.facts import Strength
-from store.queries.lineage import Closure, Direction, walk
+from store.queries.lineage import Direction, describe, everything
 from store.queries.models import ModelVersion, list_versions
 from store.queries.resolve import resolve
 from store.references import ReferenceKind, parse_reference
 
-DEPTH = 50
+DEPTH = 1_000_000
+"""Links behind each other: as good as no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Impact:
     """Those that serve first."""
     runs: int
     is_cut: bool
-    """Whether there is more than a walk may visit."""
+    """Whether there is more beyond the depth that was asked for."""
 
 
 def impact(store: OpenStore, text: str, *, depth: int = DEPTH) -> Impact:
@@ -82,54 +83,42 @@ def impact(store: OpenStore, text: str, *, depth: int = DEPTH) -> Impact:
     reference = parse_reference(text, default_kind=ReferenceKind.DATASET)
     with store.projection.reading() as connection:
         key = resolve(connection, reference)
-        closure = walk(connection, key, Direction.DOWN, depth=depth)
-        versions = {
-            found.key: found
-            for node in closure.nodes.values()
-            if node.kind == "model-version"
-            for found in list_versions(connection, key=node.key)
-        }
-    state, firm = store.state(), _firmly_reached(closure)
+        found = everything(
+            connection, key, Direction.DOWN, depth=depth, kind="model-version"
+        )
+        firm = everything(
+            connection,
+            key,
+            Direction.DOWN,
+            depth=depth,
+            kind="model-version",
+            ignored=(Strength.INFERRED,),
+        )
+        label = describe(connection, [key])[key].label
+        versions = list_versions(connection, among=found.steps)
+    state = store.state()
     records: dict[str, ModelRecord] = {}
     touched = []
-    for version in versions.values():
+    for version in versions:
         if version.model_key not in records:
             records[version.model_key] = model_record(store, version.model_key, state)
         record = records[version.model_key]
         touched.append(
             Touched(
                 version=version.reference,
-                steps=closure.depth[version.key],
-                is_inferred=version.key not in firm,
+                steps=found.steps[version.key],
+                is_inferred=version.key not in firm.steps,
                 aliases=version.aliases,
                 held=tuple(_held(store, state, record, version)),
             )
         )
     return Impact(
         start=key,
-        label=closure.start.label,
+        label=label,
         touched=tuple(sorted(touched, key=lambda t: (not t.serves, t.version))),
-        runs=sum(node.kind == "run" for node in closure.nodes.values()),
-        is_cut=closure.is_cut,
+        runs=found.counts.get("run", 0),
+        is_cut=found.is_cut,
     )
-
-
-def _firmly_reached(closure: Closure) -> set[str]:
-    """Keys that some way leads to on which no link was inferred."""
-    following: dict[str, list[str]] = {}
-    for edge in closure.edges:
-        if edge.strength != Strength.INFERRED.value:
-            for key in (edge.subject, edge.object):
-                following.setdefault(key, []).append(edge.neighbour(key))
-    reached, frontier = {closure.start.key}, [closure.start.key]
-    while frontier:
-        key = frontier.pop()
-        for other in following.get(key, ()):
-            is_further = closure.depth.get(other, 0) > closure.depth.get(key, 0)
-            if other not in reached and is_further:
-                reached.add(other)
-                frontier.append(other)
-    return reached
 
 
 def _held(

@@ -87,9 +87,12 @@ class Counting:
         return moments <= self.as_of
 
 
-def counting(horizon: int, as_of: datetime | None) -> Counting:
+def counting(
+    horizon: int, as_of: datetime | None, ignored: Collection[Strength] = ()
+) -> Counting:
     """What counts at a moment, as the log knew before an entry."""
-    return Counting(horizon, None if as_of is None else microseconds(as_of))
+    moment = None if as_of is None else microseconds(as_of)
+    return Counting(horizon, moment, ignored)
 
 
 def moment_of(value: int) -> datetime | None:

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from store.adjacency.graph import Graph
 from store.adjacency.layout import AdjacencyDamaged, Made, Mapped
 from store.adjacency.told import count_between
 from store.errors import StoreUnavailable
+from store.facts import Strength
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,15 +73,19 @@ def adjacency_path(projection: Path) -> Path:
 def ask(
     connection: duckdb.DuckDBPyConnection,
     question: Callable[[Graph], T],
+    *,
     as_of: datetime | None = None,
+    ignored: Collection[Strength] = (),
 ) -> T:
     """Ask the graph that a connection's projection is, at the connection's horizon.
+
+    Without what began after `as_of`, and without links known in an `ignored` way.
 
     Raises:
         StoreUnavailable: the file cannot be written.
     """
     projected = _projected(connection)
-    counts = counting(projected.horizon, as_of)
+    counts = counting(projected.horizon, as_of, ignored)
     try:
         return question(_graph(connection, projected, counts))
     except _OF_DAMAGE:

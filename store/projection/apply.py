@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from store.adjacency.opening import adjacency_path
 from store.errors import StoreUnavailable
 from store.objects import Objects
 from store.projection.admission import UnusableBatch, admit_batch
@@ -169,6 +170,8 @@ class Projection:
         create_projection(aside)
         Path(str(self.path) + ".wal").unlink(missing_ok=True)
         aside.replace(self.path)
+        # It may hold what was erased.
+        adjacency_path(self.path).unlink(missing_ok=True)
 
     def _apply_all(self) -> None:
         with open_projection(self.path, read_only=True) as connection:

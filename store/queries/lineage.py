@@ -6,7 +6,7 @@ what a thing was made of. Walks are safe on cycles and bounded in nodes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,13 +15,25 @@ from typing import TYPE_CHECKING
 from store.adjacency.counting import Direction, Mark, moment_of
 from store.adjacency.graph import Graph
 from store.adjacency.opening import ask
+from store.adjacency.reach import Reached, reach
+from store.facts import Strength
 from store.identifiers import kind_of
 from store.queries.naming import label_of
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Closure", "Direction", "Edge", "Node", "describe", "neighbours", "walk"]
+__all__ = [
+    "Closure",
+    "Direction",
+    "Edge",
+    "Node",
+    "Reached",
+    "describe",
+    "everything",
+    "neighbours",
+    "walk",
+]
 
 MOST_NODES = 10_000
 
@@ -95,7 +107,27 @@ def walk(
             levels.is_cut,
         )
 
-    return ask(connection, closure, as_of)
+    return ask(connection, closure, as_of=as_of)
+
+
+def everything(
+    connection: duckdb.DuckDBPyConnection,
+    start: str,
+    direction: Direction,
+    *,
+    depth: int,
+    kind: str,
+    ignored: Collection[Strength] = (),
+) -> Reached:
+    """All that a walk reaches, however much: counted by kind, one kind by name.
+
+    Links known in an `ignored` way are not followed.
+    """
+
+    def reached(graph: Graph) -> Reached:
+        return reach(graph, start, direction, depth=depth, kind=kind)
+
+    return ask(connection, reached, ignored=ignored)
 
 
 def neighbours(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -140,9 +141,13 @@ def _alias(row: Row) -> Alias:
 
 
 def list_versions(
-    connection: duckdb.DuckDBPyConnection, *, model_key: str = "", key: str = ""
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    model_key: str = "",
+    key: str = "",
+    among: Iterable[str] | None = None,
 ) -> list[ModelVersion]:
-    """Versions of one model, one version by its key, or all; newest first."""
+    """Versions of one model, one or some by their keys, or all; newest first."""
     rows = fetch(
         connection,
         "SELECT v.*, r.run_key, s.name AS stage FROM "
@@ -151,10 +156,13 @@ def list_versions(
         f"'{Relation.PRODUCED.value}' GROUP BY object) r ON r.object = v.subject "
         f"LEFT JOIN {latest(FactKind.STAGE)} s ON s.subject = v.subject "
         "WHERE ($1 = '' OR v.object = $1) AND ($2 = '' OR v.subject = $2) "
+        "AND ($3 OR v.subject IN (SELECT unnest($4::VARCHAR[]))) "
         "ORDER BY v.source, v.object, try_cast(v.name AS BIGINT) DESC NULLS LAST, "
         "v.name DESC",
         model_key,
         key,
+        among is None,
+        list(among or ()),
     )
     names: dict[str, list[str]] = {}
     for alias in current_aliases(connection):

@@ -116,7 +116,7 @@ def test_the_adjacency_answers_as_plain_sql(
                 lambda graph: reach.reach(
                     graph, start, direction, depth=depth, kind="run"
                 ),
-                as_of,
+                as_of=as_of,
             )
             kinds = Counter(node.kind for node in everything.nodes.values())
             assert reached.counts == dict(kinds)
