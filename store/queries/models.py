@@ -148,15 +148,20 @@ def list_versions(
     among: Iterable[str] | None = None,
 ) -> list[ModelVersion]:
     """Versions of one model, one or some by their keys, or all; newest first."""
+    wanted = (
+        "($1 = '' OR object = $1) AND ($2 = '' OR subject = $2) "
+        "AND ($3 OR subject IN (SELECT unnest($4::VARCHAR[])))"
+    )
+    is_everything = not model_key and not key and among is None
+    produced = "true" if is_everything else "object IN (SELECT subject FROM v)"
     rows = fetch(
         connection,
-        "SELECT v.*, r.run_key, s.name AS stage FROM "
-        f"{latest(FactKind.MODEL_VERSION)} v "
+        f"WITH v AS MATERIALIZED {latest(FactKind.MODEL_VERSION, among=wanted)} "
+        "SELECT v.*, r.run_key, s.name AS stage FROM v "
         "LEFT JOIN (SELECT object, min(subject) AS run_key FROM edge WHERE name = "
-        f"'{Relation.PRODUCED.value}' GROUP BY object) r ON r.object = v.subject "
+        f"'{Relation.PRODUCED.value}' AND {produced} GROUP BY object) r "
+        "ON r.object = v.subject "
         f"LEFT JOIN {latest(FactKind.STAGE)} s ON s.subject = v.subject "
-        "WHERE ($1 = '' OR v.object = $1) AND ($2 = '' OR v.subject = $2) "
-        "AND ($3 OR v.subject IN (SELECT unnest($4::VARCHAR[]))) "
         "ORDER BY v.source, v.object, try_cast(v.name AS BIGINT) DESC NULLS LAST, "
         "v.name DESC",
         model_key,

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def latest(kind: FactKind, keys: str = "subject", prefer: str = "true") -> str:
+def latest(
+    kind: FactKind, keys: str = "subject", prefer: str = "true", *, among: str = "true"
+) -> str:
     """SQL for the fact of a kind that holds now, one for each value of `keys`.
+
+    `among`, a condition on the keys, leaves out what nobody asks for.
 
     Facts for which the condition `prefer` holds go first, then the later event time
     wins, then the later entry.
     """
     return (
-        f'(SELECT * FROM "{kind.value}" QUALIFY row_number() OVER '
+        f'(SELECT * FROM "{kind.value}" WHERE {among} QUALIFY row_number() OVER '
         f"(PARTITION BY {keys} ORDER BY ({prefer}) DESC, "
         "coalesce(high, ended, started) DESC NULLS LAST, entry_index DESC) = 1)"
     )
