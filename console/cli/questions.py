@@ -31,7 +31,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
-    parser.add_argument("--depth", type=count, default=50, metavar="N")
+    parser.add_argument(
+        "--depth", type=count, default=1_000_000, metavar="N", help="links to follow"
+    )
     add_times(parser)
     parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=impact)

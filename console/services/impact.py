@@ -18,12 +18,13 @@ from policies.topics import model_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry, Holder, ModelRecord, read_model_record
 from store.facts import Strength
-from store.queries.lineage import Closure, Direction, walk
+from store.queries.lineage import Direction, describe, everything
 from store.queries.models import ModelVersion, list_versions
 from store.queries.resolve import resolve
 from store.references import ReferenceKind, parse_reference
 
-DEPTH = 50
+DEPTH = 1_000_000
+"""Links behind each other: as good as no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Impact:
     """Those that serve first."""
     runs: int
     is_cut: bool
-    """Whether there is more than a walk may visit."""
+    """Whether there is more beyond the depth that was asked for."""
 
 
 def impact(
@@ -91,54 +92,43 @@ def impact(
     as_of = asked.as_of
     with store.projection.reading(asked.known_at) as connection:
         key = resolve(connection, reference, as_of=as_of)
-        closure = walk(connection, key, Direction.DOWN, depth=depth, as_of=as_of)
-        versions = {
-            found.key: found
-            for node in closure.nodes.values()
-            if node.kind == "model-version"
-            for found in list_versions(connection, key=node.key, as_of=as_of)
-        }
-    state, firm = store.state(), _firmly_reached(closure)
+        found, firm = (
+            everything(
+                connection,
+                key,
+                Direction.DOWN,
+                depth=depth,
+                kind="model-version",
+                as_of=as_of,
+                ignored=ignored,
+            )
+            for ignored in ((), (Strength.INFERRED,))
+        )
+        label = describe(connection, [key])[key].label
+        versions = list_versions(connection, among=found.steps, as_of=as_of)
+    state = store.state()
     records: dict[str, ModelRecord] = {}
     touched = []
-    for version in versions.values():
+    for version in versions:
         if version.model_key not in records:
             records[version.model_key] = _record(store, version.model_key, state, asked)
         record = records[version.model_key]
         touched.append(
             Touched(
                 version=version.reference,
-                steps=closure.depth[version.key],
-                is_inferred=version.key not in firm,
+                steps=found.steps[version.key],
+                is_inferred=version.key not in firm.steps,
                 aliases=version.aliases,
                 held=tuple(_held(store, state, record, version, as_of)),
             )
         )
     return Impact(
         start=key,
-        label=closure.start.label,
+        label=label,
         touched=tuple(sorted(touched, key=lambda t: (not t.serves, t.version))),
-        runs=sum(node.kind == "run" for node in closure.nodes.values()),
-        is_cut=closure.is_cut,
+        runs=found.counts.get("run", 0),
+        is_cut=found.is_cut,
     )
-
-
-def _firmly_reached(closure: Closure) -> set[str]:
-    """Keys that some way leads to on which no link was inferred."""
-    following: dict[str, list[str]] = {}
-    for edge in closure.edges:
-        if edge.strength != Strength.INFERRED.value:
-            for key in (edge.subject, edge.object):
-                following.setdefault(key, []).append(edge.neighbour(key))
-    reached, frontier = {closure.start.key}, [closure.start.key]
-    while frontier:
-        key = frontier.pop()
-        for other in following.get(key, ()):
-            is_further = closure.depth.get(other, 0) > closure.depth.get(key, 0)
-            if other not in reached and is_further:
-                reached.add(other)
-                frontier.append(other)
-    return reached
 
 
 def _record(

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from store.adjacency.opening import adjacency_path
 from store.errors import StoreUnavailable
 from store.objects import Objects
 from store.projection.admission import admit_batch, read_batch
@@ -211,6 +212,8 @@ class Projection:
             create_projection(aside)
             Path(str(self.path) + ".wal").unlink(missing_ok=True)
             aside.replace(self.path)
+            # It may hold what was erased.
+            adjacency_path(self.path).unlink(missing_ok=True)
 
     def _apply_all(self) -> None:
         with open_projection(self.path, read_only=True) as connection:

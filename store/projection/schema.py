@@ -5,7 +5,8 @@ with the index of the entry that brought it. The views have all columns of a fac
 show rows below the horizon that a connection set, so `known at` and `not yet applied`
 are the same filter. A table keeps a hash of each fact, to find what is told again; a
 view computes the id where somebody asks for it. When a source was heard is kept once
-an entry, and the views have it in every row.
+an entry, and the views have it in every row. The state row names the projection, so
+that what was made of another is told apart.
 
 A kind of which no fact was ever corrected has a view that looks for no corrections: the
 first one that is taken in changes the view.
@@ -21,7 +22,7 @@ from store.projection.identity import (
     quoted_name,
 )
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -88,12 +89,12 @@ def create_statements() -> list[str]:
     """SQL that makes an empty projection."""
     statements = [
         "CREATE TABLE state (schema_version INTEGER, engine VARCHAR, applied BIGINT, "
-        "partial_rows BIGINT, root VARCHAR)",
+        "partial_rows BIGINT, root VARCHAR, made VARCHAR)",
         "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
         "CREATE TABLE heard (entry_index BIGINT, source VARCHAR, heard TIMESTAMP)",
         "CREATE TABLE replaced (entry_index BIGINT, kind VARCHAR, source VARCHAR, "
         "subject VARCHAR, fact_id VARCHAR)",
-        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, version(), 0, 0, '')",
+        f"INSERT INTO state VALUES ({SCHEMA_VERSION}, version(), 0, 0, '', uuid())",
     ]
     for kind in FactKind:
         kept = kept_columns(kind)

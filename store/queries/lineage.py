@@ -7,36 +7,37 @@ a past moment is decided in store.queries.presence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Container, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from store.facts import FactKind, Relation
-from store.identifiers import kind_of, split_key
-from store.queries.presence import (
-    Certainty,
-    accounts_of_runs,
-    presence,
-    run_of_edge,
-)
-from store.queries.sql import Row, fetch, latest
-from store.queries.versionless import superseded_links
+from store.adjacency.counting import Direction, Mark, moment_of
+from store.adjacency.graph import Graph
+from store.adjacency.opening import ask
+from store.adjacency.reach import Reached, reach
+from store.facts import Strength
+from store.identifiers import kind_of
+from store.queries.naming import label_of
+from store.queries.presence import Certainty, presence
 
 if TYPE_CHECKING:
     import duckdb
 
+__all__ = [
+    "Closure",
+    "Direction",
+    "Edge",
+    "Node",
+    "Reached",
+    "describe",
+    "everything",
+    "neighbours",
+    "walk",
+]
+
 MOST_NODES = 10_000
-_SUBJECT_IS_RESULT = (Relation.READ.value, Relation.USED.value, Relation.SERVES.value)
-"""Relations whose object is upstream of the subject; in the others it is downstream."""
-
-
-class Direction(StrEnum):
-    """Which way to walk."""
-
-    UP = "up"
-    DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,43 +96,48 @@ def walk(
     With `as_of`, things and links known to have begun later are left out; a start that
     had not begun then stands alone.
     """
-    depths = {start: 0}
-    nodes = {start: _at(describe(connection, [start])[start], as_of)}
-    edges: dict[tuple[str, str, str], Edge] = {}
-    frontier, level, is_cut = [start], 0, False
-    if as_of is not None and nodes[start].certainty is None:
-        frontier = []
-    while frontier and level < depth and not is_cut:
-        level += 1
-        found = neighbours(connection, frontier, direction, as_of=as_of)
-        reached = {edge.neighbour(key) for key, edge in found} - depths.keys()
-        room = most_nodes - len(depths)
-        # Only at a past moment has each to be known to be told from the others.
-        asked = sorted(reached) if as_of else sorted(reached)[: room + 1]
-        described = {
-            key: _at(node, as_of) for key, node in describe(connection, asked).items()
-        }
-        allowed = sorted(
-            key
-            for key, node in described.items()
-            if as_of is None or node.certainty is not None
-        )
-        frontier, is_cut = allowed[:room], len(allowed) > room
-        depths |= dict.fromkeys(frontier, level)
-        nodes |= {key: described[key] for key in frontier}
-        for key, edge in found:
-            if edge.neighbour(key) in depths:
+
+    def closure(graph: Graph) -> Closure:
+        first = graph.number(start)
+        levels = graph.levels(first, direction, depth=depth, most=most_nodes)
+        graph.learn(levels.of)
+        nodes = {node.key: node for node in (_node(graph, t, as_of) for t in levels.of)}
+        edges: dict[tuple[str, str, str], Edge] = {}
+        followed = (t for t, level in levels.of.items() if level < levels.followed)
+        for _, same_level in groupby(followed, key=levels.of.__getitem__):
+            for _, edge in _links(graph, same_level, direction, as_of, levels.of):
                 edges.setdefault((edge.subject, edge.relation, edge.object), edge)
-    is_cut = is_cut or bool(
-        frontier and neighbours(connection, frontier, direction, as_of=as_of)
-    )
-    return Closure(nodes[start], nodes, tuple(edges.values()), depths, is_cut)
+        return Closure(
+            nodes[start],
+            nodes,
+            tuple(edges.values()),
+            dict(zip(nodes, levels.of.values(), strict=True)),
+            levels.is_cut,
+        )
+
+    return ask(connection, closure, as_of=as_of)
 
 
-def _at(node: Node, as_of: datetime | None) -> Node:
-    if as_of is None:
-        return node
-    return replace(node, certainty=presence(node.moment, None, as_of))
+def everything(
+    connection: duckdb.DuckDBPyConnection,
+    start: str,
+    direction: Direction,
+    *,
+    depth: int,
+    kind: str,
+    as_of: datetime | None = None,
+    ignored: Collection[Strength] = (),
+) -> Reached:
+    """All that a walk reaches, however much: counted by kind, one kind by name.
+
+    Links known in an `ignored` way are not followed; with `as_of`, things and links
+    known to have begun later are left out.
+    """
+
+    def reached(graph: Graph) -> Reached:
+        return reach(graph, start, direction, depth=depth, kind=kind)
+
+    return ask(connection, reached, as_of=as_of, ignored=ignored)
 
 
 def neighbours(
@@ -140,116 +146,89 @@ def neighbours(
     direction: Direction,
     *,
     as_of: datetime | None = None,
+    takes_superseded: bool = False,
 ) -> list[tuple[str, Edge]]:
-    """Edges one step away, each with the key of `keys` it was reached from."""
-    forward = "IN" if direction is Direction.UP else "NOT IN"
-    backward = "NOT IN" if direction is Direction.UP else "IN"
-    results = ", ".join(f"'{name}'" for name in _SUBJECT_IS_RESULT)
-    rows = fetch(
-        connection,
-        "SELECT subject AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {forward} ({results}) AND subject IN {_KEYS} "
-        "UNION ALL "
-        "SELECT object AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {backward} ({results}) AND object IN {_KEYS} "
-        "ORDER BY ALL",
-        _asked(keys),
-    )
-    superseded = superseded_links(
-        connection, ((r["subject"], r["object"]) for r in rows)
-    )
-    found = [
-        (
-            row["origin"],
-            Edge(
-                row["subject"],
-                row["name"],
-                row["object"],
-                row["strength"] or "",
-                row["text"] or "",
-            ),
-        )
-        for row in rows
-        if (row["subject"], row["name"], row["object"]) not in superseded
-    ]
-    if as_of is None:
-        return found
-    runs = {run_of_edge(e.subject, e.relation, e.object) for _, e in found} - {""}
-    began = {key: row["started"] for key, row in _runs(connection, sorted(runs))}
-    return [
-        (key, replace(edge, certainty=certainty))
-        for key, edge in found
-        for run in [run_of_edge(edge.subject, edge.relation, edge.object)]
-        if (certainty := presence(began.get(run), None, as_of)) is not None
-    ]
+    """Edges one step away, each with the key of `keys` it was reached from.
 
+    `takes_superseded` has links to data without a version, told before the version.
+    """
 
-def _runs(
-    connection: duckdb.DuckDBPyConnection, keys: list[str]
-) -> Iterator[tuple[str, Row]]:
-    """The account of each of some runs that holds."""
-    if not keys:
-        return
-    accounts = accounts_of_runs(f"subject IN {_KEYS}")
-    for row in fetch(
-        connection, f"SELECT subject, name, started FROM {accounts}", _asked(keys)
-    ):
-        yield row["subject"], row
+    def found(graph: Graph) -> list[tuple[str, Edge]]:
+        things = map(graph.number, dict.fromkeys(keys))
+        return _links(graph, things, direction, as_of)
 
-
-_KEYS = "(SELECT unnest(string_split($1, chr(10))))"
-
-
-def _asked(keys: Iterable[str]) -> str:
-    """Keys as one text: DuckDB takes a list of a hundred thousand in ten seconds. No
-    key has a line break in it."""
-    return "\n".join(keys)
-
-
-_DESCRIBING = {
-    "commit": FactKind.COMMIT,
-    "dataset-version": FactKind.DATASET_VERSION,
-    "model-version": FactKind.MODEL_VERSION,
-    "job": FactKind.JOB,
-}
+    return ask(connection, found, as_of=as_of, takes_superseded=takes_superseded)
 
 
 def describe(
     connection: duckdb.DuckDBPyConnection, keys: Iterable[str]
 ) -> dict[str, Node]:
     """Name each key as a person would; what no fact describes keeps its native id."""
-    by_kind: dict[str, list[str]] = {}
-    for key in keys:
-        by_kind.setdefault(kind_of(key), []).append(key)
-    found = dict(_runs(connection, by_kind.get("run", [])))
-    for kind, told in _DESCRIBING.items():
-        if kind in by_kind:
-            account = latest(told, among=f"subject IN {_KEYS}")
-            sql = f"SELECT subject, name, started FROM {account}"
-            for row in fetch(connection, sql, _asked(by_kind[kind])):
-                found[row["subject"]] = row
-    return {
-        key: Node(
-            key=key,
-            kind=kind,
-            label=_label(key, str(found[key]["name"] or "") if key in found else ""),
-            moment=found[key]["started"] if key in found else None,
-        )
-        for kind, wanted in by_kind.items()
-        for key in wanted
-    }
+    wanted = list(keys)
+
+    def found(graph: Graph) -> dict[str, Node]:
+        things = [graph.number(key) for key in wanted]
+        graph.learn(things)
+        return {key: _node(graph, t) for key, t in zip(wanted, things, strict=True)}
+
+    return ask(connection, found) if wanted else {}
 
 
-def _label(key: str, name: str) -> str:
-    kind, parts = split_key(key)
-    match kind:
-        case "model-version":
-            return f"{parts[-2]}@{parts[-1]}"
-        case "commit":
-            return f"{parts[0][:10]} {name}".strip()
-        case "dataset-version":
-            return f"{parts[0]}@{parts[1][:19]}"
-        case "run":
-            return f"{name or 'run'} ({parts[-1][:8]})"
-        case _:
-            return name or "/".join(parts)
+def _links(
+    graph: Graph,
+    things: Iterable[int],
+    direction: Direction,
+    as_of: datetime | None,
+    within: Container[int] | None = None,
+) -> list[tuple[str, Edge]]:
+    """Links of some things, each with the key it was reached from, in order."""
+    found = []
+    for thing in things:
+        origin = graph.key(thing)
+        for other, number in graph.links(thing, direction):
+            if within is not None and other not in within:
+                continue
+            mark, key = graph.mark(number), graph.key(other)
+            is_subject = mark.is_subject(direction)
+            subject, object_ = (origin, key) if is_subject else (key, origin)
+            run = graph.run_of(thing, (other, number), direction) if as_of else None
+            found.append((origin, subject, object_, mark, run))
+    found.sort(key=_order)
+    graph.learn(run for *_, run in found if run is not None)
+    return [
+        (origin, _edge(subject, object_, mark, certainty))
+        for origin, subject, object_, mark, run in found
+        for certainty in [_certainty(graph, run, as_of)]
+        if as_of is None or certainty is not None
+    ]
+
+
+def _edge(subject: str, object_: str, mark: Mark, certainty: Certainty | None) -> Edge:
+    context = mark.context or ""
+    return Edge(subject, mark.relation, object_, mark.strength, context, certainty)
+
+
+def _certainty(
+    graph: Graph, thing: int | None, as_of: datetime | None
+) -> Certainty | None:
+    """Whether a thing, or what is nobody's, was there."""
+    if as_of is None:
+        return None
+    began = None if thing is None else moment_of(graph.told(thing)[1])
+    return presence(began, None, as_of)
+
+
+def _order(link: tuple[str, str, str, Mark, int | None]) -> tuple[str | bool, ...]:
+    origin, subject, object_, mark, _ = link
+    is_bare = mark.context is None
+    return (
+        origin, subject, mark.relation, object_, mark.strength, is_bare,
+        mark.context or "",
+    )  # fmt: skip
+
+
+def _node(graph: Graph, thing: int, as_of: datetime | None = None) -> Node:
+    key = graph.key(thing)
+    name, moment = graph.told(thing)
+    certainty = _certainty(graph, thing, as_of)
+    return Node(key, kind_of(key), label_of(key, name), moment_of(moment), certainty)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -209,25 +210,36 @@ def list_versions(
     *,
     model_key: str = "",
     key: str = "",
+    among: Iterable[str] | None = None,
     as_of: datetime | None = None,
 ) -> list[ModelVersion]:
-    """Versions of one model, one version by its key, or all; newest first.
+    """Versions of one model, one or some by their keys, or all; newest first.
 
     At `as_of` those that had been made, or may have been.
     """
+    wanted = (
+        "($1 = '' OR subject IN (SELECT subject FROM model_version WHERE object = $1)) "
+        "AND ($2 = '' OR subject = $2) "
+        "AND ($3 OR subject IN (SELECT unnest($4::VARCHAR[])))"
+    )
+    is_everything = not model_key and not key and among is None
+    produced = "true" if is_everything else "object IN (SELECT subject FROM v)"
     rows = fetch(
         connection,
+        f"WITH v AS MATERIALIZED {latest(FactKind.MODEL_VERSION, among=wanted)} "
         "SELECT v.subject, v.object, v.source, v.name, v.started, v.status, "
-        "v.location, v.digest, r.run_key FROM "
-        f"{latest(FactKind.MODEL_VERSION)} v "
+        "v.location, v.digest, r.run_key FROM v "
         "LEFT JOIN (SELECT object, min(subject) AS run_key FROM edge WHERE name = "
-        f"'{Relation.PRODUCED.value}' GROUP BY object) r ON r.object = v.subject "
-        "WHERE ($1 = '' OR v.object = $1) AND ($2 = '' OR v.subject = $2) "
-        f"AND {had_begun('v.started', '$3::TIMESTAMP')} "
+        f"'{Relation.PRODUCED.value}' AND {produced} GROUP BY object) r "
+        "ON r.object = v.subject "
+        "WHERE ($1 = '' OR v.object = $1) "
+        f"AND {had_begun('v.started', '$5::TIMESTAMP')} "
         "ORDER BY v.source, v.object, try_cast(v.name AS BIGINT) DESC NULLS LAST, "
         "v.name DESC",
         model_key,
         key,
+        among is None,
+        list(among or ()),
         without_zone(as_of),
     )
     names: dict[str, list[str]] = {}

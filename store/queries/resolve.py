@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from store.errors import UnknownReference
-from store.identifiers import EntityKey
+from store.identifiers import EntityKey, split_key
 from store.queries.facets import dataset_called
 from store.queries.models import ModelVersion, aliases_held, list_versions
 from store.queries.sql import fetch
@@ -59,7 +59,10 @@ def resolve_version(
     Raises:
         UnknownReference: see resolve.
     """
-    versions = list_versions(connection, as_of=as_of)
+    named = _models_named(connection, reference.name)
+    versions = list_versions(
+        connection, model_key=named.pop() if len(named) == 1 else "", as_of=as_of
+    )
     matching = [v for v in versions if reference.name in _model_names(v)]
     keys = {v.model_key for v in matching}
     if len(keys) != 1:
@@ -81,6 +84,17 @@ def resolve_version(
     raise _unknown(reference, {f"model:{reference.name}@{c}" for c in candidates})
 
 
+def _models_named(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
+    """Keys of the models that have versions and go by a name."""
+    rows = fetch(connection, "SELECT DISTINCT object, source FROM model_version")
+    return {
+        row["object"]
+        for row in rows
+        for model in [split_key(row["object"])[1][-1]]
+        if name in (model, f"{row['source']}/{model}")
+    }
+
+
 def _model_names(version: ModelVersion) -> tuple[str, str]:
     return version.model, f"{version.source}/{version.model}"
 
@@ -95,7 +109,7 @@ def _by_prefix(
     last = reference.name.split("/")[-1]
     rows = fetch(
         connection,
-        f"SELECT DISTINCT subject, name FROM {view} WHERE "
+        f"SELECT DISTINCT subject, name FROM {view} WHERE contains(subject, $1) AND "
         "starts_with(regexp_extract(subject, '[^:/]*$'), $1) OR name = $2 "
         "OR starts_with(regexp_extract(subject, '[^:/]*$'), $3) "
         "ORDER BY subject LIMIT 50",
@@ -136,21 +150,23 @@ def _by_name(
 
 
 def _dataset(connection: duckdb.DuckDBPyConnection, reference: Reference) -> EntityKey:
+    columns = "SELECT subject, name, digest FROM dataset_version"
     rows = fetch(
         connection,
-        "SELECT subject, name, digest FROM dataset_version "
-        "GROUP BY ALL ORDER BY name, digest",
+        f"{columns} WHERE name = ? GROUP BY ALL ORDER BY digest",
+        dataset_called(connection, reference.name),
     )
-    prefix, called = reference.selector, dataset_called(connection, reference.name)
+    prefix = reference.selector
     keys = {
         row["subject"]
         for row in rows
-        if row["name"] == called
-        and (row["digest"].startswith(prefix) or prefix in _bare(row["digest"], prefix))
+        if (row["digest"].startswith(prefix) or prefix in _bare(row["digest"], prefix))
     }
     if len(keys) == 1:
         return EntityKey(keys.pop())
-    near = [row for row in rows if row["name"] == called] or rows
+    near = rows or fetch(
+        connection, f"{columns} GROUP BY ALL ORDER BY name, digest LIMIT 1000"
+    )
     names = {f"dataset:{row['name']}@{row['digest'][:23]}" for row in near}
     raise _unknown(reference, names, is_ambiguous=len(keys) > 1)
 

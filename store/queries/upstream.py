@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import dataset_version_key, split_key
+from store.queries.lineage import Direction, neighbours
 from store.queries.sql import fetch
-from store.queries.versionless import superseded_links
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,9 +49,7 @@ def upstream_of(
 ) -> Upstream:
     """Walk from dataset versions (name, digest) to the runs that wrote them, and on."""
     found = Upstream()
-    frontier: set[str] = set()
-    for name, digest in used:
-        frontier |= _same_bytes(connection, name, digest, found)
+    frontier = _same_bytes(connection, set(used), found)
     seen: set[str] = set()
     for _ in range(DEEPEST):
         seen |= frontier
@@ -61,11 +59,12 @@ def upstream_of(
         reads = {run: set[str]() for run in sorted(runs)[:room]}
         if not reads:
             return found
-        frontier = set()
+        further: set[tuple[str, str]] = set()
         for run, key in _touched(connection, reads, Relation.READ):
             name, digest = split_key(key)[1]
-            frontier |= _same_bytes(connection, name, digest, found)
+            further.add((name, digest))
             reads[run].add(_identity(key, found))
+        frontier = _same_bytes(connection, further, found)
         found.read |= reads
         found.wrote |= {run: set[str]() for run in reads}
         for run, key in _touched(connection, reads, Relation.WROTE):
@@ -86,15 +85,19 @@ def _identity(key: str, found: Upstream) -> str:
 
 
 def _same_bytes(
-    connection: duckdb.DuckDBPyConnection, name: str, digest: str, found: Upstream
+    connection: duckdb.DuckDBPyConnection,
+    versions: set[tuple[str, str]],
+    found: Upstream,
 ) -> set[str]:
-    """Keys of all versions with those bytes."""
-    keys = {str(dataset_version_key(name, digest))}
-    if digest.startswith("sha256:"):
+    """Keys of all versions with the bytes of some, given by name and digest."""
+    keys = {str(dataset_version_key(name, digest)) for name, digest in versions}
+    digests = {digest for _, digest in versions if digest.startswith("sha256:")}
+    if digests:
         rows = fetch(
             connection,
-            "SELECT DISTINCT subject FROM dataset_version WHERE digest = ?",
-            digest,
+            "SELECT DISTINCT subject FROM dataset_version "
+            "WHERE digest IN (SELECT unnest($1))",
+            sorted(digests),
         )
         keys |= {row["subject"] for row in rows}
     for key in keys:
@@ -103,33 +106,39 @@ def _same_bytes(
 
 
 def _writers(connection: duckdb.DuckDBPyConnection, keys: set[str]) -> set[str]:
-    rows = fetch(
-        connection,
-        "SELECT DISTINCT subject FROM edge WHERE name = ? AND strength <> ? "
-        "AND object IN (SELECT unnest($3))",
-        Relation.WROTE.value,
-        Strength.INFERRED.value,
-        sorted(keys),
+    links = _provable(
+        connection, keys, Direction.UP, Relation.WROTE, takes_superseded=True
     )
-    return {row["subject"] for row in rows}
+    return {run for run, _ in links}
 
 
 def _touched(
     connection: duckdb.DuckDBPyConnection, runs: Iterable[str], relation: Relation
 ) -> list[tuple[str, str]]:
-    rows = fetch(
-        connection,
-        "SELECT DISTINCT subject, object FROM edge WHERE name = ? AND strength <> ? "
-        "AND subject IN (SELECT unnest($3)) ORDER BY ALL",
-        relation.value,
-        Strength.INFERRED.value,
-        sorted(runs),
+    direction = Direction.UP if relation is Relation.READ else Direction.DOWN
+    return _provable(connection, runs, direction, relation)
+
+
+def _provable(
+    connection: duckdb.DuckDBPyConnection,
+    keys: Iterable[str],
+    direction: Direction,
+    relation: Relation,
+    *,
+    takes_superseded: bool = False,
+) -> list[tuple[str, str]]:
+    """Runs and what they touched, by links of one kind that nobody inferred."""
+    found = neighbours(
+        connection, sorted(keys), direction, takes_superseded=takes_superseded
     )
-    found = [(row["subject"], row["object"]) for row in rows]
-    superseded = superseded_links(connection, found)
-    return [
-        pair for pair in found if (pair[0], relation.value, pair[1]) not in superseded
-    ]
+    return sorted(
+        {
+            (edge.subject, edge.object)
+            for _, edge in found
+            if edge.relation == relation.value
+            and edge.strength != Strength.INFERRED.value
+        }
+    )
 
 
 def entries_that_told(

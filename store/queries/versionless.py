@@ -6,43 +6,36 @@ log; once the version is known, the link without one says nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from store.facts import Relation
 
-from store.queries.sql import fetch
-
-if TYPE_CHECKING:
-    import duckdb
-
-_VERSIONLESS = "/none%3Aunversioned"
+VERSIONLESS = "/none%3Aunversioned"
 """End of the key of a dataset version that nothing is known of."""
+OF_DATA = (Relation.READ.value, Relation.WROTE.value)
+"""Relations of runs to data."""
+Link = tuple[str, str, str]
+"""Subject, relation, object."""
 
 
-def superseded_links(
-    connection: duckdb.DuckDBPyConnection, links: Iterable[tuple[str, str]]
-) -> set[tuple[str, str, str]]:
-    """Those links (subject, relation, object) that a version told later makes empty.
+def superseded_by(link: Link) -> Link | None:
+    """The link without a version that says nothing any more beside this one."""
+    subject, relation, target = link
+    if relation not in OF_DATA or target.endswith(VERSIONLESS):
+        return None
+    return subject, relation, target.rpartition("/")[0] + VERSIONLESS
 
-    `links` are subjects and objects of links of any kind.
+
+def superseding(links: str) -> str:
+    """SQL for links without a version, each with the entry that first told a version.
+
+    `links` is SQL for subject, name, object and entry.
     """
-    runs = sorted({s for s, target in links if target.endswith(_VERSIONLESS)})
-    if not runs:
-        return set()
-    rows = fetch(
-        connection,
-        "SELECT DISTINCT subject, name, object FROM edge "
-        "WHERE subject IN (SELECT unnest($1)) AND name IN ('read', 'wrote')",
-        runs,
+    relations = ", ".join(f"'{name}'" for name in OF_DATA)
+    return (
+        "SELECT bare.subject, bare.name, bare.object, min(told.entry) AS until FROM ("
+        f"SELECT DISTINCT subject, name, object FROM ({links}) "
+        f"WHERE name IN ({relations}) AND ends_with(object, '{VERSIONLESS}')) bare "
+        f"JOIN ({links}) told ON told.subject = bare.subject AND told.name = bare.name "
+        f"AND NOT ends_with(told.object, '{VERSIONLESS}') "
+        f"AND regexp_replace(told.object, '/[^/]*$', '') || '{VERSIONLESS}' = "
+        "bare.object GROUP BY ALL"
     )
-    found = {(row["subject"], row["name"], row["object"]) for row in rows}
-    versioned = {
-        (subject, relation, target.rpartition("/")[0])
-        for subject, relation, target in found
-        if not target.endswith(_VERSIONLESS)
-    }
-    return {
-        (subject, relation, target)
-        for subject, relation, target in found
-        if target.endswith(_VERSIONLESS)
-        and (subject, relation, target.removesuffix(_VERSIONLESS)) in versioned
-    }

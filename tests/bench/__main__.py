@@ -21,6 +21,7 @@ from console.services.demonstration import Demonstrated, run_demonstration
 from console.services.opened import OpenStore
 from policies.document_reading import read_policy
 from policies.turning import Turn
+from tests.bench.graph_rows import graph_rows
 from tests.bench.import_rows import import_rows
 from tests.bench.lineage_rows import lineage_rows
 from tests.bench.log_rows import log_rows
@@ -40,7 +41,7 @@ def main() -> None:
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
         rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
         rows += [*store_rows(demo, folder), *policy_rows(), *lineage_rows(folder)]
-        rows += [*import_rows(folder), *audit_rows(demo, folder), *later_rows()]
+        rows += [*import_rows(folder), *audit_rows(demo, folder), *graph_rows(folder)]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):
         cells = [getattr(row, field) for field in Row.__annotations__]
@@ -158,14 +159,6 @@ def backtest_row(store: OpenStore) -> Row:
         f"{taken:.1f} s",
         f"10,000 would take {taken * 10_000 / count:.0f} s; every signature verified",
     )
-
-
-def later_rows() -> list[Row]:
-    """Budgets that nothing is measured for yet."""
-    return [
-        Row("lineage closure, 10M edges, warm", "<= 1 ms", "not yet"),
-        Row("full closure, 10M edges", "<= rustworkx", "not yet"),
-    ]
 
 
 if __name__ == "__main__":

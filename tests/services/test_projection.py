@@ -18,6 +18,7 @@ import pytest
 from console.services import catalogue, inspection
 from console.services.checkpoints import verify_log
 from console.services.moments import Asked
+from store.adjacency.opening import adjacency_path
 from store.errors import StoreUnavailable
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import model_key, model_version_key, run_key
@@ -144,6 +145,17 @@ def test_a_damaged_projection_is_rebuilt(world: World, damage: bytes) -> None:
     world.tell(run("a"))
     world.store.projection.path.write_bytes(damage)
     assert [r.name for r in catalogue.runs(world.store, limit=9)] == ["a"]
+
+
+def test_a_projection_that_starts_anew_takes_the_mapped_graph_away(
+    world: World,
+) -> None:
+    world.tell(run("a"))
+    path = world.store.projection.path
+    adjacency_path(path).write_bytes(b"what was erased")
+    path.write_bytes(b"")
+    assert [r.name for r in catalogue.runs(world.store, limit=9)] == ["a"]
+    assert not adjacency_path(path).exists()
 
 
 def test_a_row_edited_behind_our_back_is_found_by_deep_verification(
