@@ -7,7 +7,7 @@ from when the source was last heard to when it is heard now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ def _changed(
 
 def with_returned(
     tables: Iterable[pa.Table], changed: Changed, now: datetime
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table]:
     """What a source tells, and behind each table what of it came back by now."""
     if not changed.told:
         yield from tables
