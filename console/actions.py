@@ -134,7 +134,7 @@ VERSION = (
     ),
     Action(
         "version.compare",
-        "c",
+        "v",
         "compare",
         "Compare",
         "With the version now in a stage, or another",
