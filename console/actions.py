@@ -65,6 +65,13 @@ GO = (
         "Policies",
         "What a transition needs, in plain words",
     ),
+    Action(
+        "go.pipelines",
+        "8",
+        "app.go('pipelines')",
+        "Pipelines",
+        "What was launched, and how it goes",
+    ),
 )
 EVERYWHERE = (
     Action("view.refresh", "r", "refresh", "Refresh", "Read the store again", False),
