@@ -18,7 +18,8 @@ from connectors.fact_rows import FactRows
 from connectors.named_source import NamedSource
 from connectors.openlineage_files import event_files, read_events
 from connectors.openlineage_parsing import RawEvent, raw_event, value_of
-from connectors.openlineage_pieces import Job, Pieces, Run, Touched
+from connectors.openlineage_parts import Job, Run, Touched
+from connectors.openlineage_pieces import Pieces
 from connectors.openlineage_runs import STATES, RunSoFar
 from connectors.openlineage_secrets import text_without_secrets
 from connectors.openlineage_telling import SHAPES, Teller

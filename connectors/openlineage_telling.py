@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.fact_rows import FactRows, Row
 from connectors.openlineage_columns import ColumnMap
 from connectors.openlineage_names import UNVERSIONED
-from connectors.openlineage_pieces import Dataset, Facet, Job, Run, Touched
+from connectors.openlineage_parts import Dataset, Facet, Job, Run, Touched
 from store.facts import FactKind, Strength
 from store.identifiers import dataset_key, dataset_version_key
 
