@@ -26,7 +26,6 @@ from connectors.openlineage_telling import SHAPES, Teller
 from connectors.parsing import well_formed
 from connectors.protocols import KnownState, RefusedInput
 from store.facts import Fact, Strength
-from store.projection.batches import ROWS_PER_GROUP
 
 if TYPE_CHECKING:
     import msgspec
@@ -90,7 +89,7 @@ class OpenLineageSource(NamedSource):
                 continue
             self._tally.accepted += 1
             _tell(understood, event, teller, runs)
-            if rows.count >= ROWS_PER_GROUP:
+            if rows.is_full:
                 yield rows
             if len(runs) >= MOST_RUNS:
                 yield from _added_up(runs, rows)
@@ -127,7 +126,7 @@ def _added_up(runs: dict[str, RunSoFar], rows: FactRows) -> Iterator[FactRows]:
     for key, run in runs.items():
         for kind, row in run.told(key):
             rows.add(kind, row)
-        if rows.count >= ROWS_PER_GROUP:
+        if rows.is_full:
             yield rows
     yield rows
 

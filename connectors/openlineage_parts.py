@@ -21,6 +21,8 @@ class Facet:
     value: Any
     text: str
     """Canonical JSON; empty if it is too long to be kept."""
+    digest: bytes
+    """Of the text, to know it again without holding it."""
     problem: str
     is_deleted: bool
 

@@ -5,6 +5,7 @@ What an event repeats is the same bytes, so a part that was read is known again 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
@@ -203,7 +204,8 @@ class Pieces:
         elif len(clean_name) > LONGEST_NAME:
             text, problem = "", "facet with a name that long is not kept"
         is_deleted = isinstance(value, dict) and value.get("_deleted") is True
-        facet = Facet(clean_name, value, text, problem, is_deleted)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        facet = Facet(clean_name, value, text, digest, problem, is_deleted)
         return self._facets.keep(key, facet)
 
 
