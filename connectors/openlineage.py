@@ -25,7 +25,7 @@ from connectors.openlineage_secrets import text_without_secrets
 from connectors.openlineage_telling import SHAPES, Teller
 from connectors.parsing import well_formed
 from connectors.protocols import KnownState, RefusedInput
-from store.facts import Fact, Strength
+from store.facts import Fact, FactKind, Strength
 
 if TYPE_CHECKING:
     import msgspec
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 250_000
 """Runs that are added up at once; what more is told of them adds up in the store."""
+MOST_SIGHTINGS = 1_000_000
+"""Of parameters and tags of such runs."""
 _TYPES = {"START", "RUNNING", "OTHER", *STATES}
 
 
@@ -79,7 +81,7 @@ class OpenLineageSource(NamedSource):
     def _filled(self) -> Iterator[FactRows]:
         """Rows of facts, again and again when there are enough to be passed on."""
         rows, runs = FactRows(SHAPES), dict[str, RunSoFar]()
-        teller = Teller(rows)
+        teller, sightings = Teller(rows), 0
         for where, data in self._events():
             try:
                 event = raw_event(data, "the event")
@@ -88,12 +90,13 @@ class OpenLineageSource(NamedSource):
                 self._tally.refused.append(RefusedInput(where, str(problem)))
                 continue
             self._tally.accepted += 1
-            _tell(understood, event, teller, runs)
+            sightings += _tell(understood, event, teller, runs)
             if rows.is_full:
                 yield rows
-            if len(runs) >= MOST_RUNS:
+            if len(runs) >= MOST_RUNS or sightings >= MOST_SIGHTINGS:
                 yield from _added_up(runs, rows)
                 runs.clear()
+                sightings = 0
         yield from _added_up(runs, rows)
 
     def _events(self) -> Iterator[tuple[str, bytes]]:
@@ -133,8 +136,9 @@ def _added_up(runs: dict[str, RunSoFar], rows: FactRows) -> Iterator[FactRows]:
 
 def _tell(
     understood: Understood, event: RawEvent, teller: Teller, runs: dict[str, RunSoFar]
-) -> None:
-    """Tell what one event adds, and add it to its run."""
+) -> int:
+    """Tell what one event adds, and add it to its run; how many of the run's parameters
+    and tags it has."""
     run, job = understood.run, understood.job
     told = _told(event.eventTime)
     moment, is_zoned = _moment(told)
@@ -147,7 +151,7 @@ def _tell(
     if job is not None:
         teller.entries(job, understood.outputs, strength, run)
     if run is None or job is None:
-        return
+        return 0
     teller.run(run, moment)
     state = str(_told(event.eventType) or "")
     for name, text in _laxities(event, job, told, moment, is_zoned, state):
@@ -159,6 +163,9 @@ def _tell(
     so_far.belongs_to(job.key, job.name)
     so_far.touch(understood.inputs, understood.outputs)
     so_far.link(run.parent, job.commit)
+    so_far.say(FactKind.PARAM, run.params, moment)
+    so_far.say(FactKind.TAG, run.tags, moment)
+    return len(run.params) + len(run.tags)
 
 
 def _laxities(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from connectors.openlineage_names import UNVERSIONED
@@ -14,12 +14,15 @@ Telling = tuple[FactKind, tuple[str | datetime | None, ...]]
 """A kind of fact, and a row of it."""
 STATES = {"COMPLETE": "FINISHED", "FAIL": "FAILED", "ABORT": "KILLED"}
 _RUNNING = "RUNNING"
+_UNTIMED = datetime.min.replace(tzinfo=UTC)
+"""In place of the time of an event that tells none."""
+_MOST_SIGHTINGS = 64
+"""Of one tag of one run, until those between the first and the last are let go."""
 _OBSERVED = Strength.OBSERVED.value
 _READ, _WROTE, _USED, _CONTAINS = (
     relation.value
     for relation in (Relation.READ, Relation.WROTE, Relation.USED, Relation.CONTAINS)
 )
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class RunSoFar:
@@ -31,6 +34,7 @@ class RunSoFar:
         "_job",
         "_parents",
         "_read",
+        "_said",
         "_started",
         "_status",
         "_wrote",
@@ -45,12 +49,16 @@ class RunSoFar:
         self._wrote: set[Dataset] = set()
         self._commits: set[str] = set()
         self._parents: set[str] = set()
+        self._said: dict[tuple[FactKind, str], set[tuple[datetime, str]]] = {}
 
     def take(self, state: str, moment: datetime | None) -> None:
-        """Add a state that an event tells; of two ends at one time the worse holds."""
+        """Add a state that an event tells.
+
+        The last end counts, however late it is told; of two at one time the worse.
+        """
         if state in STATES:
-            told = (moment or _NEVER, -_RANK[STATES[state]])
-            known = (self._ended or _NEVER, -_RANK[self._status])
+            told = (moment or _UNTIMED, -_RANK[STATES[state]])
+            known = (self._ended or _UNTIMED, -_RANK[self._status])
             if self._status == _RUNNING or told > known:
                 self._status, self._ended = STATES[state], moment
         if moment is not None and (self._started is None or moment < self._started):
@@ -73,11 +81,26 @@ class RunSoFar:
         if commit:
             self._commits.add(commit)
 
+    def say(
+        self, kind: FactKind, said: Iterable[tuple[str, str]], moment: datetime | None
+    ) -> None:
+        """Add parameters or tags that an event tells, by their names."""
+        for name, text in said:
+            sightings = self._said.setdefault((kind, name), set())
+            before = len(sightings)
+            sightings.add((moment or _UNTIMED, text))
+            now = len(sightings)
+            if before < now >= _MOST_SIGHTINGS and now.bit_count() == 1:
+                self._said[kind, name] = set(_outermost(sightings))
+
     def told(self, key: str) -> Iterator[Telling]:
-        """The run and its edges as all of its events tell them."""
+        """The run, its tags and its edges as all of its events tell them."""
         job, name = self._job
         row = (key, job, name, self._status, self._started, self._ended)
         yield FactKind.RUN, row
+        for (kind, name), sightings in self._said.items():
+            for moment, text in _outermost(sightings):
+                yield kind, (key, name, text, None if moment == _UNTIMED else moment)
         for relation, touched in (
             (_READ, self._read),
             (_WROTE, self._wrote),
@@ -97,6 +120,15 @@ class RunSoFar:
 
 
 _RANK = {"RUNNING": 3, "KILLED": 2, "FINISHED": 1, "FAILED": 0}
+
+
+def _outermost(sightings: set[tuple[datetime, str]]) -> Iterator[tuple[datetime, str]]:
+    """The first and the last sighting of each value, until another was seen."""
+    ordered = sorted(sightings)
+    for place, (moment, text) in enumerate(ordered):
+        before, after = ordered[max(place - 1, 0)], ordered[place + 1 : place + 2]
+        if place == 0 or before[1] != text or not after or after[0][1] != text:
+            yield moment, text
 
 
 def _edge(subject: str, relation: str, target: str) -> Telling:

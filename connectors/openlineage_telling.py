@@ -19,8 +19,8 @@ SHAPES = {
     FactKind.DATASET: ("subject", "name", "text"),
     FactKind.DATASET_VERSION: ("subject", "object", "name", "digest", "text"),
     FactKind.ASSERTION: ("subject", "object", "name", "status", "text", "strength"),
-    FactKind.PARAM: ("subject", "name", "text"),
-    FactKind.TAG: ("subject", "name", "text"),
+    FactKind.PARAM: ("subject", "name", "text", "high"),
+    FactKind.TAG: ("subject", "name", "text", "high"),
     FactKind.VIOLATION: ("subject", "name", "text"),
     FactKind.SYMLINK: ("subject", "object", "name", "text", "status"),
     FactKind.FACET: (
@@ -60,14 +60,9 @@ class Teller:
             self._add(FactKind.JOB, (job.key, job.name, job.namespace))
 
     def run(self, run: Run, moment: datetime | None) -> None:
-        """What the facets of a run say; its course is added up elsewhere."""
-        if run.is_told:
-            return
-        run.is_told = self._facets(run.key, run.facets, moment)
-        for name, text in run.params:
-            self._add(FactKind.PARAM, (run.key, name, text))
-        for name, text in run.tags:
-            self._add(FactKind.TAG, (run.key, name, text))
+        """The facets of a run; what its events add up to is told elsewhere."""
+        if not run.is_told:
+            run.is_told = self._facets(run.key, run.facets, moment)
 
     def touched(
         self,

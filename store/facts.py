@@ -29,7 +29,8 @@ class FactKind(StrEnum):
     """subject=run or model version, name=metric, text=shortest decimal, number, step,
     started=when logged."""
     TAG = "tag"
-    """subject=anything, name=key, text=value."""
+    """subject=anything, name=key, text=value, low and high where the source was seen
+    to change it."""
     JOB = "job"
     """subject=job, name, text=namespace."""
     DATASET = "dataset"
@@ -149,13 +150,14 @@ class Fact:
     low: datetime | None = None
     high: datetime | None = None
     replaces: str = ""
-    """Id of the fact this one corrects, if any."""
+    """Id of the fact that this one corrects, or empty: one of the same source and kind
+    about the same subject."""
 
 
 NARROW_KINDS = {
-    FactKind.PARAM: ("name", "text", "replaces"),
+    FactKind.PARAM: ("name", "text", "low", "high", "replaces"),
     FactKind.METRIC: ("name", "text", "number", "step", "started", "replaces"),
-    FactKind.TAG: ("name", "text", "replaces"),
+    FactKind.TAG: ("name", "text", "low", "high", "replaces"),
 }
 """Kinds of which a history has millions, and the only columns, beside the subject, in
 which their facts may say something. A metric always has its text."""

@@ -115,7 +115,7 @@ def export_audit(context: Context) -> int:
 
 def export_openlineage(context: Context) -> int:
     """`export openlineage`"""
-    from console.cli.reading import time_argument
+    from console.cli.times import time_argument
     from console.reports.lineage_scope import Scope
     from console.reports.openlineage_events import openlineage_events
 
@@ -139,7 +139,7 @@ def export_openlineage(context: Context) -> int:
 
 def export_prov(context: Context) -> int:
     """`export prov`"""
-    from console.cli.reading import time_argument
+    from console.cli.times import time_argument
     from console.reports.lineage_scope import Scope
     from console.reports.prov_document import prov_document
 
@@ -172,7 +172,7 @@ def export_statement(context: Context) -> int:
 
 
 def _time(text: str) -> str:
-    from console.cli.reading import time_argument
+    from console.cli.times import time_argument
     from console.services.opened import rfc3339
 
     moment = time_argument(text)

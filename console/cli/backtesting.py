@@ -49,7 +49,7 @@ def add_backtest(
 
 def policy_backtest(context: Context) -> int:
     """`policy backtest`"""
-    from console.cli.reading import time_argument
+    from console.cli.times import time_argument
     from console.services.backtesting import Span, backtest
 
     arguments = context.arguments

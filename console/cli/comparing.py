@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from console.cli.context import Context
 from console.cli.forms import TABULAR, markdown_table, show_csv
 from console.cli.output import plain, say, show, show_json
+from console.cli.times import add_times, asked_times, times_of
 from console.rendering import markdown_cell, one_line
 from console.reports.comparison_text import change_of, comparison_lines
 from console.services.differences import Comparison, Difference
@@ -23,6 +24,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("before", metavar="A", help="such as model:fraud@7")
     parser.add_argument("after", metavar="B", help="or commit:9fceb02, both of a kind")
     parser.add_argument("--format", choices=TABULAR, default="table")
+    add_times(parser)
     parser.set_defaults(handler=diff)
 
 
@@ -30,11 +32,11 @@ def diff(context: Context) -> int:
     """`diff`"""
     from console.services.comparing import compare
 
-    arguments = context.arguments
-    found = compare(context.store, arguments.before, arguments.after)
+    arguments, asked = context.arguments, asked_times(context)
+    found = compare(context.store, arguments.before, arguments.after, asked)
     match arguments.format:
         case "json":
-            show_json("diff", **plain(found))
+            show_json("diff", **times_of(asked), **plain(found))
         case "csv":
             rows = [_cells(one) for one in found.differences]
             show_csv([heading.lower() for heading in _HEADINGS], rows)

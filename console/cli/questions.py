@@ -9,6 +9,13 @@ from console.cli.arguments import count
 from console.cli.context import Context
 from console.cli.forms import TABULAR, show_csv, show_rows
 from console.cli.output import plain, say, show, show_json
+from console.cli.times import (
+    add_known_at,
+    add_times,
+    asked_times,
+    known_at_argument,
+    times_of,
+)
 from console.rendering import markdown_cell, one_line
 from console.services.problems import Misuse
 
@@ -25,13 +32,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "reference", metavar="REF", help="such as dataset:loans@sha256:ab12"
     )
     parser.add_argument("--depth", type=count, default=50, metavar="N")
+    add_times(parser)
     parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=impact)
     parser = commands.add_parser("sql", help="ask the lineage store in SQL")
     parser.add_argument("query", metavar="QUERY", help="one SELECT; docs/sql.md")
     parser.add_argument("--limit", type=count, default=1000, metavar="N")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="N")
-    parser.add_argument("--known-at", type=int, metavar="INDEX")
+    add_known_at(parser)
     parser.add_argument("--format", choices=TABULAR, default="table")
     parser.set_defaults(handler=sql)
 
@@ -41,10 +49,12 @@ def impact(context: Context) -> int:
     from console.services.impact import impact as asked
     from console.services.impact import place_of
 
-    arguments = context.arguments
-    found = asked(context.store, arguments.reference, depth=arguments.depth)
+    arguments, times = context.arguments, asked_times(context)
+    found = asked(
+        context.store, arguments.reference, depth=arguments.depth, asked=times
+    )
     if arguments.format == "json":
-        show_json("impact", **plain(found))
+        show_json("impact", **times_of(times), **plain(found))
         return 0
     serving = sum(touched.serves for touched in found.touched)
     told = (
@@ -114,7 +124,7 @@ def sql(context: Context) -> int:
         context.store,
         arguments.query,
         most_rows=arguments.limit,
-        known_at=arguments.known_at,
+        known_at=known_at_argument(context),
         longest_seconds=arguments.seconds,
     )
     match arguments.format:

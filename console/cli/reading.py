@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from typing import TypeVar
 
 from console.cli.arguments import count
@@ -11,12 +10,19 @@ from console.cli.context import Context
 from console.cli.forms import TABULAR, show_rows
 from console.cli.graphs import graph_text, markdown_lines, tree_lines
 from console.cli.output import moment, say, show, show_json
+from console.cli.times import (
+    add_times,
+    alias_words,
+    asked_times,
+    held_words,
+    times_of,
+)
 from console.rendering import one_line
 from console.services import catalogue, inspection
-from console.services.opened import parse_time
 from console.services.problems import Misuse, Undecided
 from store.identifiers import split_key
 from store.queries.lineage import Closure, Direction
+from store.queries.presence import Certainty
 from store.references import readable_reference
 
 Row = TypeVar("Row")
@@ -39,21 +45,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser.add_argument(
             "--limit", type=count, default=most, metavar="N", help=f"at most N ({most})"
         )
-        if name in ("models", "runs"):
-            _known_at(parser)
-        if name == "runs":
-            _as_of(parser)
+        add_times(parser)
         parser.set_defaults(handler=handler)
     parser = commands.add_parser(
         "search", help="find anything by what you recall of its name"
     )
     parser.add_argument("text", metavar="TEXT", help="also KIND:TEXT, as model:fraud")
     _format(parser, TABULAR)
+    add_times(parser)
     parser.set_defaults(handler=search)
     parser = commands.add_parser("show", help="everything about one thing")
     parser.add_argument("reference", metavar="REF", help="such as model:fraud@7")
     _format(parser)
-    _known_at(parser)
+    add_times(parser)
     parser.set_defaults(handler=show_one)
     parser = commands.add_parser("lineage", help="what it came from, or came of it")
     parser.add_argument("reference", metavar="REF")
@@ -62,13 +66,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     way.add_argument("--down", action="store_true", help="towards what came of it")
     parser.add_argument("--depth", type=count, default=20, metavar="N")
     _format(parser, ("tree", *TABULAR, "dot", "mermaid"))
-    _as_of(parser)
-    _known_at(parser)
+    add_times(parser)
     parser.set_defaults(handler=lineage)
     parser = commands.add_parser("history", help="which version held what, and when")
     parser.add_argument("reference", metavar="MODEL")
     _format(parser, TABULAR)
-    _known_at(parser)
+    add_times(parser)
     parser.set_defaults(handler=history)
     parser = commands.add_parser("status", help="registries against the log")
     _format(parser, TABULAR)
@@ -87,34 +90,6 @@ def _format(
     parser.add_argument("--format", choices=forms, default=forms[0])
 
 
-def _known_at(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--known-at", type=int, metavar="INDEX", help="as the log knew at that entry"
-    )
-
-
-def _as_of(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", metavar="TIME", help="as things were at that time (RFC 3339)"
-    )
-
-
-def time_argument(text: str | None) -> datetime | None:
-    """A time that was typed.
-
-    Raises:
-        Misuse: it is none.
-    """
-    if not text:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError as cause:
-        raise Misuse(
-            f"{text!r} is no time", hint="Write 2026-01-31 or 2026-01-31T12:00:00Z."
-        ) from cause
-
-
 def first(context: Context, found: list[Row]) -> list[Row]:
     """As many as were asked for, with a word on the others."""
     most: int = context.arguments.limit
@@ -125,9 +100,10 @@ def first(context: Context, found: list[Row]) -> list[Row]:
 
 def models(context: Context) -> int:
     """`models`"""
-    found = first(context, catalogue.models(context.store, context.arguments.known_at))
+    asked = asked_times(context)
+    found = first(context, catalogue.models(context.store, asked))
     if context.arguments.format == "json":
-        show_json("models", models=found)
+        show_json("models", **times_of(asked), models=found)
         return 0
     show_rows(
         context.arguments.format,
@@ -137,7 +113,7 @@ def models(context: Context) -> int:
                 f"{m.source}/{m.name}",
                 str(m.version_count),
                 m.newest_version,
-                ", ".join(f"{a.name}={a.version}" for a in m.aliases),
+                ", ".join(alias_words(alias) for alias in m.aliases),
             )
             for m in found
         ],
@@ -147,9 +123,10 @@ def models(context: Context) -> int:
 
 def experiments(context: Context) -> int:
     """`experiments`"""
-    found = first(context, catalogue.experiments(context.store))
+    asked = asked_times(context)
+    found = first(context, catalogue.experiments(context.store, asked))
     if context.arguments.format == "json":
-        show_json("experiments", experiments=found)
+        show_json("experiments", **times_of(asked), experiments=found)
         return 0
     show_rows(
         context.arguments.format,
@@ -161,17 +138,10 @@ def experiments(context: Context) -> int:
 
 def runs(context: Context) -> int:
     """`runs`"""
-    found = first(
-        context,
-        catalogue.runs(
-            context.store,
-            limit=context.arguments.limit + 1,
-            as_of=time_argument(context.arguments.as_of),
-            known_at=context.arguments.known_at,
-        ),
-    )
+    asked, limit = asked_times(context), context.arguments.limit + 1
+    found = first(context, catalogue.runs(context.store, limit=limit, asked=asked))
     if context.arguments.format == "json":
-        show_json("runs", runs=found)
+        show_json("runs", **times_of(asked), runs=found)
         return 0
     show_rows(
         context.arguments.format,
@@ -182,7 +152,7 @@ def runs(context: Context) -> int:
                 r.name,
                 r.experiment,
                 r.status,
-                moment(r.started),
+                "possibly" if r.certainty is Certainty.POSSIBLE else moment(r.started),
                 r.user,
             )
             for r in found
@@ -193,9 +163,10 @@ def runs(context: Context) -> int:
 
 def datasets(context: Context) -> int:
     """`datasets`"""
-    found = first(context, catalogue.datasets(context.store))
+    asked = asked_times(context)
+    found = first(context, catalogue.datasets(context.store, asked))
     if context.arguments.format == "json":
-        show_json("datasets", datasets=found)
+        show_json("datasets", **times_of(asked), datasets=found)
         return 0
     show_rows(
         context.arguments.format,
@@ -207,11 +178,10 @@ def datasets(context: Context) -> int:
 
 def commits(context: Context) -> int:
     """`commits`"""
-    found = first(
-        context, catalogue.commits(context.store, limit=context.arguments.limit + 1)
-    )
+    asked, limit = asked_times(context), context.arguments.limit + 1
+    found = first(context, catalogue.commits(context.store, limit=limit, asked=asked))
     if context.arguments.format == "json":
-        show_json("commits", commits=found)
+        show_json("commits", **times_of(asked), commits=found)
         return 0
     show_rows(
         context.arguments.format,
@@ -234,9 +204,10 @@ def search(context: Context) -> int:
     """`search`"""
     from console.services.searching import MOST_HITS, find
 
-    found = find(context.store, context.arguments.text)
+    asked = asked_times(context)
+    found = find(context.store, context.arguments.text, asked)
     if context.arguments.format == "json":
-        show_json("search", hits=found)
+        show_json("search", **times_of(asked), hits=found)
     else:
         show_rows(
             context.arguments.format,
@@ -258,10 +229,10 @@ def search(context: Context) -> int:
 
 def show_one(context: Context) -> int:
     """`show`"""
-    arguments = context.arguments
-    found = inspection.details(context.store, arguments.reference, arguments.known_at)
+    arguments, asked = context.arguments, asked_times(context)
+    found = inspection.details(context.store, arguments.reference, asked)
     if arguments.format == "json":
-        show_json("show", thing=found)
+        show_json("show", **times_of(asked), thing=found)
         return 0
     show(one_line(found.title))
     sections = (
@@ -286,6 +257,14 @@ def show_one(context: Context) -> int:
             "what the record lacks",
             tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
         ),
+        (
+            f"as of {moment(asked.as_of)}",
+            tuple(
+                (name, held_words(held, asked.as_of))
+                for name, held in found.held
+                if asked.as_of is not None
+            ),
+        ),
     )
     for title, pairs in sections:
         if pairs:
@@ -297,20 +276,20 @@ def show_one(context: Context) -> int:
 
 def lineage(context: Context) -> int:
     """`lineage`"""
-    arguments = context.arguments
+    arguments, asked = context.arguments, asked_times(context)
     direction = Direction.DOWN if arguments.down else Direction.UP
     closure = inspection.lineage(
         context.store,
         arguments.reference,
         direction,
         depth=arguments.depth,
-        as_of=time_argument(arguments.as_of),
-        known_at=arguments.known_at,
+        asked=asked,
     )
     match arguments.format:
         case "json":
             show_json(
                 "lineage",
+                **times_of(asked),
                 start=closure.start.key,
                 direction=direction,
                 nodes=list(closure.nodes.values()),
@@ -337,6 +316,8 @@ def lineage(context: Context) -> int:
             show(graph_text(closure, arguments.format))
         case _:
             show("\n".join(tree_lines(closure)))
+    if asked.as_of is not None and closure.start.certainty is None:
+        say(f"{one_line(closure.start.label)} had not begun then.")
     if arguments.format == "tree":
         _say_how_commits_are_signed(context, closure)
     if closure.is_cut:
@@ -362,10 +343,10 @@ def history(context: Context) -> int:
     from console.cli.timelines import show_history
     from console.services.tenures import model_history
 
-    arguments = context.arguments
-    found = model_history(context.store, arguments.reference, arguments.known_at)
+    arguments, asked = context.arguments, asked_times(context)
+    found = model_history(context.store, arguments.reference, asked)
     if arguments.format == "json":
-        show_json("history", history=found)
+        show_json("history", **times_of(asked), history=found)
     else:
         show_history(found, arguments.format)
     return 0

@@ -238,7 +238,7 @@ def trust_propose(context: Context) -> int:
 
 
 def _expiry(text: str) -> str:
-    from console.cli.reading import time_argument
+    from console.cli.times import time_argument
 
     moment = time_argument(text)
     if moment is not None and moment <= wall_clock():

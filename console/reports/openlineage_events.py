@@ -30,7 +30,8 @@ from console.reports.openlineage_forms import (
 from console.reports.openlineage_kept import KeptFacets, Variants, layer, layers
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import kind_of, split_key
-from store.queries.sql import fetch, latest, latest_runs
+from store.queries.presence import accounts_of_runs
+from store.queries.sql import fetch, latest
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _ENDS = {"FINISHED": "COMPLETE", "FAILED": "FAIL", "KILLED": "ABORT"}
 _SIDES = {Relation.READ.value: "inputs", Relation.WROTE.value: "outputs"}
-_HAS_JOB = "object LIKE 'job:%'"
+_HAS_JOB = "starts_with(object, 'job:')"
 _SIDE_OF = {"inputFacets": "inputs", "outputFacets": "outputs"}
 _UNTOLD = {"namespace": "unknown", "name": "unknown"}
 
@@ -99,7 +100,8 @@ class _Telling:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         rows = fetch(
-            connection, f"{latest_runs(prefer=_HAS_JOB)[1:-1]} ORDER BY l.subject"
+            connection,
+            f"FROM {accounts_of_runs(_HAS_JOB)} ORDER BY subject",
         )
         self.runs = {
             row["subject"]: row for row in rows if kind_of(row["object"]) == "job"

@@ -22,7 +22,8 @@ from policies.predicates import NAMESPACE
 from policies.workflow import Entry, Holder, ModelRecord, RequestRecord
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import split_key
-from store.queries.sql import Row, fetch, latest, latest_runs
+from store.queries.presence import accounts_of_runs
+from store.queries.sql import Row, fetch, latest
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,7 +116,8 @@ def _tell_runs(
     users = defaultdict(list)
     for row in fetch(connection, _USERS):
         users[row["subject"]].append(row["actor"])
-    for row in fetch(connection, f"{latest_runs()[1:-1]} ORDER BY subject"):
+    runs_told = f"FROM {accounts_of_runs()} ORDER BY subject"
+    for row in fetch(connection, runs_told):
         moment = row["started"] or row["ended"]
         if wanted is not None and row["subject"] not in wanted:
             continue

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
+from store.queries.data import DatasetVersion, list_dataset_versions
 from store.queries.models import (
     Alias,
     Model,
@@ -21,7 +23,6 @@ from store.queries.runs import (
     list_experiments,
     list_runs,
 )
-from store.queries.sql import fetch
 
 if TYPE_CHECKING:
     from console.services.commit_signatures import Maker
@@ -35,17 +36,6 @@ _SHORT = {
     "service": "a service",
 }
 """How a commit is signed where no person's key counts, for a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetVersion:
-    """A snapshot of a dataset and how many runs read it."""
-
-    key: str
-    name: str
-    digest: str
-    location: str
-    readers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +68,11 @@ def caught_up(store: OpenStore) -> None:
     store.projection.catch_up()
 
 
-def models(store: OpenStore, known_at: int | None = None) -> list[Model]:
+def models(store: OpenStore, asked: Asked = NOW) -> list[Model]:
     """All registered models."""
     caught_up(store)
-    with store.projection.reading(known_at) as connection:
-        return list_models(connection)
+    with store.projection.reading(asked.known_at) as connection:
+        return list_models(connection, as_of=asked.as_of)
 
 
 def versions(store: OpenStore, model_key: str = "") -> list[ModelVersion]:
@@ -92,51 +82,34 @@ def versions(store: OpenStore, model_key: str = "") -> list[ModelVersion]:
         return list_versions(connection, model_key=model_key)
 
 
-def runs(
-    store: OpenStore,
-    *,
-    limit: int,
-    as_of: datetime | None = None,
-    known_at: int | None = None,
-) -> list[Run]:
+def runs(store: OpenStore, *, limit: int, asked: Asked = NOW) -> list[Run]:
     """Runs, newest first."""
     caught_up(store)
-    with store.projection.reading(known_at) as connection:
-        return list_runs(connection, limit=limit, as_of=as_of)
+    with store.projection.reading(asked.known_at) as connection:
+        return list_runs(connection, limit=limit, as_of=asked.as_of)
 
 
-def experiments(store: OpenStore) -> list[Experiment]:
+def experiments(store: OpenStore, asked: Asked = NOW) -> list[Experiment]:
     """All experiments."""
     caught_up(store)
-    with store.projection.reading() as connection:
-        return list_experiments(connection)
+    with store.projection.reading(asked.known_at) as connection:
+        return list_experiments(connection, as_of=asked.as_of)
 
 
-def datasets(store: OpenStore) -> list[DatasetVersion]:
-    """Dataset versions by name, with how many runs read each."""
+def datasets(store: OpenStore, asked: Asked = NOW) -> list[DatasetVersion]:
+    """Dataset versions by name, with how many runs read each; at a past moment those
+    that had been made, or may have been, and the runs that had begun."""
     caught_up(store)
-    with store.projection.reading() as connection:
-        rows = fetch(
-            connection,
-            "SELECT d.subject, d.name, d.digest, max(d.location) AS location, "
-            "count(DISTINCT e.subject) AS readers FROM dataset_version d "
-            "LEFT JOIN edge e ON e.object = d.subject AND e.name = 'read' "
-            "GROUP BY d.subject, d.name, d.digest ORDER BY d.name, d.digest",
-        )
-    return [
-        DatasetVersion(
-            r["subject"], r["name"], r["digest"], r["location"] or "", r["readers"]
-        )
-        for r in rows
-    ]
+    with store.projection.reading(asked.known_at) as connection:
+        return list_dataset_versions(connection, as_of=asked.as_of)
 
 
-def commits(store: OpenStore, *, limit: int) -> list[Commit]:
+def commits(store: OpenStore, *, limit: int, asked: Asked = NOW) -> list[Commit]:
     """Known commits, newest first, with who made and signed them."""
     from console.services.commit_signatures import catalogued
 
     caught_up(store)
-    with store.projection.reading() as connection:
+    with store.projection.reading(asked.known_at) as connection:
         return [
             Commit(
                 told.sha,
@@ -149,7 +122,7 @@ def commits(store: OpenStore, *, limit: int) -> list[Commit]:
                 origin.signed_by,
                 origin.signer.fingerprint,
             )
-            for told, origin in catalogued(connection, store, limit)
+            for told, origin in catalogued(connection, store, limit, as_of=asked.as_of)
         ]
 
 

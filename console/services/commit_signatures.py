@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -241,10 +242,15 @@ def commit_signatures(
 
 
 def catalogued(
-    connection: duckdb.DuckDBPyConnection, store: OpenStore, limit: int
+    connection: duckdb.DuckDBPyConnection,
+    store: OpenStore,
+    limit: int,
+    *,
+    as_of: datetime | None = None,
 ) -> list[tuple[ToldCommit, CommitOrigin]]:
-    """Commits, newest first, each with who made it and how it is signed."""
-    told = commits_told(connection, limit=limit)
+    """Commits, newest first, each with who made it and how it is signed; at `as_of`
+    those made by then."""
+    told = commits_told(connection, limit=limit, as_of=as_of)
     uses, state = signature_uses(connection, (one.sha for one in told)), store.state()
     allowed = allowed_signers(store)
     return [

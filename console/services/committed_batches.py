@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from console.services.opened import parse_time
 from policies.predicates import LineageBatch
 from policies.topics import UPKEEP, erased_topic
 from store.errors import StoreDamaged
@@ -31,7 +32,8 @@ class CommittedBatches:
             raise StoreDamaged(f"entry {index} commits no batch of facts")
         digest = self._in_place_of(predicate.batch)
         rows = predicate.rows if digest == predicate.batch else None
-        return CommittedBatch(predicate.source, digest, rows)
+        heard = parse_time(predicate.observed_at)
+        return CommittedBatch(predicate.source, heard, digest, rows)
 
     def is_rewritten_since(self, index: int) -> bool:
         """Whether an entry from `index` on put another batch in an earlier's place."""

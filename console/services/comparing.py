@@ -23,6 +23,7 @@ from console.services.differences import (
 from console.services.differing_metrics import directions, metric_differences
 from console.services.gathering import Provenance, provenance_of
 from console.services.impact import current_holders, place_of, places_held
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from console.services.runtime_packages import runtime_of
@@ -54,8 +55,10 @@ class _Side:
     """By dataset: the type of each column."""
 
 
-def compare(store: OpenStore, before: str, after: str) -> Comparison:
-    """Compare two model versions, or two commits.
+def compare(
+    store: OpenStore, before: str, after: str, asked: Asked = NOW
+) -> Comparison:
+    """Compare two model versions, or two commits: now, or as they were.
 
     Raises:
         UnknownReference: one of them is not there.
@@ -68,13 +71,13 @@ def compare(store: OpenStore, before: str, after: str) -> Comparison:
     ]
     kinds = {reference.kind for reference in references}
     if kinds == {ReferenceKind.COMMIT}:
-        return _commits(store, *references)
+        return _commits(store, asked, *references)
     if kinds != {ReferenceKind.MODEL}:
         raise Misuse(
             f"{before} and {after} cannot be compared",
             hint="Name two model versions, or two commits: commit:9fceb02.",
         )
-    return _versions(store, *references)
+    return _versions(store, asked, *references)
 
 
 def counterparts(store: OpenStore, text: str) -> list[str]:
@@ -99,8 +102,10 @@ def counterparts(store: OpenStore, text: str) -> list[str]:
     return [other.reference for other in others]
 
 
-def _commits(store: OpenStore, first: Reference, second: Reference) -> Comparison:
-    with store.projection.reading() as connection:
+def _commits(
+    store: OpenStore, asked: Asked, first: Reference, second: Reference
+) -> Comparison:
+    with store.projection.reading(asked.known_at) as connection:
         shas = [split_key(resolve(connection, one))[1][0] for one in (first, second)]
     code = compare_code(store, *shas)
     before, after = (f"commit:{sha}" for sha in shas)
@@ -114,9 +119,11 @@ def _commits(store: OpenStore, first: Reference, second: Reference) -> Compariso
     )
 
 
-def _versions(store: OpenStore, first: Reference, second: Reference) -> Comparison:
-    with store.projection.reading() as connection:
-        old, new = (_side(connection, store, one) for one in (first, second))
+def _versions(
+    store: OpenStore, asked: Asked, first: Reference, second: Reference
+) -> Comparison:
+    with store.projection.reading(asked.known_at) as connection:
+        old, new = (_side(connection, store, one, asked) for one in (first, second))
     unread = []
     for side, other in ((old, new), (new, old)):
         side.sections["data"] |= {
@@ -160,15 +167,19 @@ def _versions(store: OpenStore, first: Reference, second: Reference) -> Comparis
 
 
 def _side(
-    connection: duckdb.DuckDBPyConnection, store: OpenStore, reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    store: OpenStore,
+    reference: Reference,
+    asked: Asked,
 ) -> _Side:
-    version = resolve_version(connection, reference)
-    provenance = provenance_of(connection, version)
+    as_of = asked.as_of
+    version = resolve_version(connection, reference, as_of=as_of)
+    provenance = provenance_of(connection, version, as_of=as_of)
     lineage, run = provenance.lineage, version.run_key
-    run_tags = dict(tags_of(connection, run)) if run else {}
-    tags = dict(tags_of(connection, version.key))
+    run_tags = dict(tags_of(connection, run, as_of=as_of)) if run else {}
+    tags = dict(tags_of(connection, version.key, as_of=as_of))
     tags.pop(_MANIFEST_TAG, None)
-    held = places_held(store, version)
+    held = places_held(store, version, asked)
     data, columns = _data(connection, provenance)
     sections = {
         "data": data,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from console.services.artifact_check import check_artifact
@@ -61,9 +62,15 @@ class Provenance:
 
 
 def provenance_of(
-    connection: duckdb.DuckDBPyConnection, version: ModelVersion
+    connection: duckdb.DuckDBPyConnection,
+    version: ModelVersion,
+    *,
+    as_of: datetime | None = None,
 ) -> Provenance:
-    """What the record says a version is and where it came from."""
+    """What the record says a version is and where it came from; or was, by `as_of`.
+
+    Its files are those that were read first, whenever that was.
+    """
     files = tuple(
         FileDigest(f.path, f.sha256, f.size, f.format)
         for f in files_of(connection, version.key)
@@ -79,24 +86,23 @@ def provenance_of(
         files=files,
         has_signature=bool(signature) if files else None,
     )
-    tags = dict(tags_of(connection, version.run_key)) if version.run_key else {}
-    lineage = _lineage(connection, version, tags, model)
-    return Provenance(model, lineage, _measured(connection, version.run_key))
+    lineage = _lineage(connection, version, model, as_of)
+    return Provenance(model, lineage, _measured(connection, version.run_key, as_of))
 
 
 def _lineage(
     connection: duckdb.DuckDBPyConnection,
     version: ModelVersion,
-    tags: dict[str, str],
     model: ModelItem,
+    as_of: datetime | None,
 ) -> LineageItem:
-    runs = (
-        list_runs(connection, limit=1, key=version.run_key) if version.run_key else []
-    )
-    datasets, commits = _inputs(connection, version.run_key)
+    run_key = version.run_key
+    tags = dict(tags_of(connection, run_key, as_of=as_of)) if run_key else {}
+    runs = list_runs(connection, limit=1, key=run_key, as_of=as_of) if run_key else []
+    datasets, commits = _inputs(connection, run_key, as_of)
     dirty = tags.get("countersign.git.dirty", tags.get("mlflow.source.git.dirty", ""))
     is_dirty = {"true": True, "false": False}.get(dirty.lower())
-    recorded = _recorded_manifest(connection, version)
+    recorded = _recorded_manifest(connection, version, as_of)
     item = LineageItem(
         run_key=version.run_key,
         run_status=runs[0].status if runs else "",
@@ -122,13 +128,13 @@ def _lineage(
 
 
 def _inputs(
-    connection: duckdb.DuckDBPyConnection, run_key: str
+    connection: duckdb.DuckDBPyConnection, run_key: str, as_of: datetime | None
 ) -> tuple[tuple[DatasetUse, ...], tuple[CommitUse, ...]]:
     if not run_key:
         return (), ()
     datasets: dict[tuple[str, str], DatasetUse] = {}
     shas: set[str] = set()
-    for _, edge in neighbours(connection, [run_key], Direction.UP):
+    for _, edge in neighbours(connection, [run_key], Direction.UP, as_of=as_of):
         _, parts = split_key(edge.object)
         if edge.relation == Relation.READ.value:
             name, digest = parts
@@ -153,10 +159,12 @@ def _commit(connection: duckdb.DuckDBPyConnection, sha: str) -> CommitUse:
     return CommitUse(sha, bool(rows), tuple(authors))
 
 
-def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsItem:
+def _measured(
+    connection: duckdb.DuckDBPyConnection, run_key: str, as_of: datetime | None
+) -> MetricsItem:
     if not run_key:
         return MetricsItem((), ())
-    logged = metrics_of(connection, run_key)
+    logged = metrics_of(connection, run_key, as_of=as_of)
     samples: dict[str, int] = {}
     for metric in logged:
         name, slice_name = split_metric_name(metric.name)
@@ -171,12 +179,11 @@ def _measured(connection: duckdb.DuckDBPyConnection, run_key: str) -> MetricsIte
             )
     units = sorted(
         (name.removeprefix(_UNIT), value)
-        for name, value in tags_of(connection, run_key)
+        for name, value in tags_of(connection, run_key, as_of=as_of)
         if name.startswith(_UNIT)
     )
-    return MetricsItem(
-        tuple(found), tuple(params_of(connection, run_key)), tuple(units)
-    )
+    params = params_of(connection, run_key, as_of=as_of)
+    return MetricsItem(tuple(found), tuple(params), tuple(units))
 
 
 def _is_count(number: float | None) -> bool:
@@ -184,10 +191,14 @@ def _is_count(number: float | None) -> bool:
 
 
 def _recorded_manifest(
-    connection: duckdb.DuckDBPyConnection, version: ModelVersion
+    connection: duckdb.DuckDBPyConnection,
+    version: ModelVersion,
+    as_of: datetime | None,
 ) -> dict[str, str]:
     """The manifest that the team tagged the version with at registration."""
-    text = dict(tags_of(connection, version.key)).get("countersign.manifest", "")
+    text = dict(tags_of(connection, version.key, as_of=as_of)).get(
+        "countersign.manifest", ""
+    )
     try:
         value = json.loads(text) if text else {}
     except ValueError:

@@ -7,14 +7,16 @@ the projection; where it serves and who approved is read from verified statement
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from console.services.catalogue import caught_up
 from console.services.founding import printed_name
-from console.services.judging import model_record
-from console.services.opened import OpenStore
+from console.services.moments import NOW, Asked
+from console.services.opened import OpenStore, parse_time
 from policies.predicates import Decision
+from policies.topics import model_topic
 from policies.trust_state import TrustState
-from policies.workflow import Holder, ModelRecord
+from policies.workflow import Entry, Holder, ModelRecord, read_model_record
 from store.facts import Strength
 from store.queries.lineage import Closure, Direction, walk
 from store.queries.models import ModelVersion, list_versions
@@ -31,6 +33,7 @@ class HeldBy:
     environment: str
     stage: str
     is_now: bool
+    """Now, or at the moment that was asked for."""
     promoted_at: str
     """As its signer claimed."""
     entry: int
@@ -72,29 +75,35 @@ class Impact:
     """Whether there is more than a walk may visit."""
 
 
-def impact(store: OpenStore, text: str, *, depth: int = DEPTH) -> Impact:
+def impact(
+    store: OpenStore, text: str, *, depth: int = DEPTH, asked: Asked = NOW
+) -> Impact:
     """Which model versions came of a dataset version, commit, run or version.
+
+    At a past moment: by the links and versions there were, and in the stages that they
+    had then, as the signers of promotions claim the time.
 
     Raises:
         UnknownReference: there is no such thing, or several.
     """
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.DATASET)
-    with store.projection.reading() as connection:
-        key = resolve(connection, reference)
-        closure = walk(connection, key, Direction.DOWN, depth=depth)
+    as_of = asked.as_of
+    with store.projection.reading(asked.known_at) as connection:
+        key = resolve(connection, reference, as_of=as_of)
+        closure = walk(connection, key, Direction.DOWN, depth=depth, as_of=as_of)
         versions = {
             found.key: found
             for node in closure.nodes.values()
             if node.kind == "model-version"
-            for found in list_versions(connection, key=node.key)
+            for found in list_versions(connection, key=node.key, as_of=as_of)
         }
     state, firm = store.state(), _firmly_reached(closure)
     records: dict[str, ModelRecord] = {}
     touched = []
     for version in versions.values():
         if version.model_key not in records:
-            records[version.model_key] = model_record(store, version.model_key, state)
+            records[version.model_key] = _record(store, version.model_key, state, asked)
         record = records[version.model_key]
         touched.append(
             Touched(
@@ -102,7 +111,7 @@ def impact(store: OpenStore, text: str, *, depth: int = DEPTH) -> Impact:
                 steps=closure.depth[version.key],
                 is_inferred=version.key not in firm,
                 aliases=version.aliases,
-                held=tuple(_held(store, state, record, version)),
+                held=tuple(_held(store, state, record, version, as_of)),
             )
         )
     return Impact(
@@ -132,19 +141,33 @@ def _firmly_reached(closure: Closure) -> set[str]:
     return reached
 
 
+def _record(
+    store: OpenStore, model_key: str, state: TrustState, asked: Asked
+) -> ModelRecord:
+    """What was decided about a model, or had been at an entry."""
+    entries = store.verified_entries(model_topic(model_key), state)
+    end = store.index.size if asked.known_at is None else asked.known_at + 1
+    return read_model_record([entry for entry in entries if entry.index < end])
+
+
 def _held(
-    store: OpenStore, state: TrustState, record: ModelRecord, version: ModelVersion
+    store: OpenStore,
+    state: TrustState,
+    record: ModelRecord,
+    version: ModelVersion,
+    as_of: datetime | None,
 ) -> list[HeldBy]:
     found = []
     for (environment, stage), holders in record.holders.items():
         for position, holder in enumerate(holders):
-            if holder.version == version.key:
-                is_last = position == len(holders) - 1
+            if holder.version == version.key and _had_begun(holder.began, as_of):
+                following = holders[position + 1 : position + 2]
+                ending = holder.ended or (following[0].began if following else None)
                 found.append(
                     HeldBy(
                         environment=environment,
                         stage=stage,
-                        is_now=is_last and holder.ended is None,
+                        is_now=ending is None or not _had_begun(ending, as_of),
                         promoted_at=holder.outcome.statement.at,
                         entry=holder.intent.index,
                         promoted_by=_name(store, state, holder.intent.statement.by),
@@ -152,6 +175,11 @@ def _held(
                     )
                 )
     return found
+
+
+def _had_begun(entry: Entry, as_of: datetime | None) -> bool:
+    """Whether a statement was made by a moment, as its signer claims the time."""
+    return as_of is None or parse_time(entry.statement.at) <= as_of
 
 
 def _approvers(
@@ -170,15 +198,18 @@ def _name(store: OpenStore, state: TrustState, person_id: str) -> str:
     return printed_name(store, person.profile, person.id) if person else person_id
 
 
-def places_held(store: OpenStore, version: ModelVersion) -> list[HeldBy]:
+def places_held(
+    store: OpenStore, version: ModelVersion, asked: Asked = NOW
+) -> list[HeldBy]:
     """Stages that a version has or had, by the log."""
     state = store.state()
-    return _held(store, state, model_record(store, version.model_key, state), version)
+    record = _record(store, version.model_key, state, asked)
+    return _held(store, state, record, version, asked.as_of)
 
 
 def current_holders(store: OpenStore, model_key: str) -> set[str]:
     """Keys of the versions of a model that are in some stage now, by the log."""
-    record = model_record(store, model_key, store.state())
+    record = _record(store, model_key, store.state(), NOW)
     return {
         holders[-1].version
         for holders in record.holders.values()

@@ -21,18 +21,18 @@ from connectors.protocols import (
     TableSource,
 )
 from console.services.configuration import SourceSetting
-from console.services.opened import OpenStore, parse_time, rfc3339
+from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Refusal
 from console.services.secret_references import password_of
 from console.services.signing import Acting, append
 from console.services.told_parts import parts_told, remember_parts
 from policies.predicates import LineageBatch
-from policies.topics import LINEAGE
 from store.ahead import ahead
 from store.facts import FactKind, Relation
 from store.projection.batches import fact_tables
 from store.projection.keeping import keep_new_facts
 from store.queries.models import current_aliases, current_stages
+from store.queries.sql import last_heard
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,14 +131,15 @@ def import_source(
             for alias in current_aliases(connection)
         }
         stages = current_stages(connection)
+        heard = last_heard(connection, source.name)
     parts = parts_told(store, source.name)
-    known = KnownState(now, last_seen(store, source.name), aliases, stages, parts)
+    known = KnownState(now, heard, aliases, stages, parts)
     index = None
     with tempfile.TemporaryDirectory(dir=store.folder) as folder:
         told = _watched(ahead(_tables(source, known)), source.name, watch)
         with contextlib.closing(told), _Admission(source.name) as admission:
             kept = keep_new_facts(
-                projection, told, source.name, Path(folder), admission.begin
+                projection, told, source.name, Path(folder), now, admission.begin
             )
             admission.finish()
         digests = [store.objects.put(file.read_bytes()) for file in kept.files]
@@ -230,18 +231,10 @@ def _watched(
         yield table
 
 
-def last_seen(
-    store: OpenStore, source: str, before: int | None = None
-) -> datetime | None:
-    """When the log, or its entries below one, last heard of a source; None if never."""
-    for entry in reversed(store.index.on_topics(LINEAGE)):
-        if before is not None and entry.index >= before:
-            continue
-        _, statement = store.entry(entry.index)
-        predicate = statement.predicate
-        if isinstance(predicate, LineageBatch) and predicate.source == source:
-            return parse_time(predicate.observed_at)
-    return None
+def last_seen(store: OpenStore, source: str) -> datetime | None:
+    """When a source last told anything new; None if it never did."""
+    with store.projection.reading() as connection:
+        return last_heard(connection, source)
 
 
 def _absolute(address: str) -> str:

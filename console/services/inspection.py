@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.services.catalogue import caught_up
 from console.services.commit_signatures import commit_fields, commit_signatures
 from console.services.gathering import provenance_of
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
 from console.services.told_models import told_of_model
 from policies.evidence import Gap
+from store.errors import UnknownReference
 from store.facts import FactKind
 from store.identifiers import dataset_key, kind_of, split_key
 from store.queries.data import ToldDataset, dataset_told
@@ -22,18 +25,37 @@ from store.queries.facets import (
     facets_of,
     other_names,
 )
-from store.queries.lineage import Closure, Direction, Edge, neighbours, walk
-from store.queries.models import flavours_of, signature_of
+from store.queries.lineage import (
+    Closure,
+    Direction,
+    Edge,
+    describe,
+    neighbours,
+    walk,
+)
+from store.queries.models import (
+    ModelVersion,
+    flavours_of,
+    signature_of,
+    stages_held,
+)
+from store.queries.presence import presence
 from store.queries.resolve import resolve, resolve_version
 from store.queries.runs import (
     LoggedMetric,
-    Run,
     list_runs,
     metrics_of,
     params_of,
     tags_of,
 )
-from store.queries.sql import fetch
+from store.queries.sql import fetch, last_heard, latest
+from store.queries.tenures import (
+    Held,
+    alias_changes,
+    held_at,
+    spans,
+    tags_held,
+)
 from store.references import (
     Reference,
     ReferenceKind,
@@ -63,44 +85,52 @@ class Details:
     gaps: tuple[Gap, ...]
     columns: tuple[ColumnLink, ...] = ()
     facets: tuple[ToldFacet, ...] = ()
+    held: tuple[tuple[str, Held], ...] = ()
+    """What changes, with the times that are known of it, where a moment is asked."""
 
 
-def details(store: OpenStore, text: str, known_at: int | None = None) -> Details:
-    """Everything about the one thing a reference names."""
+def details(store: OpenStore, text: str, asked: Asked = NOW) -> Details:
+    """Everything about the one thing a reference names.
+
+    Raises:
+        UnknownReference: nothing or several things answer to it, or it had not begun.
+    """
     caught_up(store)
+    as_of = asked.as_of
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading(known_at) as connection:
+    with store.projection.reading(asked.known_at) as connection:
         if reference.kind is ReferenceKind.MODEL:
-            return _version_details(connection, store, reference)
-        if dataset := dataset_told(connection, reference):
-            return _dataset_details(connection, dataset)
+            return _version_details(connection, store, reference, as_of)
+        if dataset := dataset_told(connection, reference, as_of=as_of):
+            return _dataset_details(connection, dataset, as_of)
         key = resolve(connection, reference)
+        _require_begun(connection, reference, key, as_of)
         fields: tuple[tuple[str, str], ...] = ()
         if reference.kind is ReferenceKind.RUN:
-            fields = _run_fields(list_runs(connection, limit=1, key=key)[0])
+            fields = _run_fields(connection, key, as_of)
         elif reference.kind is ReferenceKind.COMMIT:
             fields = commit_fields(connection, store, split_key(key)[1][0])
         elif reference.kind is ReferenceKind.DATASET:
-            fields = _first_row(connection, FactKind.DATASET_VERSION, key)
+            fields = _account(connection, FactKind.DATASET_VERSION, key)
             fields += _also_called(connection, dataset_key(split_key(key)[1][0]))
-        is_run = reference.kind is ReferenceKind.RUN
-        is_data = reference.kind is ReferenceKind.DATASET
         columns: tuple[ColumnLink, ...] = ()
-        if is_run or is_data:
-            asked = {"run": key} if is_run else {"version": key}
-            columns = columns_of(connection, **asked)
+        if reference.kind is ReferenceKind.RUN:
+            columns = columns_of(connection, run=key)
+        elif reference.kind is ReferenceKind.DATASET:
+            columns = columns_of(connection, version=key)
         return Details(
             key=key,
             kind=kind_of(key),
             title=readable_reference(key),
             fields=fields,
-            metrics=tuple(metrics_of(connection, key)),
-            params=tuple(params_of(connection, key)),
-            tags=tuple(tags_of(connection, key)),
-            edges=_edges(connection, key),
+            metrics=tuple(metrics_of(connection, key, as_of=as_of)),
+            params=tuple(params_of(connection, key, as_of=as_of)),
+            tags=tuple(tags_of(connection, key, as_of=as_of)),
+            edges=_edges(connection, key, as_of),
             gaps=(),
             columns=columns,
             facets=facets_of(connection, key),
+            held=_held_tags(connection, key, as_of),
         )
 
 
@@ -138,8 +168,31 @@ def facet_lines(found: Details) -> tuple[tuple[str, str], ...]:
     return tuple(lines)
 
 
+def _require_begun(
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    key: str,
+    as_of: datetime | None,
+) -> None:
+    began = describe(connection, [key])[key].moment
+    if as_of is not None and presence(began, None, as_of) is None:
+        raise UnknownReference(
+            f"{reference} had not begun then",
+            hint=f"It began {_time(began)}.",
+        )
+
+
+def _held_tags(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[tuple[str, Held], ...]:
+    if as_of is None:
+        return ()
+    found = tags_held(connection, FactKind.TAG, key, as_of)
+    return tuple((f"tag {name}", held) for name, held in sorted(found.items()))
+
+
 def _dataset_details(
-    connection: duckdb.DuckDBPyConnection, dataset: ToldDataset
+    connection: duckdb.DuckDBPyConnection, dataset: ToldDataset, as_of: datetime | None
 ) -> Details:
     """A dataset, where the reference does not say which of its versions is meant."""
     key = dataset.key
@@ -151,27 +204,29 @@ def _dataset_details(
         + _also_called(connection, key),
         metrics=(),
         params=(),
-        tags=tuple(tags_of(connection, key)),
-        edges=_edges(connection, key),
+        tags=tuple(tags_of(connection, key, as_of=as_of)),
+        edges=_edges(connection, key, as_of),
         gaps=(),
+        held=_held_tags(connection, key, as_of),
     )
 
 
-def _first_row(
+def _account(
     connection: duckdb.DuckDBPyConnection, kind: FactKind, key: str
 ) -> tuple[tuple[str, str], ...]:
-    rows = fetch(
-        connection,
-        f'SELECT name, digest, actor, started, location, source FROM "{kind.value}" '  # noqa: S608 - a fact kind
-        "WHERE subject = ? ORDER BY entry_index LIMIT 1",
-        key,
-    )
+    names = ("name", "digest", "actor", "started", "location", "source")
     return tuple(
-        (name, str(value)) for row in rows for name, value in row.items() if value
+        (name, str(row[name]))
+        for row in fetch(connection, latest(kind, among="subject = ?")[1:-1], key)
+        for name in names
+        if row[name]
     )
 
 
-def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
+def _run_fields(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[tuple[str, str], ...]:
+    (run,) = list_runs(connection, limit=1, key=key, as_of=as_of)
     values = {
         "source": run.source,
         "id": run.native_id,
@@ -186,17 +241,23 @@ def _run_fields(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def _version_details(
-    connection: duckdb.DuckDBPyConnection, store: OpenStore, reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    store: OpenStore,
+    reference: Reference,
+    as_of: datetime | None,
 ) -> Details:
-    version = resolve_version(connection, reference)
-    provenance = provenance_of(connection, version)
+    version = resolve_version(connection, reference, as_of=as_of)
+    provenance = provenance_of(connection, version, as_of=as_of)
     code = commit_signatures(connection, store, provenance.lineage)
+    described = tags_held(connection, FactKind.MODEL, version.model_key, as_of)
     values = {
         "source": version.source,
         "model": version.model,
+        "description": " ".join(held.value for held in described.values()),
         "version": version.version,
         "created": _time(version.created),
         "status": version.status,
+        "deleted": _deleted(version, as_of),
         "aliases": ", ".join(version.aliases),
         "stage": version.stage,
         "run": readable_reference(version.run_key) if version.run_key else "",
@@ -209,6 +270,17 @@ def _version_details(
         ),
     }
     files = tuple((f"file {file.path}", file.sha256) for file in provenance.model.files)
+    held = _held_tags(connection, version.key, as_of)
+    if as_of is not None:
+        held = (
+            *(
+                ("description", found)
+                for found in described.values()
+                if found.value or found.instead
+            ),
+            *_held_places(connection, version, as_of),
+            *held,
+        )
     return Details(
         key=version.key,
         kind="model-version",
@@ -216,19 +288,54 @@ def _version_details(
         fields=tuple((n, v) for n, v in values.items() if v)
         + tuple((f"commit {sha[:12]}", said) for sha, said, _ in code)
         + files,
-        metrics=tuple(metrics_of(connection, version.run_key)),
+        metrics=tuple(metrics_of(connection, version.run_key, as_of=as_of)),
         params=provenance.measured.params,
-        tags=tuple(tags_of(connection, version.key)),
-        edges=_edges(connection, version.key),
+        tags=tuple(tags_of(connection, version.key, as_of=as_of)),
+        edges=_edges(connection, version.key, as_of),
         gaps=provenance.lineage.gaps + tuple(gap for *_, gap in code if gap),
+        held=held,
     )
 
 
-def _edges(connection: duckdb.DuckDBPyConnection, key: str) -> tuple[Edge, ...]:
+def _deleted(version: ModelVersion, as_of: datetime | None) -> str:
+    """When it was first seen to be deleted; before, it may have been already."""
+    if version.deleted is None:
+        return ""
+    seen = version.deleted.high
+    later = as_of is not None and seen is not None and seen > as_of
+    return f"{'perhaps by then; ' if later else ''}first seen so {_time(seen)}"
+
+
+def _held_places(
+    connection: duckdb.DuckDBPyConnection, version: ModelVersion, as_of: datetime
+) -> Iterator[tuple[str, Held]]:
+    """The stage that a version had, and the aliases that pointed at it."""
+    stage = stages_held(connection, as_of=as_of).get(version.key)
+    if stage is not None:
+        yield "stage", stage
+    tracks = alias_changes(connection, version.model_key)
+    heard = last_heard(connection, version.source)
+    for (_, name), changes in sorted(tracks.items()):
+        held = held_at(spans(changes, heard), as_of)
+        if held is not None and version.key in (held.value, held.instead):
+            number, instead = (
+                _number(held.value),
+                held.instead and _number(held.instead),
+            )
+            yield f"alias {name}", replace(held, value=number, instead=instead)
+
+
+def _number(version_key: str) -> str:
+    return split_key(version_key)[1][-1] if version_key else ""
+
+
+def _edges(
+    connection: duckdb.DuckDBPyConnection, key: str, as_of: datetime | None
+) -> tuple[Edge, ...]:
     found = [
         edge
         for direction in Direction
-        for _, edge in neighbours(connection, [key], direction)
+        for _, edge in neighbours(connection, [key], direction, as_of=as_of)
     ]
     return tuple(dict.fromkeys(found))
 
@@ -243,12 +350,11 @@ def lineage(
     direction: Direction,
     *,
     depth: int,
-    as_of: datetime | None = None,
-    known_at: int | None = None,
+    asked: Asked = NOW,
 ) -> Closure:
     """What a thing came from, or what came of it."""
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading(known_at) as connection:
-        key = resolve(connection, reference)
-        return walk(connection, key, direction, depth=depth, as_of=as_of)
+    with store.projection.reading(asked.known_at) as connection:
+        key = resolve(connection, reference, as_of=asked.as_of)
+        return walk(connection, key, direction, depth=depth, as_of=asked.as_of)

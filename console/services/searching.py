@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.services.catalogue import caught_up
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore
 from console.services.problems import Misuse
 from store.identifiers import split_key
+from store.queries.lineage import describe
+from store.queries.presence import presence
 from store.queries.search import Found, HitKind, Match, search
 from store.references import readable_reference
 
@@ -26,9 +29,10 @@ class Hit:
     match: Match
 
 
-def find(store: OpenStore, text: str) -> list[Hit]:
+def find(store: OpenStore, text: str, asked: Asked = NOW) -> list[Hit]:
     """What answers to a text, the best first; `model:`, `run:` and so on ask for one
-    kind alone.
+    kind alone. At a past moment without what is known to have begun later; names are
+    looked for as they ever were.
 
     Raises:
         Misuse: there is nothing to search for.
@@ -38,8 +42,15 @@ def find(store: OpenStore, text: str) -> list[Hit]:
         listed = ", ".join(f"{kind}:" for kind in HitKind)
         raise Misuse("nothing to search for", hint=f"One kind alone: {listed}")
     caught_up(store)
-    with store.projection.reading() as connection:
+    with store.projection.reading(asked.known_at) as connection:
         found = search(connection, wanted, kinds)
+        if asked.as_of is not None:
+            nodes = describe(connection, {hit.key for hit in found})
+            found = [
+                hit
+                for hit in found
+                if presence(nodes[hit.key].moment, None, asked.as_of) is not None
+            ]
     return [
         Hit(hit.kind, _reference(hit), hit.text, hit.match) for hit in found[:MOST_HITS]
     ]

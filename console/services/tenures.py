@@ -12,15 +12,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from console.services.catalogue import caught_up
-from console.services.importing import last_seen
+from console.services.moments import NOW, Asked
 from console.services.opened import OpenStore, parse_time
 from policies.topics import model_topic
 from policies.workflow import RunningRecord
 from store.identifiers import split_key
 from store.queries.models import list_versions
 from store.queries.resolve import resolve_version
+from store.queries.sql import last_heard
 from store.queries.tenures import (
-    Change,
     Span,
     alias_changes,
     deleted_among,
@@ -94,49 +94,71 @@ class ModelHistory:
     unobserved: tuple[Unobserved, ...]
 
 
-def model_history(
-    store: OpenStore, text: str, known_at: int | None = None
-) -> ModelHistory:
+def model_history(store: OpenStore, text: str, asked: Asked = NOW) -> ModelHistory:
     """Which versions of a model held which alias and stage, and when.
+
+    At a past moment, only what may have held then, and the unobserved time around it.
 
     Raises:
         UnknownReference: no one model answers to the name.
     """
     caught_up(store)
     reference = parse_reference(text, default_kind=ReferenceKind.MODEL)
-    with store.projection.reading(known_at) as connection:
+    with store.projection.reading(asked.known_at) as connection:
         named = Reference(reference.kind, reference.name)
         model = resolve_version(connection, named)
         versions = [v.key for v in list_versions(connection, model_key=model.model_key)]
         gone = deleted_among(connection, versions)
         aliases = alias_changes(connection, model.model_key)
         stages = stage_changes(connection, versions)
-    end = store.index.size if known_at is None else known_at + 1
-    heard = last_seen(store, model.source, end)
-    found = [(Told.ALIAS, name, held) for name, held in sorted(_spans(aliases, heard))]
-    found += [(Told.STAGE, key, held) for key, held in sorted(_spans(stages, heard))]
+        heard = last_heard(connection, model.source)
+    end = store.index.size if asked.known_at is None else asked.known_at + 1
+    found = [
+        (Told.ALIAS, name, spans(changes, heard))
+        for (_, name), changes in sorted(aliases.items())
+    ]
+    found += [
+        (Told.STAGE, key, spans(changes, heard))
+        for (key, _), changes in sorted(stages.items())
+    ]
+    tenures = [
+        *_by_the_log(store, model.model_key, gone, end),
+        *(
+            _tenure(kind, track, span, gone)
+            for kind, track, held in found
+            for span in held
+            if span.value
+        ),
+    ]
+    unobserved = [
+        gap for kind, track, held in found for gap in _gaps(kind, track, held)
+    ]
     return ModelHistory(
         model=f"{model.source}/{model.model}",
         last_heard=heard,
-        tenures=(
-            *_by_the_log(store, model.model_key, gone, end),
-            *(
-                _tenure(kind, track, span, gone)
-                for kind, track, held in found
-                for span in held
-                if span.value
-            ),
-        ),
-        unobserved=tuple(
-            gap for kind, track, held in found for gap in _gaps(kind, track, held)
-        ),
+        tenures=tuple(t for t in tenures if _may_hold(t, asked.as_of)),
+        unobserved=tuple(u for u in unobserved if _is_within(u, asked.as_of)),
     )
 
 
-def _spans(
-    tracks: dict[str, list[Change]], heard: datetime | None
-) -> list[tuple[str, list[Span]]]:
-    return [(track, spans(changes, heard)) for track, changes in tracks.items()]
+def _may_hold(tenure: Tenure, as_of: datetime | None) -> bool:
+    """Whether a version may have been in its place at a moment."""
+    if as_of is None:
+        return True
+    low, high = tenure.not_before, tenure.not_after
+    if tenure.kind is Told.LOG:
+        return (low is None or low <= as_of) and (high is None or as_of < high)
+    if tenure.seen_from is not None and tenure.seen_from <= as_of:
+        return high is None or as_of < high
+    return low is None or low < as_of
+
+
+def _is_within(gap: Unobserved, as_of: datetime | None) -> bool:
+    """Whether a moment lies in a time that nobody observed."""
+    return as_of is None or (
+        (gap.start is None or gap.start < as_of)
+        and (gap.end is None or as_of < gap.end)
+    )
 
 
 def _tenure(kind: Told, track: str, span: Span, gone: frozenset[str]) -> Tenure:

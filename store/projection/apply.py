@@ -12,6 +12,7 @@ import fcntl
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -44,6 +45,8 @@ class CommittedBatch:
     """What an entry says of the batch that counts for it."""
 
     source: str
+    heard: datetime
+    """When its source was read, as its signer says."""
     digest: str
     rows: int | None
     """How many its statement promises; None for one that was put in its place."""
@@ -219,7 +222,7 @@ class Projection:
             if isinstance(told, UnusableBatch):
                 self._leave_out(LeftOut(index, batch.digest, str(told)))
             else:
-                self._apply_batch(index, told, batch.source)
+                self._apply_batch(index, told, batch)
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ? "
@@ -270,10 +273,10 @@ class Projection:
                 )
             connection.commit()
 
-    def _apply_batch(self, index: int, table: pa.Table, source: str) -> None:
+    def _apply_batch(self, index: int, table: pa.Table, batch: CommittedBatch) -> None:
         """Apply a batch window by window, the file released between two parts."""
-        while (window := self._look_up(index, table, source)) is not None:
-            while self._apply_part(index, window, table.num_rows, source):
+        while (window := self._look_up(index, table, batch.source)) is not None:
+            while self._apply_part(index, window, table.num_rows, batch):
                 """Somebody else may go on with the same batch at any time."""
 
     def _look_up(self, index: int, table: pa.Table, source: str) -> Window | None:
@@ -285,7 +288,9 @@ class Projection:
             part = table.slice(start, ROWS_PER_WINDOW)
             return Window(start, part.num_rows, new_facts(connection, part, source))
 
-    def _apply_part(self, index: int, window: Window, rows: int, source: str) -> bool:
+    def _apply_part(
+        self, index: int, window: Window, rows: int, batch: CommittedBatch
+    ) -> bool:
         """Apply the next part of one batch; whether more of the window is left."""
         with open_projection(self.path, read_only=False) as connection:
             connection.begin()
@@ -294,8 +299,10 @@ class Projection:
                 connection.rollback()
                 return False
             done = min(start + ROWS_PER_TRANSACTION, window.end)
-            insert_facts(connection, window.between(start, done), index, source)
+            insert_facts(connection, window.between(start, done), index, batch.source)
             is_whole = done >= rows
+            if is_whole:
+                _note_heard(connection, index, batch)
             position = (index + 1, 0) if is_whole else (index, done)
             connection.execute(
                 "UPDATE state SET applied = ?, partial_rows = ?, root = ?",
@@ -306,6 +313,16 @@ class Projection:
                 # The log of changes is folded in once, after the last part.
                 connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         return done < window.end
+
+
+def _note_heard(
+    connection: duckdb.DuckDBPyConnection, index: int, batch: CommittedBatch
+) -> None:
+    """Note when a source told something new."""
+    connection.execute(
+        "INSERT INTO heard VALUES (?, ?, ?)",
+        (index, batch.source, batch.heard.astimezone(UTC).replace(tzinfo=None)),
+    )
 
 
 def _present(

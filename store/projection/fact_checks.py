@@ -112,6 +112,14 @@ def check_facts(part: pa.RecordBatch) -> None:
         pc.or_(pc.equal(objects, ""), _is_key(objects)),
         "an object is no key of a thing",
     )
+    replaced = _texts(part["replaces"])
+    _require(
+        pc.or_(
+            pc.equal(replaced, ""),
+            pc.match_substring_regex(replaced, r"\A[0-9a-f]{64}\z"),
+        ),
+        "what a fact replaces is no id of a fact",
+    )
     if len(told) == 1:
         _check_kind(FactKind(told[0]), part)
         return

@@ -10,6 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from store.facts import COLUMNS, FactKind
 from store.projection.apply import Projection
 from store.projection.batches import ROWS_PER_GROUP, batch_schema, batch_writer
 from store.projection.new_facts import counted, new_facts
+from store.projection.returned import Returning
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,9 +49,12 @@ def keep_new_facts(
     told: Iterable[pa.Table],
     source: str,
     folder: Path,
+    now: datetime,
     finished: Callable[[Path], None] = lambda _: None,
 ) -> Kept:
     """Write the facts that the projection lacks to files of a folder.
+
+    What came back by `now`, when the source is heard, is told as a change.
 
     `finished` is told of each file when nothing is added to it any more. A fact that
     is told twice far apart is in the files twice and counted once: whoever takes a
@@ -58,9 +63,13 @@ def keep_new_facts(
     import pyarrow.compute as pc
 
     kept, seen = Kept(), _Seen()
+    returning: Returning | None = None
     with contextlib.ExitStack() as stack:
         for rows in _windows(told):
             with projection.reading() as connection:
+                if returning is None:
+                    returning = Returning(connection, source, now)
+                rows = returning.with_returned(connection, rows)
                 fresh = new_facts(connection, rows, source).table
                 first = seen.not_among(connection, fresh)
             if not fresh.num_rows:

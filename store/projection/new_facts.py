@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.facts import COLUMNS, FactKind
+from store.projection.corrections import insert_corrections
 from store.projection.identity import IDENTITY, alike, fact_hash_expression, quoted_name
 from store.projection.schema import kept_columns, stored, table_name, told_rows
 
@@ -130,7 +131,7 @@ def _without(hashed: pa.Table, dropped: pa.ChunkedArray) -> pa.Table:
 def insert_facts(
     connection: duckdb.DuckDBPyConnection, fresh: pa.Table, index: int, source: str
 ) -> None:
-    """Insert facts that the store does not have."""
+    """Insert facts that the store does not have, and what they correct."""
     connection.register("incoming", fresh)
     try:
         for name in sorted(fresh["kind"].unique().to_pylist()):
@@ -142,6 +143,7 @@ def insert_facts(
                 "WHERE kind = $kind",
                 {"index": index, "source": source, "kind": name},
             )
+        insert_corrections(connection, index, source)
     finally:
         connection.unregister("incoming")
 

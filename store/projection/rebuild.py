@@ -27,6 +27,13 @@ def compare_with_rebuilt(projection: Projection) -> list[str]:
             for kind in FactKind:
                 problems += _compare(connection, table_name(kind), kind)
             problems += _compare_left_out(connection)
+            problems += _compare_beside(
+                connection, "replaced", "corrections, such as one by entry"
+            )
+            problems += _compare_beside(
+                connection, "heard", "times at which a source was heard, such as entry"
+            )
+            problems += _compare_views(connection)
             connection.execute("DETACH again")
     return problems
 
@@ -43,6 +50,33 @@ def _compare_left_out(connection: duckdb.DuckDBPyConnection) -> list[str]:
         "other, or for another reason"
         for row in rows
     ]
+
+
+def _compare_beside(
+    connection: duckdb.DuckDBPyConnection, table: str, what: str
+) -> list[str]:
+    """A table that is made from the facts or their statements, row by row."""
+    row = connection.execute(
+        f"SELECT count(*), min(entry_index) FROM ("
+        f"(FROM {table} EXCEPT ALL FROM again.{table}) UNION ALL "
+        f"(FROM again.{table} EXCEPT ALL FROM {table}))"
+    ).fetchone()
+    if not row or not row[0]:
+        return []
+    return [f"the projection differs from the log in {row[0]} {what} {row[1]}"]
+
+
+def _compare_views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """A view that was edited shows rows otherwise than they are."""
+    here = "database_name = current_database()"
+    rows = connection.execute(
+        "SELECT coalesce(one.view_name, other.view_name) AS name FROM "
+        f"(FROM duckdb_views() WHERE NOT internal AND {here}) one FULL JOIN "
+        "(FROM duckdb_views() WHERE NOT internal AND database_name = 'again') other "
+        "ON one.view_name = other.view_name AND one.sql = other.sql "
+        "WHERE one.sql IS NULL OR other.sql IS NULL GROUP BY name ORDER BY name"
+    ).fetchall()
+    return [f"the view {row[0]} of the projection was edited" for row in rows]
 
 
 def _compare(

@@ -4,7 +4,11 @@ One table a fact kind, with the columns in which its facts can say something, ea
 with the index of the entry that brought it. The views have all columns of a fact and
 show rows below the horizon that a connection set, so `known at` and `not yet applied`
 are the same filter. A table keeps a hash of each fact, to find what is told again; a
-view computes the id where somebody asks for it.
+view computes the id where somebody asks for it. When a source was heard is kept once
+an entry, and the views have it in every row.
+
+A kind of which no fact was ever corrected has a view that looks for no corrections: the
+first one that is taken in changes the view.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from store.projection.identity import (
     quoted_name,
 )
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Raised with any change of this file; another version on disk is rebuilt."""
 
 _SQL_TYPES = {"number": "DOUBLE", "step": "BIGINT"}
@@ -86,21 +90,51 @@ def create_statements() -> list[str]:
         "CREATE TABLE state (schema_version INTEGER, engine VARCHAR, applied BIGINT, "
         "partial_rows BIGINT, root VARCHAR)",
         "CREATE TABLE left_out (entry_index BIGINT, digest VARCHAR, reason VARCHAR)",
+        "CREATE TABLE heard (entry_index BIGINT, source VARCHAR, heard TIMESTAMP)",
+        "CREATE TABLE replaced (entry_index BIGINT, kind VARCHAR, source VARCHAR, "
+        "subject VARCHAR, fact_id VARCHAR)",
         f"INSERT INTO state VALUES ({SCHEMA_VERSION}, version(), 0, 0, '')",
     ]
     for kind in FactKind:
         kept = kept_columns(kind)
         columns = ", ".join(f'"{name}" {sql_type(name)}' for name in kept)
-        idle = {name: _nothing(name) for name in COLUMNS if name not in kept}
-        fact_id = fact_id_expression(
-            netstring_of("source"), idle | {"kind": quoted(kind.value)}
-        )
-        names = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
         statements += [
             f"CREATE TABLE {table_name(kind)} (entry_index BIGINT, fact_hash BIGINT, "
             f"source VARCHAR, {columns})",
-            f'CREATE VIEW "{kind.value}" AS SELECT entry_index, {fact_id} AS fact_id, '
-            f"source, {names} FROM ({told_rows(kind)}) "
-            "WHERE entry_index < getvariable('horizon')",
+            view_statement(kind, is_corrected=False),
         ]
     return statements
+
+
+def view_statement(kind: FactKind, *, is_corrected: bool) -> str:
+    """SQL that makes the view of a kind, with or without a look at corrections."""
+    kept = kept_columns(kind)
+    idle = {name: _nothing(name) for name in COLUMNS if name not in kept}
+    fact_id = fact_id_expression(
+        netstring_of("source"), idle | {"kind": quoted(kind.value)}
+    )
+    names = ", ".join(f'"{name}"' for name in COLUMNS if name != "kind")
+    told = (
+        f"SELECT entry_index, {fact_id} AS fact_id, source, heard, {names} "
+        f"FROM ({told_rows(kind)}) JOIN (SELECT entry_index, heard FROM heard) "
+        "USING (entry_index) WHERE entry_index < getvariable('horizon')"
+    )
+    shown = _without_replaced(told, kind) if is_corrected else told
+    return f'CREATE OR REPLACE VIEW "{kind.value}" AS {shown}'
+
+
+def _without_replaced(told: str, kind: FactKind) -> str:
+    """SQL for the rows of which no entry below the horizon has a correction.
+
+    One that was corrected itself still counts: what it replaced stays away. Ids are
+    computed for what is told of the subjects of corrections, and for nothing else.
+    """
+    replaced = (
+        f"FROM replaced WHERE kind = '{kind.value}' "
+        "AND entry_index < getvariable('horizon')"
+    )
+    return (
+        f"{told} AND subject NOT IN (SELECT subject {replaced}) UNION ALL "
+        f"(SELECT * FROM ({told} AND subject IN (SELECT subject {replaced})) "
+        f"WHERE (source, fact_id) NOT IN (SELECT source, fact_id {replaced}))"
+    )

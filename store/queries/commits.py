@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from store.identifiers import split_key
-from store.queries.sql import fetch
+from store.queries.presence import had_begun
+from store.queries.sql import fetch, without_zone
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,16 +41,23 @@ class ToldSignature:
 
 
 def commits_told(
-    connection: duckdb.DuckDBPyConnection, *, limit: int, sha: str = ""
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    limit: int,
+    sha: str = "",
+    as_of: datetime | None = None,
 ) -> list[ToldCommit]:
-    """Commits, newest first; or one, once a source and repository that has it."""
+    """Commits, newest first; or one, once a source and repository that has it. At
+    `as_of` those made by then."""
     rows = fetch(
         connection,
         "SELECT digest, source, object, name, actor, started FROM commit "
-        "WHERE $1 = '' OR digest = $1 "
-        "ORDER BY started DESC NULLS LAST, digest, entry_index, source LIMIT $2",
+        "WHERE ($1 = '' OR digest = $1) "
+        f"AND {had_begun('started', '$3::TIMESTAMP')} "
+        "ORDER BY started DESC NULLS LAST, digest, object, source LIMIT $2",
         sha,
         limit,
+        without_zone(as_of),
     )
     return [
         ToldCommit(

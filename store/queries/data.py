@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from store.facts import Strength
 from store.identifiers import EntityKey
 from store.queries.facets import dataset_called
-from store.queries.sql import Row, fetch
+from store.queries.presence import accounts_of_runs, had_begun
+from store.queries.sql import Row, fetch, without_zone
 from store.references import Reference, ReferenceKind
 
 if TYPE_CHECKING:
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS = 1_000
 _SAME_BYTES = "(SELECT subject FROM dataset_version WHERE digest = $1)"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """A snapshot of a dataset and how many runs read it."""
+
+    key: str
+    name: str
+    digest: str
+    location: str
+    readers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,40 @@ def checks_of(
     )
 
 
+def list_dataset_versions(
+    connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
+) -> list[DatasetVersion]:
+    """Dataset versions by name and digest; at `as_of` those that had been made, or may
+    have been, with the runs that had begun."""
+    readers = "(SELECT subject, object FROM edge WHERE name = 'read')"
+    if as_of is not None:
+        readers = (
+            f"(SELECT e.subject, e.object FROM {readers} e "
+            f"LEFT JOIN {accounts_of_runs()} r ON r.subject = e.subject "
+            f"WHERE {had_begun('r.started', '$1::TIMESTAMP')})"
+        )
+    rows = fetch(
+        connection,
+        "SELECT d.subject, d.name, d.digest, max(d.location) AS location, "
+        "count(DISTINCT e.subject) AS readers FROM dataset_version d "
+        f"LEFT JOIN {readers} e ON e.object = d.subject "
+        "GROUP BY d.subject, d.name, d.digest "
+        f"HAVING {had_begun('min(d.started)', '$1::TIMESTAMP')} "
+        "ORDER BY d.name, d.digest, d.subject",
+        without_zone(as_of),
+    )
+    return [
+        DatasetVersion(
+            row["subject"],
+            row["name"],
+            row["digest"],
+            row["location"] or "",
+            row["readers"],
+        )
+        for row in rows
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class ToldDataset:
     """A dataset with its versions, a line each, oldest first."""
@@ -64,7 +111,10 @@ class ToldDataset:
 
 
 def dataset_told(
-    connection: duckdb.DuckDBPyConnection, reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    *,
+    as_of: datetime | None = None,
 ) -> ToldDataset | None:
     """The dataset that a reference names without saying which version.
 
@@ -77,9 +127,11 @@ def dataset_told(
         "SELECT d.subject, v.digest, max(v.number) AS size, min(v.started) AS made "
         "FROM dataset d LEFT JOIN dataset_version v ON v.object = d.subject "
         "WHERE d.name = $1 GROUP BY d.subject, v.digest "
+        f"HAVING {had_begun('made', '$3::TIMESTAMP')} "
         "ORDER BY made NULLS FIRST, v.digest LIMIT $2",
         dataset_called(connection, reference.name),
         MOST_VERSIONS,
+        without_zone(as_of),
     )
     keys = {row["subject"] for row in rows}
     versions = tuple(_line(row) for row in rows if row["digest"] is not None)

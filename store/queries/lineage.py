@@ -1,20 +1,27 @@
 """The graph: what a thing came from and what came of it, level by level.
 
 Edges point as a sentence reads (a run read a dataset version). Upstream is towards
-what a thing was made of. Walks are safe on cycles and bounded in nodes.
+what a thing was made of. Walks are safe on cycles and bounded in nodes. What counts at
+a past moment is decided in store.queries.presence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from store.facts import Relation
+from store.facts import FactKind, Relation
 from store.identifiers import kind_of, split_key
-from store.queries.sql import fetch
+from store.queries.presence import (
+    Certainty,
+    accounts_of_runs,
+    presence,
+    run_of_edge,
+)
+from store.queries.sql import Row, fetch, latest
 from store.queries.versionless import superseded_links
 
 if TYPE_CHECKING:
@@ -42,6 +49,8 @@ class Edge:
     strength: str
     context: str
     """What the source adds, such as `training`."""
+    certainty: Certainty | None = None
+    """Whether it was there at the moment that was asked for."""
 
     def neighbour(self, key: str) -> str:
         """The other end."""
@@ -57,6 +66,8 @@ class Node:
     label: str
     moment: datetime | None
     """When it began to exist, where that is known."""
+    certainty: Certainty | None = None
+    """Whether it was there at the moment that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +92,54 @@ def walk(
 ) -> Closure:
     """Everything up to `depth` links away in one direction.
 
-    With `as_of`, things known to have begun later are left out.
+    With `as_of`, things and links known to have begun later are left out; a start that
+    had not begun then stands alone.
     """
     depths = {start: 0}
-    nodes = {start: describe(connection, [start])[start]}
+    nodes = {start: _at(describe(connection, [start])[start], as_of)}
     edges: dict[tuple[str, str, str], Edge] = {}
     frontier, level, is_cut = [start], 0, False
+    if as_of is not None and nodes[start].certainty is None:
+        frontier = []
     while frontier and level < depth and not is_cut:
         level += 1
-        found = neighbours(connection, frontier, direction)
+        found = neighbours(connection, frontier, direction, as_of=as_of)
         reached = {edge.neighbour(key) for key, edge in found} - depths.keys()
-        described = describe(connection, sorted(reached))
-        allowed = {
+        room = most_nodes - len(depths)
+        # Only at a past moment has each to be known to be told from the others.
+        asked = sorted(reached) if as_of else sorted(reached)[: room + 1]
+        described = {
+            key: _at(node, as_of) for key, node in describe(connection, asked).items()
+        }
+        allowed = sorted(
             key
             for key, node in described.items()
-            if as_of is None or node.moment is None or node.moment <= as_of
-        }
-        room = most_nodes - len(depths)
-        frontier = sorted(allowed)[:room]
-        is_cut = len(allowed) > room
+            if as_of is None or node.certainty is not None
+        )
+        frontier, is_cut = allowed[:room], len(allowed) > room
         depths |= dict.fromkeys(frontier, level)
         nodes |= {key: described[key] for key in frontier}
         for key, edge in found:
             if edge.neighbour(key) in depths:
                 edges.setdefault((edge.subject, edge.relation, edge.object), edge)
-    is_cut = is_cut or bool(frontier and neighbours(connection, frontier, direction))
+    is_cut = is_cut or bool(
+        frontier and neighbours(connection, frontier, direction, as_of=as_of)
+    )
     return Closure(nodes[start], nodes, tuple(edges.values()), depths, is_cut)
 
 
+def _at(node: Node, as_of: datetime | None) -> Node:
+    if as_of is None:
+        return node
+    return replace(node, certainty=presence(node.moment, None, as_of))
+
+
 def neighbours(
-    connection: duckdb.DuckDBPyConnection, keys: list[str], direction: Direction
+    connection: duckdb.DuckDBPyConnection,
+    keys: list[str],
+    direction: Direction,
+    *,
+    as_of: datetime | None = None,
 ) -> list[tuple[str, Edge]]:
     """Edges one step away, each with the key of `keys` it was reached from."""
     forward = "IN" if direction is Direction.UP else "NOT IN"
@@ -119,17 +148,17 @@ def neighbours(
     rows = fetch(
         connection,
         "SELECT subject AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {forward} ({results}) AND subject IN (SELECT unnest($1)) "
+        f"WHERE name {forward} ({results}) AND subject IN {_KEYS} "
         "UNION ALL "
         "SELECT object AS origin, subject, name, object, strength, text FROM edge "
-        f"WHERE name {backward} ({results}) AND object IN (SELECT unnest($1)) "
+        f"WHERE name {backward} ({results}) AND object IN {_KEYS} "
         "ORDER BY ALL",
-        keys,
+        _asked(keys),
     )
     superseded = superseded_links(
         connection, ((r["subject"], r["object"]) for r in rows)
     )
-    return [
+    found = [
         (
             row["origin"],
             Edge(
@@ -143,34 +172,70 @@ def neighbours(
         for row in rows
         if (row["subject"], row["name"], row["object"]) not in superseded
     ]
+    if as_of is None:
+        return found
+    runs = {run_of_edge(e.subject, e.relation, e.object) for _, e in found} - {""}
+    began = {key: row["started"] for key, row in _runs(connection, sorted(runs))}
+    return [
+        (key, replace(edge, certainty=certainty))
+        for key, edge in found
+        for run in [run_of_edge(edge.subject, edge.relation, edge.object)]
+        if (certainty := presence(began.get(run), None, as_of)) is not None
+    ]
+
+
+def _runs(
+    connection: duckdb.DuckDBPyConnection, keys: list[str]
+) -> Iterator[tuple[str, Row]]:
+    """The account of each of some runs that holds."""
+    if not keys:
+        return
+    accounts = accounts_of_runs(f"subject IN {_KEYS}")
+    for row in fetch(
+        connection, f"SELECT subject, name, started FROM {accounts}", _asked(keys)
+    ):
+        yield row["subject"], row
+
+
+_KEYS = "(SELECT unnest(string_split($1, chr(10))))"
+
+
+def _asked(keys: Iterable[str]) -> str:
+    """Keys as one text: DuckDB takes a list of a hundred thousand in ten seconds. No
+    key has a line break in it."""
+    return "\n".join(keys)
+
+
+_DESCRIBING = {
+    "commit": FactKind.COMMIT,
+    "dataset-version": FactKind.DATASET_VERSION,
+    "model-version": FactKind.MODEL_VERSION,
+    "job": FactKind.JOB,
+}
 
 
 def describe(
     connection: duckdb.DuckDBPyConnection, keys: Iterable[str]
 ) -> dict[str, Node]:
     """Name each key as a person would; what no fact describes keeps its native id."""
-    wanted = list(keys)
-    if not wanted:
-        return {}
-    rows = fetch(
-        connection,
-        "SELECT subject, any_value(label) AS label, min(moment) AS moment FROM ("
-        "SELECT subject, name AS label, started AS moment FROM run UNION ALL "
-        "SELECT subject, name, started FROM commit UNION ALL "
-        "SELECT subject, name, NULL FROM dataset_version UNION ALL "
-        "SELECT subject, name, started FROM model_version UNION ALL "
-        "SELECT subject, name, NULL FROM job) "
-        "WHERE subject IN (SELECT unnest($1)) GROUP BY subject",
-        wanted,
-    )
-    found = {row["subject"]: row for row in rows}
+    by_kind: dict[str, list[str]] = {}
+    for key in keys:
+        by_kind.setdefault(kind_of(key), []).append(key)
+    found = dict(_runs(connection, by_kind.get("run", [])))
+    for kind, told in _DESCRIBING.items():
+        if kind in by_kind:
+            account = latest(told, among=f"subject IN {_KEYS}")
+            sql = f"SELECT subject, name, started FROM {account}"
+            for row in fetch(connection, sql, _asked(by_kind[kind])):
+                found[row["subject"]] = row
     return {
         key: Node(
             key=key,
-            kind=kind_of(key),
-            label=_label(key, str(found[key]["label"] or "") if key in found else ""),
-            moment=found[key]["moment"] if key in found else None,
+            kind=kind,
+            label=_label(key, str(found[key]["name"] or "") if key in found else ""),
+            moment=found[key]["started"] if key in found else None,
         )
+        for kind, wanted in by_kind.items()
         for key in wanted
     }
 

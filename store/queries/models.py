@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from store.facts import FactKind, Relation
 from store.identifiers import split_key
-from store.queries.sql import Row, fetch, latest
+from store.queries.presence import Certainty, had_begun, presence
+from store.queries.sql import Row, fetch, last_heard, latest, without_zone
+from store.queries.tenures import (
+    Change,
+    Held,
+    alias_changes,
+    deletions_of,
+    held_at,
+    spans,
+    stage_changes,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +37,14 @@ class Alias:
     """Last seen otherwise."""
     high: datetime | None
     """First seen so."""
+    seen_until: datetime | None = None
+    """Last seen so."""
+    not_after: datetime | None = None
+    """It cannot have ended later; None: it is not known to have ended."""
+    certainty: Certainty | None = None
+    """How sure it is that it was so at the moment that was asked for."""
+    instead: str | None = None
+    """When unobserved: the version that was seen next; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,10 @@ class ModelVersion:
     run_key: str
     aliases: tuple[str, ...]
     stage: str
+    deleted: Change | None = None
+    """When its source was first seen to have deleted it."""
+    certainty: Certainty | None = None
+    """Whether it had been made at the moment that was asked for."""
 
     @property
     def reference(self) -> str:
@@ -75,17 +97,22 @@ class ModelFile:
     """How the MLmodel file says that it is loaded, or empty."""
 
 
-def list_models(connection: duckdb.DuckDBPyConnection) -> list[Model]:
-    """All registered models, by source and name."""
+def list_models(
+    connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
+) -> list[Model]:
+    """All registered models, by source and name; at `as_of` with the versions that had
+    been made, or may have been, and what aliases pointed at."""
     rows = fetch(
         connection,
-        f"SELECT m.subject, m.source, m.name, count(v.subject) AS versions, "
+        "SELECT m.subject, m.source, m.name, count(v.subject) AS versions, "
         "coalesce(arg_max(v.name, try_cast(v.name AS BIGINT)), max(v.name), '') AS "
-        f"newest FROM {latest(FactKind.MODEL)} m LEFT JOIN "
-        f"{latest(FactKind.MODEL_VERSION)} v ON v.object = m.subject "
-        "GROUP BY ALL ORDER BY m.source, m.name",
+        f"newest FROM {latest(FactKind.MODEL)} m LEFT JOIN (SELECT subject, object, "
+        f"name FROM {latest(FactKind.MODEL_VERSION)} "
+        f"WHERE {had_begun('started', '$1::TIMESTAMP')}) v ON v.object = m.subject "
+        "GROUP BY ALL ORDER BY m.source, m.name, m.subject",
+        without_zone(as_of),
     )
-    aliases = current_aliases(connection)
+    aliases = aliases_held(connection, as_of=as_of)
     return [
         Model(
             key=row["subject"],
@@ -108,61 +135,125 @@ def model_sources(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def current_aliases(
     connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
 ) -> list[Alias]:
-    """Aliases in force, by model and name; at `as_of` if given, by event time."""
-    moment = None if as_of is None else as_of.replace(tzinfo=None)
-    rows = fetch(
-        connection,
-        "SELECT subject, name, object, low, high FROM alias "
-        "WHERE $1::TIMESTAMP IS NULL OR high <= $1 QUALIFY row_number() OVER "
-        "(PARTITION BY subject, name ORDER BY high DESC NULLS LAST, entry_index DESC) "
-        "= 1 ORDER BY subject, name",
-        moment,
-    )
-    return [_alias(row) for row in rows if row["object"]]
+    """Aliases in force, by model and name; at `as_of`, as they had last been seen."""
+    held = aliases_held(connection, as_of=as_of)
+    return [
+        alias
+        for alias in held
+        if alias.version_key
+        and (as_of is None or (alias.high is not None and alias.high <= as_of))
+    ]
 
 
-def current_stages(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def aliases_held(
+    connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
+) -> list[Alias]:
+    """Aliases that point, or at `as_of` pointed or may have pointed, at a version."""
+    heard: dict[str, datetime | None] = {}
+    found = []
+    for (model, name), changes in sorted(alias_changes(connection).items()):
+        source = split_key(model)[1][0]
+        if source not in heard:
+            heard[source] = last_heard(connection, source)
+        held = held_at(spans(changes, heard[source]), as_of)
+        if held is not None and (held.value or held.instead):
+            found.append(_alias(model, name, held))
+    return found
+
+
+def stages_held(
+    connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
+) -> dict[str, Held]:
     """The stage of every version that is in one, by the version's key."""
-    rows = fetch(connection, f"SELECT subject, name FROM {latest(FactKind.STAGE)}")
-    return {row["subject"]: row["name"] for row in rows if row["name"]}
+    heard: dict[str, datetime | None] = {}
+    found = {}
+    for (key, _), changes in stage_changes(connection).items():
+        source = split_key(key)[1][0]
+        if source not in heard:
+            heard[source] = last_heard(connection, source)
+        held = held_at(spans(changes, heard[source]), as_of)
+        if held is not None and (held.value or held.instead):
+            found[key] = held
+    return found
 
 
-def _alias(row: Row) -> Alias:
-    version = split_key(row["object"])[1][-1] if row["object"] else ""
+def current_stages(
+    connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None = None
+) -> dict[str, str]:
+    """The stage that every version is in, or was last seen in by `as_of`."""
+    held = stages_held(connection, as_of=as_of)
+    return {key: stage.value for key, stage in held.items() if stage.value}
+
+
+def _alias(model: str, name: str, held: Held) -> Alias:
     return Alias(
-        model=row["subject"],
-        name=row["name"],
-        version=version,
-        version_key=row["object"],
-        low=row["low"],
-        high=row["high"],
+        model=model,
+        name=name,
+        version=_number(held.value),
+        version_key=held.value,
+        low=held.not_before,
+        high=held.seen_from,
+        seen_until=held.seen_until,
+        not_after=held.not_after,
+        certainty=held.certainty,
+        instead=None if held.instead is None else _number(held.instead),
     )
+
+
+def _number(version_key: str) -> str:
+    return split_key(version_key)[1][-1] if version_key else ""
 
 
 def list_versions(
-    connection: duckdb.DuckDBPyConnection, *, model_key: str = "", key: str = ""
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    model_key: str = "",
+    key: str = "",
+    as_of: datetime | None = None,
 ) -> list[ModelVersion]:
-    """Versions of one model, one version by its key, or all; newest first."""
+    """Versions of one model, one version by its key, or all; newest first.
+
+    At `as_of` those that had been made, or may have been.
+    """
     rows = fetch(
         connection,
-        "SELECT v.*, r.run_key, s.name AS stage FROM "
+        "SELECT v.subject, v.object, v.source, v.name, v.started, v.status, "
+        "v.location, v.digest, r.run_key FROM "
         f"{latest(FactKind.MODEL_VERSION)} v "
         "LEFT JOIN (SELECT object, min(subject) AS run_key FROM edge WHERE name = "
         f"'{Relation.PRODUCED.value}' GROUP BY object) r ON r.object = v.subject "
-        f"LEFT JOIN {latest(FactKind.STAGE)} s ON s.subject = v.subject "
         "WHERE ($1 = '' OR v.object = $1) AND ($2 = '' OR v.subject = $2) "
+        f"AND {had_begun('v.started', '$3::TIMESTAMP')} "
         "ORDER BY v.source, v.object, try_cast(v.name AS BIGINT) DESC NULLS LAST, "
         "v.name DESC",
         model_key,
         key,
+        without_zone(as_of),
     )
     names: dict[str, list[str]] = {}
-    for alias in current_aliases(connection):
+    for alias in aliases_held(connection, as_of=as_of):
         names.setdefault(alias.version_key, []).append(alias.name)
-    return [_version(row, tuple(names.get(row["subject"], ()))) for row in rows]
+    stages = current_stages(connection, as_of=as_of)
+    gone = deletions_of(connection, [row["subject"] for row in rows])
+    return [
+        _version(
+            row,
+            tuple(names.get(row["subject"], ())),
+            stages.get(row["subject"], ""),
+            gone.get(row["subject"]),
+            presence(row["started"], None, as_of) if as_of else None,
+        )
+        for row in rows
+    ]
 
 
-def _version(row: Row, aliases: tuple[str, ...]) -> ModelVersion:
+def _version(
+    row: Row,
+    aliases: tuple[str, ...],
+    stage: str,
+    deleted: Change | None,
+    certainty: Certainty | None,
+) -> ModelVersion:
     return ModelVersion(
         key=row["subject"],
         model_key=row["object"],
@@ -175,20 +266,25 @@ def _version(row: Row, aliases: tuple[str, ...]) -> ModelVersion:
         manifest_digest=row["digest"],
         run_key=row["run_key"] or "",
         aliases=aliases,
-        stage=row["stage"] or "",
+        stage=stage,
+        deleted=deleted,
+        certainty=certainty,
     )
 
 
 def files_of(
     connection: duckdb.DuckDBPyConnection, version_key: str
 ) -> list[ModelFile]:
-    """Files of a version as first read, by path: the manifest that was registered."""
+    """Files of a version as first read, by path: the manifest that was registered.
+
+    First in the log, whatever time its reader claims: nobody gets before it later.
+    """
     rows = fetch(
         connection,
         "SELECT name, digest, number, told FROM file LEFT JOIN "
         "(SELECT name AS path, min(text) AS told FROM format WHERE subject = $1 "
         "GROUP BY name) ON path = name WHERE subject = $1 QUALIFY row_number() "
-        "OVER (PARTITION BY name ORDER BY entry_index) = 1 ORDER BY name",
+        "OVER (PARTITION BY name ORDER BY entry_index, digest) = 1 ORDER BY name",
         version_key,
     )
     return [
@@ -203,7 +299,7 @@ def signature_of(connection: duckdb.DuckDBPyConnection, version_key: str) -> str
     """The MLmodel signature of a version as JSON, or empty."""
     rows = fetch(
         connection,
-        f"SELECT text FROM {latest(FactKind.SIGNATURE)} WHERE subject = ?",
+        f"SELECT text FROM {latest(FactKind.SIGNATURE, among='subject = ?')}",
         version_key,
     )
     return str(rows[0]["text"] or "") if rows else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from store.errors import UnknownReference
 from store.identifiers import EntityKey
 from store.queries.facets import dataset_called
-from store.queries.models import ModelVersion, current_aliases, list_versions
+from store.queries.models import ModelVersion, aliases_held, list_versions
 from store.queries.sql import fetch
 from store.references import Reference, ReferenceKind
 
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 _MOST_CANDIDATES = 8
 
 
-def resolve(connection: duckdb.DuckDBPyConnection, reference: Reference) -> EntityKey:
-    """The key of the one thing a reference names.
+def resolve(
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    *,
+    as_of: datetime | None = None,
+) -> EntityKey:
+    """The key of the one thing a reference names; a model version as of a moment.
 
     Raises:
         UnknownReference: nothing or several things answer to it.
     """
     match reference.kind:
         case ReferenceKind.MODEL:
-            return EntityKey(resolve_version(connection, reference).key)
+            return EntityKey(resolve_version(connection, reference, as_of=as_of).key)
         case ReferenceKind.RUN:
             return _by_prefix(connection, "run", reference)
         case ReferenceKind.COMMIT:
@@ -40,14 +46,20 @@ def resolve(connection: duckdb.DuckDBPyConnection, reference: Reference) -> Enti
 
 
 def resolve_version(
-    connection: duckdb.DuckDBPyConnection, reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    reference: Reference,
+    *,
+    as_of: datetime | None = None,
 ) -> ModelVersion:
     """The model version a reference names: by number, by alias, or the newest.
+
+    At `as_of` among those that may have been made by then, and an alias as it had last
+    been seen, or else was seen first.
 
     Raises:
         UnknownReference: see resolve.
     """
-    versions = list_versions(connection)
+    versions = list_versions(connection, as_of=as_of)
     matching = [v for v in versions if reference.name in _model_names(v)]
     keys = {v.model_key for v in matching}
     if len(keys) != 1:
@@ -58,8 +70,8 @@ def resolve_version(
         return matching[0]
     aliases = {
         alias.name: alias.version
-        for alias in current_aliases(connection)
-        if alias.model in keys
+        for alias in aliases_held(connection, as_of=as_of)
+        if alias.model in keys and alias.version
     }
     wanted = aliases.get(reference.selector, reference.selector)
     for version in matching:

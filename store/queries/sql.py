@@ -1,4 +1,8 @@
-"""What the queries share: the latest fact of each subject, and UTC times."""
+"""What the queries share: which account of a thing holds now, and UTC times.
+
+Which of several facts holds is never a matter of how the log is ordered, but for one
+case: two looks at one source within the same second.
+"""
 
 from __future__ import annotations
 
@@ -12,41 +16,48 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+MOMENT = "coalesce(high, heard)"
+"""SQL for when a fact was first seen to be so: its own bound, or when its source was
+heard telling it."""
+IS_OWN = "(split_part(split_part(subject, ':', 2), '/', 1) = source)"
+"""SQL: the source tells of something of its own."""
+_CONTENT = "object, name, text, status, started, ended, actor, digest, location, step"
+LAST_FIRST = (
+    f"{IS_OWN} DESC, source, {MOMENT} DESC, low DESC NULLS LAST, "
+    "CASE WHEN high IS NULL THEN entry_index END DESC NULLS FIRST, "
+    + ", ".join(f"{column} DESC NULLS LAST" for column in _CONTENT.split(", "))
+)
+"""SQL that puts the account first that holds now.
 
-def latest(kind: FactKind, keys: str = "subject", prefer: str = "true") -> str:
+A source goes first in what is its own, then by its name, so that which of two was
+imported later decides nothing. Of one source, what it was last seen or heard to say.
+"""
+
+
+def latest(
+    kind: FactKind, keys: str = "subject", *, prefer: str = "", among: str = ""
+) -> str:
     """SQL for the fact of a kind that holds now, one for each value of `keys`.
 
-    Facts for which the condition `prefer` holds go first, then the later event time
-    wins, then the later entry.
+    `prefer` is what they are ordered by before anything else; `among`, a condition on
+    the keys, leaves out what nobody asks for. What was told once is not ordered at all:
+    that is nearly everything.
     """
+    order = ", ".join(filter(None, [prefer, LAST_FIRST]))
+    told = f'SELECT * FROM "{kind.value}"'
+    first = f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
+    if among:
+        return f"({told} WHERE {among} {first})"
+    several = f"SELECT {keys} FROM ({told}) GROUP BY {keys} HAVING count(*) > 1"
     return (
-        f'(SELECT * FROM "{kind.value}" QUALIFY row_number() OVER '
-        f"(PARTITION BY {keys} ORDER BY ({prefer}) DESC, "
-        "coalesce(high, ended, started) DESC NULLS LAST, entry_index DESC) = 1)"
+        f"({told} WHERE ({keys}) NOT IN ({several}) UNION ALL "
+        f"(SELECT * FROM ({told} WHERE ({keys}) IN ({several})) {first}))"
     )
 
 
-def latest_runs(prefer: str = "true") -> str:
-    """SQL for each run as it is now; see `latest` for `prefer`.
-
-    What events tell of a run adds up over every import: its earliest start, its last
-    end with the state at that end (of two at one time the worse), the first of its
-    jobs. A tracking server's own account is whole each time, and the latest one holds.
-    """
-    told_by_event = "starts_with(object, 'job:')"
-    return (
-        "(SELECT l.* REPLACE (coalesce(m.started, l.started) AS started, "
-        "coalesce(m.object, l.object) AS object, coalesce(m.name, l.name) AS name) "
-        'FROM (SELECT * FROM "run" QUALIFY row_number() OVER '
-        f"(PARTITION BY subject ORDER BY ({prefer}) DESC, "
-        f"({told_by_event} AND status = 'RUNNING'), "
-        f"CASE WHEN {told_by_event} THEN ended ELSE coalesce(high, ended, started) END "
-        f"DESC NULLS LAST, CASE WHEN {told_by_event} THEN status END, "
-        "entry_index DESC) = 1) l LEFT JOIN (SELECT subject, min(started) AS started, "
-        'min(object) AS object, arg_min(name, object) AS name FROM "run" '
-        f"WHERE {told_by_event} GROUP BY subject HAVING count(*) > 1) m "
-        "ON m.subject = l.subject AND starts_with(l.object, 'job:'))"
-    )
+def without_zone(moment: datetime | None) -> datetime | None:
+    """A time as the projection keeps it: UTC, and no zone."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def fetch(
@@ -62,3 +73,15 @@ def fetch(
         }
         for row in cursor.fetchall()
     ]
+
+
+def last_heard(connection: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
+    """When a source last told anything new; None if it never did."""
+    rows = fetch(
+        connection,
+        "SELECT max(heard) AS heard FROM heard "
+        "WHERE source = ? AND entry_index < getvariable('horizon')",
+        source,
+    )
+    moment = rows[0]["heard"] if rows else None
+    return moment if isinstance(moment, datetime) else None

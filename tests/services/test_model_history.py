@@ -11,6 +11,7 @@ from console.cli import main
 from console.services import catalogue
 from console.services.demonstration import Demonstrated
 from console.services.importing import import_address
+from console.services.moments import Asked
 from console.services.opened import OpenStore
 from console.services.signing import act_as_service
 from console.services.tenures import Told, model_history
@@ -133,7 +134,7 @@ def test_history_is_also_as_the_log_knew_it(world: World) -> None:
     world.tell(version("1"), version("2"), alias("1", None, 2))
     last = world.store.index.size - 1
     world.tell(alias("2", 4, 5))
-    then = model_history(world.store, "model:fraud", known_at=last)
+    then = model_history(world.store, "model:fraud", Asked(known_at=last))
     assert [t.version for t in then.tenures] == ["1"]
     assert then.tenures[0].not_after is None
 

@@ -17,6 +17,7 @@ import pytest
 
 from console.services import catalogue, inspection
 from console.services.checkpoints import verify_log
+from console.services.moments import Asked
 from store.errors import StoreUnavailable
 from store.facts import Fact, FactKind, Relation, Strength
 from store.identifiers import model_key, model_version_key, run_key
@@ -86,7 +87,7 @@ def test_known_at_answers_as_the_log_knew_then(world: World) -> None:
     first = world.tell(run("a", "RUNNING")).index
     world.tell(run("a", "FINISHED"), run("b"))
     now = catalogue.runs(world.store, limit=9)
-    then = catalogue.runs(world.store, limit=9, known_at=first)
+    then = catalogue.runs(world.store, limit=9, asked=Asked(known_at=first))
     assert {(r.name, r.status) for r in now} == {("a", "FINISHED"), ("b", "FINISHED")}
     assert {(r.name, r.status) for r in then} == {("a", "RUNNING")}
 
