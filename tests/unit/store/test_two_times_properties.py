@@ -72,8 +72,9 @@ TEXTS = st.sampled_from(["", "x", "y"])
 @st.composite
 def tags(draw: st.DrawFn) -> Fact:
     """A tag, a parameter or a description; some say since when."""
-    low, high = draw(st.just((None, None)) | BOUNDS)
     kind = draw(st.sampled_from([FactKind.TAG, FactKind.PARAM, FactKind.MODEL]))
+    bounds = st.just((None, None))
+    low, high = draw(bounds if kind is FactKind.PARAM else bounds | BOUNDS)
     name = "fraud" if kind is FactKind.MODEL else draw(st.sampled_from(["", "k"]))
     subject = MODEL if kind is FactKind.MODEL else draw(st.sampled_from(RUNS[:2]))
     return Fact(
