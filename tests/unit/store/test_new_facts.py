@@ -70,6 +70,8 @@ def take(
     table = pa.concat_tables(fact_tables(told))
     fresh = new_facts(connection, table, source)
     insert_facts(connection, fresh.between(0, len(told)), entry, source)
+    heard = "INSERT INTO heard VALUES (?, ?, TIMESTAMP '2026-03-01')"
+    connection.execute(heard, (entry, source))
     return [int(position) for position in fresh.table["position"].to_pylist()]
 
 
