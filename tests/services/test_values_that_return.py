@@ -17,6 +17,7 @@ from store.identifiers import (
     model_version_key,
     run_key,
 )
+from store.projection import keeping
 from tests.worlds import NOON, World
 
 RUN = run_key("mlflow", "a")
@@ -95,6 +96,24 @@ def test_what_is_again_what_it_was_is_told_again(
     assert [tells(world, Asked(known_at=entry)) for entry in known] == [
         *("one", "two", "one", "two", "three", "one")
     ]
+
+
+def test_what_returns_is_found_in_whichever_window_it_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a few rows that are looked up together, and of a thing told in two of them."""
+    monkeypatch.setattr(keeping, "ROWS_AT_ONCE", 1)
+    others = [
+        Fact(kind=FactKind.TAG, subject=RUN, name=f"other {n}", text="as ever")
+        for n in range(5)
+    ]
+    for text in ("clean", "dirty"):
+        world.clock.forward(hours=1)
+        world.tell(run("FINISHED"), *others, tag(text))
+    world.clock.forward(hours=1)
+    report = world.tell(tag("clean"), run("FINISHED"), *others, tag("clean"))
+    assert report.new == {"tag": 1}
+    assert tells_tag(world, Asked()) == "clean"
 
 
 def test_a_tag_is_answered_at_each_moment_as_it_was_last_seen(world: World) -> None:

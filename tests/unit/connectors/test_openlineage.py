@@ -6,13 +6,13 @@ import gzip
 import itertools
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors import openlineage_files
+from connectors import openlineage, openlineage_files
 from connectors.errors import ConnectorError, MalformedInput
 from connectors.openlineage import OpenLineageSource
 from connectors.openlineage_secrets import REDACTED
@@ -103,6 +103,55 @@ def test_the_last_end_of_a_run_holds(tmp_path: Path) -> None:
     for order in ((failed, done), (done, failed)):
         (run,) = of_kind(told_by(source(tmp_path, *order)), FactKind.RUN)
         assert run.status == "FAILED"
+
+
+def tagged(minute: int, value: str) -> dict[str, Any]:
+    tags = {"tags": [{"key": "owner", "value": value}]}
+    moment = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(minutes=minute)
+    run = {"runId": RUN, "facets": {"tags": tags}}
+    return event(eventType="RUNNING", eventTime=moment.isoformat(), run=run)
+
+
+def sightings(folder: Path, *events: dict[str, Any]) -> list[tuple[int, str | None]]:
+    tags = of_kind(told_by(source(folder, *events)), FactKind.TAG)
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    return sorted(
+        ((fact.high - start) // timedelta(minutes=1), fact.text)
+        for fact in tags
+        if fact.high is not None
+    )
+
+
+def test_a_tag_is_told_as_first_and_last_seen_with_each_value(tmp_path: Path) -> None:
+    events = [tagged(minute, value) for minute, value in enumerate("aaabba")]
+    expected = [(0, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a")]
+    for order in itertools.islice(itertools.permutations(events), 0, None, 37):
+        assert sightings(tmp_path, *order) == expected
+
+
+@pytest.mark.parametrize(("values", "told"), [("a", 2), ("ab", 1_000)])
+def test_a_run_that_is_heard_of_very_often_tells_each_change_of_a_tag(
+    tmp_path: Path, values: str, told: int
+) -> None:
+    turns = itertools.cycle(values)
+    events = [tagged(minute, next(turns)) for minute in range(1_000)]
+    found = sightings(tmp_path, *events)
+    assert (found[0][0], found[-1][0], len(found)) == (0, 999, told)
+
+
+def test_sightings_beyond_the_bound_are_told_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [tagged(minute, value) for minute, value in enumerate("aaabba")]
+    whole = sightings(tmp_path, *events)
+    monkeypatch.setattr(openlineage, "MOST_SIGHTINGS", 2)
+    assert set(whole) <= set(sightings(tmp_path, *events))
+
+
+def test_a_tag_of_an_event_without_a_time_is_told_without_one(tmp_path: Path) -> None:
+    untimed = tagged(0, "a") | {"eventTime": "soon"}
+    (tag,) = of_kind(told_by(source(tmp_path, untimed)), FactKind.TAG)
+    assert (tag.text, tag.high) == ("a", None)
 
 
 def test_parent_and_commit_become_edges(tmp_path: Path) -> None:
