@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from store.facts import COLUMNS, TIME_COLUMNS, Fact, FactKind
-from store.projection.batches import batch_schema
+from store.projection.batches import ROWS_PER_GROUP, batch_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = tuple[str | datetime | None, ...]
 """The values of some columns of a fact; times are aware."""
+MOST_CHARACTERS = 64 * 1024**2
+"""Of long texts that wait to be passed on."""
 _NULLABLE = {"text", "number", "step", *TIME_COLUMNS}
 
 
@@ -27,12 +29,19 @@ class FactRows:
     def __init__(self, shapes: dict[FactKind, tuple[str, ...]]) -> None:
         self._shapes = shapes
         self._rows: dict[FactKind, list[Row]] = defaultdict(list)
-        self.count = 0
+        self._count = 0
+        self._size = 0
 
-    def add(self, kind: FactKind, row: Row) -> None:
-        """One fact, with the values of its kind's columns."""
+    @property
+    def is_full(self) -> bool:
+        """Whether there is enough to be passed on."""
+        return self._count >= ROWS_PER_GROUP or self._size >= MOST_CHARACTERS
+
+    def add(self, kind: FactKind, row: Row, size: int = 0) -> None:
+        """One fact, with the values of its kind's columns; `size` if it is long."""
         self._rows[kind].append(row)
-        self.count += 1
+        self._count += 1
+        self._size += size
 
     def take_tables(self) -> Iterator[pa.Table]:
         """Everything that was added since, a table for each kind."""
@@ -48,7 +57,7 @@ class FactRows:
 
     def _taken(self) -> list[tuple[FactKind, list[Row]]]:
         taken, self._rows = self._rows, defaultdict(list)
-        self.count = 0
+        self._count = self._size = 0
         return list(taken.items())
 
 

@@ -18,14 +18,14 @@ from connectors.fact_rows import FactRows
 from connectors.named_source import NamedSource
 from connectors.openlineage_files import event_files, read_events
 from connectors.openlineage_parsing import RawEvent, raw_event, value_of
-from connectors.openlineage_pieces import Job, Pieces, Run, Touched
+from connectors.openlineage_parts import Job, Run, Touched
+from connectors.openlineage_pieces import Pieces
 from connectors.openlineage_runs import STATES, RunSoFar
 from connectors.openlineage_secrets import text_without_secrets
 from connectors.openlineage_telling import SHAPES, Teller
 from connectors.parsing import well_formed
 from connectors.protocols import KnownState, RefusedInput
 from store.facts import Fact, FactKind, Strength
-from store.projection.batches import ROWS_PER_GROUP
 
 if TYPE_CHECKING:
     import msgspec
@@ -91,7 +91,7 @@ class OpenLineageSource(NamedSource):
                 continue
             self._tally.accepted += 1
             sightings += _tell(understood, event, teller, runs)
-            if rows.count >= ROWS_PER_GROUP:
+            if rows.is_full:
                 yield rows
             if len(runs) >= MOST_RUNS or sightings >= MOST_SIGHTINGS:
                 yield from _added_up(runs, rows)
@@ -129,7 +129,7 @@ def _added_up(runs: dict[str, RunSoFar], rows: FactRows) -> Iterator[FactRows]:
     for key, run in runs.items():
         for kind, row in run.told(key):
             rows.add(kind, row)
-        if rows.count >= ROWS_PER_GROUP:
+        if rows.is_full:
             yield rows
     yield rows
 

@@ -5,14 +5,14 @@ What an event repeats is the same bytes, so a part that was read is known again 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeGuard, TypeVar
+from typing import Any, TypeGuard
 
 from connectors import openlineage_facets as facets
 from connectors.errors import MalformedInput
-from connectors.openlineage_columns import ColumnMap, column_map, entry_maps
+from connectors.openlineage_columns import column_map, entry_maps
 from connectors.openlineage_names import (
     LONGEST_NAME,
     full_name,
@@ -20,10 +20,17 @@ from connectors.openlineage_names import (
     version_digest,
 )
 from connectors.openlineage_parsing import canonical, elements, members, value_of
+from connectors.openlineage_parts import (
+    Dataset,
+    Facet,
+    Job,
+    Remembered,
+    Run,
+    Touched,
+)
 from connectors.openlineage_secrets import redacted, text_without_secrets
 from store.identifiers import dataset_key, dataset_version_key, job_key, run_key
 
-Piece = TypeVar("Piece")
 LONGEST_FACET = 256 * 1024
 """Characters of a facet's text; a longer one is not kept, and that is noted."""
 MOST_FACETS = 1_000
@@ -34,94 +41,6 @@ _FACET_DEPTH = 3
 _NO_RUN = "0" * 32
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMEMBERED = 50_000
-_REMEMBERED_BYTES = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Facet:
-    """One facet without secrets."""
-
-    name: str
-    value: Any
-    text: str
-    """Canonical JSON; empty if it is too long to be kept."""
-    problem: str
-    is_deleted: bool
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A job as one event tells it."""
-
-    key: str
-    namespace: str
-    name: str
-    facets: tuple[Facet, ...]
-    commit: str
-    entries: tuple[tuple[str, ColumnMap], ...]
-    """What its lineage facet says of datasets, by their names."""
-    is_told: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Dataset:
-    """A dataset as events tell it, whatever a run did with it."""
-
-    key: str
-    version: str
-    """Key of its version."""
-    namespace: str
-    name: str
-    digest: str
-    schema: str | None
-    facets: tuple[Facet, ...]
-    checked: tuple[Facet, ...]
-    """Facets among the others that are about one run alone."""
-    columns: tuple[ColumnMap, ...]
-    symlinks: tuple[tuple[str, str, str], ...]
-    """Namespace, full name and type of its other names."""
-    is_told: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Touched:
-    """A dataset as one event names it, with what that says of the run."""
-
-    dataset: Dataset
-    by_run: tuple[tuple[str, Facet], ...]
-    """Facets about the run alone, each with where it stands."""
-    checks: tuple[tuple[str, str, bool], ...]
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """A run as one event tells it."""
-
-    key: str
-    facets: tuple[Facet, ...]
-    parent: str
-    """Key of its parent, or empty."""
-    params: tuple[tuple[str, str], ...]
-    tags: tuple[tuple[str, str], ...]
-    is_told: bool = False
-
-
-@dataclass(slots=True)
-class Remembered(Generic[Piece]):
-    """Pieces by their bytes; all are forgotten when there are too many."""
-
-    pieces: dict[bytes, Piece] = field(default_factory=dict)
-    size: int = 0
-
-    def keep(self, part: bytes, piece: Piece) -> Piece:
-        """Remember a piece, and return it."""
-        self.size += len(part)
-        if len(self.pieces) >= _REMEMBERED or self.size > _REMEMBERED_BYTES:
-            self.pieces.clear()
-            self.size = len(part)
-        self.pieces[part] = piece
-        return piece
 
 
 class Pieces:
@@ -285,7 +204,8 @@ class Pieces:
         elif len(clean_name) > LONGEST_NAME:
             text, problem = "", "facet with a name that long is not kept"
         is_deleted = isinstance(value, dict) and value.get("_deleted") is True
-        facet = Facet(clean_name, value, text, problem, is_deleted)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        facet = Facet(clean_name, value, text, digest, problem, is_deleted)
         return self._facets.keep(key, facet)
 
 

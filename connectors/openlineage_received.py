@@ -19,7 +19,7 @@ from connectors.openlineage_parsing import (
     raw_event,
     value_of,
 )
-from connectors.openlineage_pieces import Remembered
+from connectors.openlineage_parts import Remembered
 from connectors.openlineage_secrets import NAMING, redacted
 
 _LISTS = ("inputs", "outputs")

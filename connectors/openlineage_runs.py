@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from connectors.openlineage_names import UNVERSIONED
-from connectors.openlineage_pieces import Dataset, Touched
+from connectors.openlineage_parts import Dataset, Touched
 from store.facts import FactKind, Relation, Strength
 from store.identifiers import commit_key
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.fact_rows import FactRows, Row
 from connectors.openlineage_columns import ColumnMap
 from connectors.openlineage_names import UNVERSIONED
-from connectors.openlineage_pieces import Dataset, Facet, Job, Run, Touched
+from connectors.openlineage_parts import Dataset, Facet, Job, Run, Touched
 from store.facts import FactKind, Strength
 from store.identifiers import dataset_key, dataset_version_key
 
@@ -138,11 +138,10 @@ class Teller:
         if facet.problem:
             self.violation(subject, facet.problem, facet.name[:80])
             return
-        row = (subject, by, facet.name, facet.text, place)
-        if facet.is_deleted:
-            self._add(FactKind.FACET, (*row, "deleted", moment))
-        else:
-            self._add(FactKind.FACET, (*row, "", None))
+        gone = ("deleted", moment) if facet.is_deleted else ("", None)
+        if self._is_new((subject, by, facet.name, facet.digest, place, gone)):
+            row = (subject, by, facet.name, facet.text, place, *gone)
+            self._rows.add(FactKind.FACET, row, len(facet.text))
 
     def _add(self, kind: FactKind, row: Row) -> None:
         if self._is_new((kind, *row)):

@@ -65,6 +65,13 @@ GO = (
         "Policies",
         "What a transition needs, in plain words",
     ),
+    Action(
+        "go.pipelines",
+        "8",
+        "app.go('pipelines')",
+        "Pipelines",
+        "What was launched, and how it goes",
+    ),
 )
 EVERYWHERE = (
     Action("view.refresh", "r", "refresh", "Refresh", "Read the store again", False),
@@ -134,7 +141,7 @@ VERSION = (
     ),
     Action(
         "version.compare",
-        "c",
+        "v",
         "compare",
         "Compare",
         "With the version now in a stage, or another",

@@ -16,6 +16,7 @@ from console.screens.asking import AskingScreen
 from console.screens.detail import DetailScreen
 from console.screens.lists import LogScreen, ModelsScreen, RequestsScreen, RunsScreen
 from console.screens.overview import OverviewScreen
+from console.screens.pipelines import PipelinesScreen
 from console.screens.policies import PoliciesScreen
 from console.screens.review import ReviewScreen
 from console.screens.trust import TrustScreen
@@ -29,6 +30,7 @@ VIEWS: dict[str, type[AskingScreen]] = {
     "log": LogScreen,
     "trust": TrustScreen,
     "policies": PoliciesScreen,
+    "pipelines": PipelinesScreen,
 }
 
 

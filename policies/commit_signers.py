@@ -114,9 +114,12 @@ def _owned(
     if not counting:
         said = f"signed with a key that is no longer in force: {fingerprint}"
         return CommitSigner(sha, Signed.BY_LOST_KEY, person, fingerprint, said)
-    if not person:
+    if owner in state.services:
         said = f"signed by the service {owner}: {fingerprint}"
         return CommitSigner(sha, Signed.BY_SERVICE, "", fingerprint, said)
+    if not person:
+        said = f"signed with a key of somebody who is no longer here: {fingerprint}"
+        return CommitSigner(sha, Signed.BY_LOST_KEY, "", fingerprint, said)
     said = f"signed with {fingerprint}"
     if (until := counting[-1].until) is not None:
         said += f", a key that counted until entry {until}"

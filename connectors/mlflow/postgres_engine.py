@@ -9,6 +9,8 @@ import contextlib
 import re
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -23,6 +25,7 @@ from connectors.mlflow.bulk_reading import usual
 from connectors.mlflow.client import Secret
 from connectors.mlflow.database_address import DatabaseAddress
 from connectors.mlflow.engines import POSTGRES, Read
+from connectors.mlflow.patience import Patience, Stalled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 60
 """How long a connection may be dead before that is noticed."""
+STALLED_SECONDS = 120
+"""How long a server that is there may send no part of an answer."""
 LOCK_SECONDS = 15
 STATEMENT_SECONDS = 3600
 """A table is one statement, and what is made of its rows takes longer than they do."""
@@ -54,6 +59,24 @@ _CREDENTIALS_HINT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A connection, and how long each answer of it is waited for."""
+
+    connection: Any
+    patience: Patience
+
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """A cursor; one that an answer is still awaited on is left alone."""
+        cursor = self.connection.cursor()
+        try:
+            yield cursor
+        finally:
+            if self.patience.is_free:
+                cursor.close()
+
+
 class PostgresEngine:
     """One Postgres backend database. See Engine."""
 
@@ -66,7 +89,7 @@ class PostgresEngine:
 
     def __init__(self, address: DatabaseAddress) -> None:
         self._address = address
-        self._open: Any = None
+        self._open: _Session | None = None
 
     @property
     def place(self) -> str:
@@ -81,12 +104,16 @@ class PostgresEngine:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Read]:
         """See Engine."""
-        with self._session() as connection:
+        with self._session() as session:
 
             def read(query: str, *values: object) -> list[Any]:
-                with self._problems(), connection.cursor() as cursor:
-                    cursor.execute(_numbered(query), values or None)
-                    return _rows(cursor.fetch_arrow_table())
+                with self._problems(), session.cursor() as cursor:
+
+                    def fetched() -> pa.Table:
+                        cursor.execute(_numbered(query), values or None)
+                        return cursor.fetch_arrow_table()
+
+                    return _rows(session.patience.wait_for(fetched))
 
             yield read
 
@@ -101,42 +128,53 @@ class PostgresEngine:
         import pyarrow as pa
 
         with (
-            self._session() as connection,
+            self._session() as session,
             self._problems(),
-            connection.cursor() as cursor,
+            session.cursor() as cursor,
         ):
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(PART_BYTES)}
             )
-            cursor.execute(f"SELECT {columns} FROM {table} WHERE {where}")
-            for batch in cursor.fetch_record_batch():
+
+            def opened() -> pa.RecordBatchReader:
+                cursor.execute(f"SELECT {columns} FROM {table} WHERE {where}")
+                return cursor.fetch_record_batch()
+
+            batches = session.patience.wait_for(opened)
+
+            def following() -> pa.RecordBatch | None:
+                return next(batches, None) if cursor else None
+
+            while (batch := session.patience.wait_for(following)) is not None:
                 yield usual(pa.Table.from_batches([batch]))
 
     @contextlib.contextmanager
     def moment(self) -> Iterator[None]:
         """See Engine."""
-        with self._session() as connection:
-            before, self._open = self._open, connection
+        with self._session() as session:
+            before, self._open = self._open, session
             try:
                 yield
             finally:
                 self._open = before
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[Any]:
-        """The connection of this moment, or one of its own; in a transaction."""
+    def _session(self) -> Iterator[_Session]:
+        """The session of this moment, or one of its own; in a transaction."""
         if self._open is not None:
             yield self._open
             return
         connection = self._connected()
+        session = _Session(connection, Patience(STALLED_SECONDS, connection.close))
         try:
             with self._problems():
                 for statement in _BEGIN:
-                    with connection.cursor() as cursor:
-                        cursor.execute(statement)
-            yield connection
+                    with session.cursor() as cursor:
+                        session.patience.wait_for(partial(cursor.execute, statement))
+            yield session
         finally:
-            connection.close()
+            if session.patience.is_free:
+                connection.close()
 
     def _connected(self) -> Any:
         from adbc_driver_manager import Error
@@ -194,7 +232,7 @@ class PostgresEngine:
 
         try:
             yield
-        except (Error, OSError) as cause:
+        except (Error, OSError, Stalled) as cause:
             raise self._problem(cause) from cause
 
     def _problem(self, cause: Exception) -> ConnectorError:

@@ -15,13 +15,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.errors import ConnectorError
-from connectors.pipelines.checkout import files_below, sha256_of
 from connectors.pipelines.claims import Claim, state_document
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.processes import (
@@ -39,8 +37,8 @@ from connectors.pipelines.protocols import (
     StepRun,
 )
 from connectors.pipelines.run_log import LogWriter
+from connectors.pipelines.run_outputs import files_made, files_seen
 
-MOST_OUTPUTS = 1_000
 GRACE_SECONDS = 10.0
 END_PAUSES_SECONDS = (0.0, 5.0, 30.0, 120.0)
 """Before each try of the command at the end."""
@@ -81,7 +79,7 @@ class Supervisor:
         """Run every step and write how it ended."""
         signal.signal(signal.SIGTERM, self._told_to_end)
         folder = self._claim.work / self._below
-        before = _listing(folder)
+        before = files_seen(folder)
         self._save(RunState.RUNNING)
         log = LogWriter(
             self._claim.log,
@@ -98,7 +96,7 @@ class Supervisor:
             state, reason = RunState.FAILED, f"it could not be run: {problem}"
         finally:
             log.close()
-        outputs, cut = _outputs(folder, before)
+        outputs, cut = files_made(folder, before)
         reason = f"{reason}; {cut}".strip("; ") if cut else reason
         self._save(state, reason, datetime.now(UTC), outputs)
 
@@ -317,29 +315,6 @@ def _said(status: int) -> str:
     with contextlib.suppress(ValueError):
         return f"was ended by {signal.Signals(-status).name}"
     return f"was ended by signal {-status}"
-
-
-def _listing(folder: Path) -> dict[str, tuple[int, int]]:
-    found = {}
-    for path in files_below(folder):
-        with contextlib.suppress(OSError):
-            seen = (folder / path).lstat()
-            found[path] = (seen.st_size, seen.st_mtime_ns)
-    return found
-
-
-def _outputs(
-    folder: Path, before: Mapping[str, tuple[int, int]]
-) -> tuple[tuple[PlannedFile, ...], str]:
-    """Files that are new or changed; and what is to be said of those left out."""
-    found: list[PlannedFile] = []
-    changed = [p for p, seen in _listing(folder).items() if before.get(p) != seen]
-    for path in sorted(changed)[:MOST_OUTPUTS]:
-        with contextlib.suppress(ConnectorError):
-            if (folder / path).is_file() and not (folder / path).is_symlink():
-                found.append(PlannedFile(path, path, *sha256_of(folder / path)))
-    left_out = len(changed) - MOST_OUTPUTS
-    return tuple(found), f"{left_out} more files are not told" if left_out > 0 else ""
 
 
 def main() -> None:

@@ -21,12 +21,10 @@ from console.rendering import one_line
 from console.services import catalogue, inspection
 from console.services.problems import Misuse, Undecided
 from store.identifiers import split_key
-from store.queries.facets import ColumnLink, ToldFacet
 from store.queries.lineage import Closure, Direction
 from store.queries.presence import Certainty
 from store.references import readable_reference
 
-_LONGEST_FACET_SHOWN = 160
 Row = TypeVar("Row")
 MOST_COMMITS_JUDGED = 100
 """Commits of a lineage whose signatures are counted."""
@@ -253,8 +251,8 @@ def show_one(context: Context) -> int:
                 for e in found.edges
             ),
         ),
-        ("columns", tuple(map(_column, found.columns))),
-        ("facets", tuple((_facet_name(f), _facet_text(f)) for f in found.facets)),
+        ("columns", inspection.column_lines(found)),
+        ("facets", inspection.facet_lines(found)),
         (
             "what the record lacks",
             tuple((g.text.removesuffix("."), g.remedy) for g in found.gaps),
@@ -274,28 +272,6 @@ def show_one(context: Context) -> int:
         for name, value in pairs:
             show(f"  {one_line(name)}: {one_line(value)}")
     return 0
-
-
-def _column(link: ColumnLink) -> tuple[str, str]:
-    """A column and what it came of, in words."""
-    how = f" ({', '.join(link.transformations)})" if link.transformations else ""
-    source = f"{link.read} {link.read_column}".strip()
-    target = f"{readable_reference(link.wrote)} {link.column}".strip()
-    return target, f"<- {source}{how} [{link.strength}]"
-
-
-def _facet_name(facet: ToldFacet) -> str:
-    return (
-        f"{facet.name} by {readable_reference(facet.run)}" if facet.run else facet.name
-    )
-
-
-def _facet_text(facet: ToldFacet) -> str:
-    """What a facet says, in short; `--format json` has all of it."""
-    text = facet.said
-    if len(text) > _LONGEST_FACET_SHOWN:
-        text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(text)} characters)"
-    return f"taken away: {text}" if facet.is_deleted else text
 
 
 def lineage(context: Context) -> int:

@@ -111,6 +111,8 @@ def facts_text(details: Details) -> str:
         ("Metrics", tuple((m.name, m.value) for m in details.metrics)),
         ("Parameters", details.params),
         ("Tags", details.tags),
+        ("Columns", inspection.column_lines(details)),
+        ("Facets", inspection.facet_lines(details)),
     )
     for title, pairs in sections:
         if pairs:

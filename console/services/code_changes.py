@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_FROZEN = 500
 """Changed files that evidence keeps."""
+_LONGEST_PATH = 500
 _MOST_PLACES = 5
 
 
@@ -55,7 +56,10 @@ def code_changes_of(
         compared = _compared(connection, store, before, after)
     except ConnectorError:
         return CodeChangesItem(before=before, after=after)
-    files = tuple(ChangedFile(f.path, f.before, f.after) for f in compared.files)
+    files = tuple(
+        ChangedFile(file.path[:_LONGEST_PATH], file.before, file.after)
+        for file in compared.files
+    )
     return CodeChangesItem(
         is_readable=True,
         before=before,

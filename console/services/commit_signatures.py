@@ -23,6 +23,7 @@ from policies.errors import MalformedStatement
 from policies.evidence import Gap, LineageItem
 from policies.evidence_code import SignedCommitUse
 from policies.trust_state import TrustState
+from store.git_commit import LARGEST_SIGNED_BYTES
 from store.queries.commits import (
     ToldCommit,
     ToldSignature,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _MOST_REPOSITORIES = 20
+_LONGEST_WHOLE, _LONGEST_WORD = 2 * LARGEST_SIGNED_BYTES, 200
 _ROLES = ((), ("author and committer",), ("author", "committer"))
 _SIGN = "sign with an enrolled key: git config gpg.format ssh, commit -S"
 GAPS = {
@@ -135,11 +137,12 @@ def signature_uses(
 def _use(told: list[ToldSignature]) -> SignedCommitUse:
     """The first account that holds the commit's own bytes, else the first there is."""
     chosen = next((one for one in told if _is_own(one)), told[0])
+    is_too_large = len(chosen.whole) > _LONGEST_WHOLE
     return SignedCommitUse(
         sha=chosen.sha,
-        form=chosen.form,
-        problem=chosen.problem,
-        whole=chosen.whole,
+        form=chosen.form[:_LONGEST_WORD],
+        problem="it is too large" if is_too_large else chosen.problem[:_LONGEST_WORD],
+        whole="" if is_too_large else chosen.whole,
         entry=chosen.entry,
     )
 

@@ -67,6 +67,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_LONGEST_FACET_SHOWN = 160
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """One thing with everything recorded about it."""
@@ -138,6 +141,31 @@ def _also_called(
         ("also called", f"{name} ({kind})" if kind else name)
         for name, kind in other_names(connection, key)
     )
+
+
+def column_lines(found: Details) -> tuple[tuple[str, str], ...]:
+    """Each column with what it came of, in words."""
+    lines = []
+    for link in found.columns:
+        how = f" ({', '.join(link.transformations)})" if link.transformations else ""
+        source = f"{link.read} {link.read_column}".strip()
+        target = f"{readable_reference(link.wrote)} {link.column}".strip()
+        lines.append((target, f"<- {source}{how} [{link.strength}]"))
+    return tuple(lines)
+
+
+def facet_lines(found: Details) -> tuple[tuple[str, str], ...]:
+    """Each facet with what it says, in short."""
+    lines = []
+    for facet in found.facets:
+        name = facet.name
+        if facet.run:
+            name = f"{name} by {readable_reference(facet.run)}"
+        text = facet.said
+        if len(text) > _LONGEST_FACET_SHOWN:
+            text = f"{text[:_LONGEST_FACET_SHOWN]}... ({len(text)} characters)"
+        lines.append((name, f"taken away: {text}" if facet.is_deleted else text))
+    return tuple(lines)
 
 
 def _require_begun(

@@ -251,9 +251,10 @@ def reread(
     checks, changed = [], []
     for item in read_manifest(store.objects.get(request.evidence)).items:
         result = "no-access"
-        if again is not None and _can_be_compared(item.kind, frozen, again):
+        if again is not None and _was_reached(item.kind, again):
             digest = sha256_hex(item_bytes(again.items()[item.kind]))
-            result = "same" if digest == item.digest else "changed"
+            is_same = digest == item.digest
+            result = "same" if is_same else _difference(item.kind, frozen, again)
         if result == "changed":
             changed.append(item.kind)
         checks.append(EvidenceCheck(item.kind, item.digest, result))
@@ -266,16 +267,19 @@ def reread(
     return tuple(checks)
 
 
-def _can_be_compared(kind: str, frozen: Evidence, again: Evidence) -> bool:
-    """Whether an item that lies outside the store could be read on this machine.
+def _was_reached(kind: str, again: Evidence) -> bool:
+    """Whether this machine could read the artifact, if that is what is read again."""
+    return kind != "artifact" or again.artifact.is_readable
 
-    A repository that was out of reach when the request was made froze nothing.
+
+def _difference(kind: str, frozen: Evidence, again: Evidence) -> str:
+    """What it means that an item was read otherwise than it was frozen.
+
+    A repository that one of the two machines could not reach tells nothing.
     """
-    if kind == "artifact":
-        return again.artifact.is_readable
-    if kind == "code_changes":
-        return frozen.code_changes.is_readable and again.code_changes.is_readable
-    return True
+    both = (frozen.code_changes, again.code_changes)
+    is_out_of_reach = not all(changes.is_readable for changes in both)
+    return "no-access" if kind == "code_changes" and is_out_of_reach else "changed"
 
 
 def _holding(store: OpenStore, record: RequestRecord, version_key: str) -> Incumbent:

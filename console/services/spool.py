@@ -67,6 +67,7 @@ class Spool:
         self._lock = _locked(folder)
         self._path = folder / "events.sqlite"
         self._writing = self._connection()
+        _without_runs(self._writing)
         self._writing.executescript(_SCHEMA)
         self._waiting_bytes = self._measured()
 
@@ -96,8 +97,8 @@ class Spool:
                 connection.execute("BEGIN IMMEDIATE")
                 for row in rows:
                     cursor = connection.execute(
-                        "INSERT OR IGNORE INTO event "
-                        "(digest, size, body, received) VALUES (?, ?, ?, ?)",
+                        "INSERT INTO event (digest, size, body, received) "
+                        "VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
                         row,
                     )
                     added += cursor.rowcount
@@ -166,6 +167,14 @@ class Spool:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+
+def _without_runs(connection: sqlite3.Connection) -> None:
+    """Take the run of each event out of a spool that still notes it."""
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(event)")]
+    if "run" in columns:
+        connection.execute("DROP INDEX IF EXISTS event_of_run")
+        connection.execute("ALTER TABLE event DROP COLUMN run")
 
 
 def _locked(folder: Path) -> int:

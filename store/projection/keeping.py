@@ -28,6 +28,9 @@ ROWS_AT_ONCE = 1_000_000
 """Facts that are looked up together."""
 MOST_ROWS_OF_A_BATCH = 2_000_000
 """Of what an import commits; reading a batch takes about 500 bytes a fact."""
+BYTES_AT_ONCE = 512 * 1024**2
+"""What the facts that are looked up together may take, long texts and all."""
+MOST_BYTES_OF_A_BATCH = 1024**3
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ def keep_new_facts(
     """
     import pyarrow.compute as pc
 
-    kept, seen = Kept(), _Seen()
+    kept, seen, size = Kept(), _Seen(), 0
     returning: Returning | None = None
     with contextlib.ExitStack() as stack:
         for rows in _windows(told):
@@ -77,7 +80,13 @@ def keep_new_facts(
             kept.new.update(counted(first["kind"]))
             edges = first.filter(pc.equal(first["kind"], FactKind.EDGE.value))
             kept.relations.update(counted(edges["name"]))
-            if not kept.files or kept.rows[-1] + fresh.num_rows > MOST_ROWS_OF_A_BATCH:
+            size += fresh.nbytes
+            is_full = bool(kept.files) and (
+                kept.rows[-1] + fresh.num_rows > MOST_ROWS_OF_A_BATCH
+                or size > MOST_BYTES_OF_A_BATCH
+            )
+            if not kept.files or is_full:
+                size = fresh.nbytes
                 stack.close()
                 path = folder / f"new-{len(kept.files)}"
                 kept.files.append(path)
@@ -122,21 +131,28 @@ class _Seen:
 
 
 def _windows(told: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Tables joined, or cut, to a bounded number of rows each."""
+    """Tables joined, or cut, to a bounded number of rows and bytes each."""
     import pyarrow as pa
 
     waiting: list[pa.Table] = []
-    rows = 0
+    rows = size = 0
     for table in told:
-        waiting.append(table)
-        rows += table.num_rows
-        if rows >= ROWS_AT_ONCE:
-            yield from _cut(pa.concat_tables(waiting))
-            waiting, rows = [], 0
+        for part in _cut(table):
+            if rows and size + part.nbytes > BYTES_AT_ONCE:
+                yield pa.concat_tables(waiting)
+                waiting, rows, size = [], 0, 0
+            waiting.append(part)
+            rows, size = rows + part.num_rows, size + part.nbytes
+            if rows >= ROWS_AT_ONCE:
+                yield pa.concat_tables(waiting)
+                waiting, rows, size = [], 0, 0
     if rows:
-        yield from _cut(pa.concat_tables(waiting))
+        yield pa.concat_tables(waiting)
 
 
 def _cut(table: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, table.num_rows, 2 * ROWS_AT_ONCE):
-        yield table.slice(start, 2 * ROWS_AT_ONCE)
+    """A table in parts, if it is more than is looked up at once."""
+    parts = -(-table.nbytes // BYTES_AT_ONCE)
+    rows = min(ROWS_AT_ONCE, max(1, -(-table.num_rows // max(parts, 1))))
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows)

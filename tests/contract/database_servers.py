@@ -70,6 +70,22 @@ class DatabaseServer:
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode()
 
+    def freeze(self) -> None:
+        """Let it hang with all its connections, until it is stopped."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Backends of Postgres lead sessions of their own."""
+        listed = ["ps", "-o", "pid=", "--ppid", str(self.process.pid)]
+        children = subprocess.run(listed, capture_output=True, text=True, check=False)
+        for process in (self.process.pid, *map(int, children.stdout.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
     def kill(self) -> None:
         """End it as a power cut would; on Postgres with every backend."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -174,7 +190,7 @@ def _started(
         yield server
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
+            server.thaw()
             process.send_signal(
                 signal.SIGINT if scheme == "postgresql" else signal.SIGTERM
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -409,6 +410,24 @@ def test_server_that_dies_while_it_is_read_leaves_nothing_imported(
         assert OWNER_PASSWORD not in str(caught.value)
     assert heard[0] < 400_000
     assert store.index.size == before
+
+
+@pytest.mark.parametrize("kind", sorted(STARTERS))
+def test_server_that_falls_silent_is_given_up(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_engine, "STALLED_SECONDS", 2)
+    monkeypatch.setattr(mysql_engine, "SILENT_SECONDS", 2)
+    with fresh(kind) as server:
+        fill(server, {k: v for k, v in HOSTILE.items() if k in ("experiments", "runs")})
+        server.execute(MILLION[server.scheme].format(run=OF_RUN["run_uuid"]))
+        parts = engine_of(server).parts("params", "value")
+        next(parts)
+        server.freeze()
+        started = time.monotonic()
+        with pytest.raises(ConnectorUnavailable):
+            list(parts)
+        assert time.monotonic() - started < 30
 
 
 def test_only_needed_parts_of_a_table_are_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,9 @@ def test_what_the_requester_could_not_read_keeps_nobody_from_approving(
         record = asked_over_six(demo_store, acting("ana"))
     text = review_sheet(demo_store, record, demo_store.state()).text
     assert "files of the code: the repository could not be compared" in text
+    with monkeypatch.context() as patched:
+        patched.setattr(code_changes, "_repositories", lambda *_: [])
+        assert results(demo_store, record)["code_changes"] == "same"
     assert results(demo_store, record)["code_changes"] == "no-access"
 
 

@@ -46,10 +46,7 @@ def test_a_stage_is_a_legacy_stage_an_alias_or_an_alias_of_its_own_name(
         ("stages = ['Production']", "must map stages"),
         (
             "stages = { a = 'Production' }\naliases = { a = 'x' }",
-            (
-                "stages = { a = 'Production' }\naliases = { a = 'x' }",
-                "an alias and a stage",
-            ),
+            "an alias and a stage",
         ),
         ("tag = 7", "tag"),
     ],

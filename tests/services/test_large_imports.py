@@ -136,3 +136,28 @@ def test_a_source_that_dies_half_way_is_told_whole_the_next_time(
     assert parts_told(world.store, "m").before == frozenset()
     import_source(world.store, acting, Parts("m", facts()))
     assert parts_told(world.store, "m").before == {"one part"}
+
+
+def test_facts_with_long_texts_make_batches_of_bounded_bytes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "BYTES_AT_ONCE", 40_000)
+    monkeypatch.setattr(keeping, "MOST_BYTES_OF_A_BATCH", 60_000)
+    monkeypatch.setattr(keeping, "ROWS_AT_ONCE", 1_000)
+    monkeypatch.setattr(keeping, "MOST_ROWS_OF_A_BATCH", 1_000)
+    told = [
+        Fact(
+            kind=FactKind.TAG, subject=run_key("m", "r"), name=str(n), text="x" * 9_000
+        )
+        for n in range(20)
+    ]
+    size = world.store.index.size
+    report = tell_all(world, told)
+    assert report.new == {"tag": 20}
+    assert 3 <= world.store.index.size - size <= 10
+    assert tell_all(world, told).new == {}
+
+
+def tell_all(world: World, told: list[Fact]) -> ImportReport:
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    return import_source(world.store, acting, ToldSource("m", told))

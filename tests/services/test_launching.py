@@ -20,9 +20,15 @@ from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, Released, release
 from console.services.problems import Refusal, Undecided
-from console.services.signing import act_as_service
+from console.services.signing import act_as_service, append
 from console.services.standing import governed_stages
-from policies.predicates import Decision, OutcomeKind
+from policies.predicates import (
+    Decision,
+    OutcomeKind,
+    Revocation,
+    RevocationCause,
+    RevokedKind,
+)
 from policies.trust_root import ServiceKind
 from policies.verdict import Verdict
 from store.errors import StoreRefused
@@ -341,6 +347,28 @@ def test_a_release_that_ran_out_starts_nothing(world: World, project: Path) -> N
     launch_in(world, project, "one")
     let_go(world, "one", "vera")
     world.clock.forward(days=8)
+    with pytest.raises(Refusal, match="nothing was started"):
+        release(
+            world.store, world.people["dana"], open_launcher(world.store), "one", None
+        )
+    assert starts(project) == 0
+
+
+@pytest.mark.parametrize("thief", ["olga", "vera"], ids=["launched", "released"])
+def test_what_a_thief_may_have_signed_starts_nothing(
+    world: World, project: Path, thief: str
+) -> None:
+    put_policy(world)
+    world.hire("olga", "operator")
+    world.hire("vera", "guard")
+    commit_all(project)
+    launch_in(world, project, "one", by="olga")
+    let_go(world, "one", "vera")
+    stolen = world.people[thief].key.id
+    words = world.store.objects.put(b'{"salt":"","text":"lost on a train"}')
+    cause = RevocationCause.COMPROMISED
+    revocation = Revocation(RevokedKind.KEY, stolen, cause, 1, words)
+    append(world.store, world.people["dana"], revocation, ("key", stolen))
     with pytest.raises(Refusal, match="nothing was started"):
         release(
             world.store, world.people["dana"], open_launcher(world.store), "one", None

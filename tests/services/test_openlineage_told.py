@@ -10,6 +10,7 @@ import pytest
 
 from connectors.openlineage import OpenLineageSource
 from console.cli import main
+from console.screens.detail import facts_text
 from console.services.importing import import_source
 from console.services.inspection import details, lineage
 from console.services.signing import act_as_service
@@ -57,6 +58,29 @@ def test_a_dataset_is_found_by_its_other_name(world: World, tmp_path: Path) -> N
     with world.store.projection.reading() as connection:
         found = search(connection, "db.mart", list(HitKind))
     assert dataset_key("s3://lake/mart") in {hit.key for hit in found}
+
+
+def test_what_came_of_a_dataset_is_asked_for_by_any_of_its_names(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = dataset("raw", symlinks=also("db.raw"))
+    tell(world, tmp_path, event(inputs=[raw], outputs=[dataset("mart")]))
+    capsys.readouterr()
+    asked = ["impact", "dataset:hive://h/db.raw", "--store", world.store.address]
+    assert main(asked) == 0
+    assert "s3://lake/raw@none:unversioned: 0 model" in capsys.readouterr().err
+
+
+def test_the_screen_of_a_thing_tells_its_columns_and_facets(
+    world: World, tmp_path: Path
+) -> None:
+    out = dataset("mart", columnLineage=COLUMN_LINEAGE, x={"a": "y" * 500})
+    gone = dataset("mart", z={"_deleted": True})
+    tell(world, tmp_path, event(outputs=[out]), event(outputs=[gone]))
+    text = facts_text(details(world.store, "dataset:s3://lake/mart"))
+    assert "mart@none:unversioned total: <- s3://lake/raw amount (DIRECT" in text
+    assert "y... (509 characters)" in text
+    assert 'z: taken away: {"_deleted": true}' in text
 
 
 def test_two_datasets_with_one_other_name_are_not_taken_for_one(

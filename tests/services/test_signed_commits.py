@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,24 +11,34 @@ import pytest
 from connectors.git import GitSource
 from console.cli import main
 from console.services.catalogue import commits
+from console.services.code_changes import _LONGEST_PATH, MOST_FROZEN
 from console.services.configuration import (
     FILE_NAME,
     Configuration,
     load_configuration,
 )
+from console.services.gathering_code import _MOST_COMMITS
 from console.services.importing import import_source
 from console.services.inspection import details
 from console.services.makers import commit_signers
 from console.services.problems import Misuse
 from console.services.revoking import revoke
-from policies.commit_signers import Signed
+from policies.commit_signers import Signed, signer_of
 from policies.document_reading import read_policy
 from policies.evidence import Evidence, item_bytes
+from policies.evidence_code import (
+    ChangedFile,
+    CodeChangesItem,
+    CodeItem,
+    SignedCommitUse,
+)
+from policies.evidence_reading import LARGEST_ITEM_BYTES
 from policies.predicates import RevocationCause
 from policies.rules.context import Context
 from policies.rules.signed_commit import judge_signed_commit
 from policies.verdict import Node, Verdict
 from store.facts import Fact, FactKind
+from store.git_commit import LARGEST_SIGNED_BYTES
 from store.identifiers import commit_key, repository_key
 from tests.repositories import (
     committed,
@@ -260,6 +271,15 @@ def test_a_liar_who_speaks_first_does_not_hide_a_good_signature(
     assert signing.signed(signing.imported(sha)) is Signed.BY_PERSON
 
 
+def test_a_liar_s_commit_that_is_far_too_large_is_not_kept(signing: Signing) -> None:
+    sha = committed(signing.folder, "plain")
+    signing.world.tell(told_signature(sha, bytes(200_000)), source="liar")
+    evidence = signing.imported(sha)
+    (use,) = evidence.code.signatures
+    assert (use.whole, use.problem) == ("", "it is too large")
+    assert signing.signed(evidence) is Signed.BAD
+
+
 def test_openpgp_is_told_and_does_not_count(signing: Signing) -> None:
     sha = committed(signing.folder, "plain")
     head, _, message = raw_commit(signing.folder, sha).partition(b"\n\n")
@@ -307,3 +327,29 @@ def test_a_configuration_that_was_merely_found_names_no_allowed_signers(
     path.write_text('[git]\nallowed = "x"\n')
     with pytest.raises(Misuse, match="did you mean 'allowed_signers'"):
         load_configuration(signing.world.places, explicit=str(path))
+
+
+def test_a_key_of_a_service_or_of_somebody_gone_is_nobody_s_signature(
+    signing: Signing,
+) -> None:
+    signing.enrol()
+    evidence = signing.imported(signed_commit(signing.folder, signing.key))
+    (use,) = evidence.code.signatures
+    state = signing.world.store.state()
+    key = next(p for p in state.periods if p.owner == signing.world.people["vera"].id)
+    state.periods = (replace(key, owner="import-1"),)
+    found = signer_of(use.sha, use, state)
+    assert (found.signed, found.person) == (Signed.BY_LOST_KEY, "")
+    name = next(iter(state.services))
+    state.periods = (replace(key, owner=name),)
+    found = signer_of(use.sha, use, state)
+    assert (found.signed, found.person) == (Signed.BY_SERVICE, "")
+
+
+def test_a_whole_commit_of_evidence_stays_within_what_is_read_back() -> None:
+    path = "\\" * _LONGEST_PATH
+    files = (ChangedFile(path, "a" * 64, "b" * 64),) * MOST_FROZEN
+    assert len(item_bytes(CodeChangesItem(files=files))) < LARGEST_ITEM_BYTES
+    whole = "A" * (2 * LARGEST_SIGNED_BYTES)
+    uses = (SignedCommitUse("c" * 64, "ssh", "", whole, 1),) * _MOST_COMMITS
+    assert len(item_bytes(CodeItem(uses))) < LARGEST_ITEM_BYTES

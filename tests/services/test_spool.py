@@ -132,6 +132,24 @@ def test_the_text_of_an_event_leaves_the_spool_once_it_is_in_the_log(
     spool.close()
 
 
+def test_events_that_wait_in_an_older_spool_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    with sqlite3.connect(tmp_path / "s" / "events.sqlite") as old:
+        old.executescript(
+            "CREATE TABLE event (number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB "
+            "NOT NULL UNIQUE, run TEXT NOT NULL, size INTEGER NOT NULL, body BLOB NOT "
+            "NULL, received INTEGER NOT NULL, is_logged INTEGER NOT NULL DEFAULT 0);"
+            "CREATE INDEX event_of_run ON event (run, number);"
+            "INSERT INTO event (digest, run, size, body, received) "
+            "VALUES (x'00', 'r', 3, CAST('old' AS BLOB), 0)"
+        )
+    old.close()
+    spool = Spool(tmp_path / "s")
+    assert spool.add([b"new"], NOON) == 1
+    assert spool.waiting(10).bodies == (b"old", b"new")
+    spool.close()
+
+
 def test_a_spool_has_one_holder(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "s")
     with pytest.raises(Misuse):

@@ -368,7 +368,7 @@ async def test_a_version_is_compared_with_the_one_in_production_and_with_others(
         await settle(pilot)
         app.push_screen(DetailScreen("model:mlflow/diabetes-progression@2"))
         await settle(pilot)
-        await pilot.press("c")
+        await pilot.press("v")
         await settle(pilot)
         seen = on_screen(app)
         assert "model:mlflow/diabetes-progression@6 ->" in seen

@@ -73,17 +73,17 @@ def judge_launch(
     """Whether a launch may go now, by the log as it is."""
     state, now = store.state(), store.clock()
     name = f"{pipeline_subject(plan.pipeline)}: {LAUNCH_STAGE} in {environment}"
-    in_force = _root_in_force(state, now)
+    in_force = [_root_in_force(state, now), *_own_key(record, state)]
     try:
         policy = _policy(store, plan.pipeline, environment, requester, state)
     except MalformedPolicy as problem:
         is_open = isinstance(problem, UnknownSelection)
         verdict = Verdict.UNKNOWN if is_open else Verdict.NO
         told = Node("a policy in force", verdict, str(problem), "one", problem.hint)
-        return JudgedLaunch(all_of(name, [in_force, told]), None, now)
+        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
     if policy is None:
         told = _without_policy(plan.backend, environment)
-        return JudgedLaunch(all_of(name, [in_force, told]), None, now)
+        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
     evidence = launch_evidence(store, plan)
     authors, unknown_authors = people_of_identities(plan.code.authors, state)
     context = Context(
@@ -101,7 +101,7 @@ def judge_launch(
     judged = evaluate(policy, evidence, votes, context)
     tree = all_of(
         name,
-        [in_force, *map(_of_a_launch, judged.children)],
+        [*in_force, *map(_of_a_launch, judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
     return JudgedLaunch(tree, policy, now)
@@ -173,6 +173,26 @@ def _root_in_force(state: TrustState, now: datetime) -> Node:
         "a trust root in force",
         "Sign the next trust root.",
     )
+
+
+def _own_key(record: LaunchRecord | None, state: TrustState) -> list[Node]:
+    """Whether thieves can have declared the launch that is judged."""
+    suspect = [
+        f"entry {entry.index}"
+        for entry, _ in (record.intents if record else ())
+        if state.is_suspect(entry.key, entry.index)
+    ]
+    if not suspect:
+        return []
+    return [
+        Node(
+            "nobody else can have declared the launch",
+            Verdict.NO,
+            f"signed with a stolen key: {', '.join(suspect)}",
+            "no key that was stolen by then",
+            "Cancel it, and launch it anew.",
+        )
+    ]
 
 
 def _vote(

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from connectors import openlineage_pieces
+from connectors import fact_rows, openlineage_pieces
 from connectors.openlineage import OpenLineageSource
 from connectors.openlineage_secrets import REDACTED, redacted
+from connectors.protocols import KnownState
 from store.facts import Fact, FactKind
 from store.identifiers import dataset_key, dataset_version_key, job_key, run_key
-from tests.unit.connectors.facts import of_kind, told_by
+from tests.unit.connectors.facts import NOW, of_kind, told_by
 
 RUN = "3f9c0000-0000-4000-8000-000000000001"
 KEY = run_key("ol", RUN)
@@ -226,6 +227,24 @@ def test_a_facet_that_is_too_long_is_noted_and_not_kept(
     assert [f.name for f in of_kind(facts, FactKind.FACET)] == ["short"]
     noted = of_kind(facts, FactKind.VIOLATION)
     assert [(f.subject, f.text) for f in noted] == [(KEY, "long"), (KEY, "n" * 80)]
+
+
+def test_long_facets_are_passed_on_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fact_rows, "MOST_CHARACTERS", 10_000)
+    path = tmp_path / "e.ndjson"
+    runs = [
+        event(run={"runId": RUN, "facets": {"plan": {"n": n, "text": "x" * 3_000}}})
+        for n in range(20)
+    ]
+    path.write_text("".join(json.dumps(e) + "\n" for e in runs))
+    tables = list(OpenLineageSource("ol", path).tables(KnownState(NOW)))
+    held = [
+        sum(len(text or "") for text in table["text"].to_pylist()) for table in tables
+    ]
+    assert sum(held) > 60_000
+    assert max(held) < 14_000
 
 
 @pytest.mark.parametrize(

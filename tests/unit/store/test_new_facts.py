@@ -70,11 +70,8 @@ def take(
     table = pa.concat_tables(fact_tables(told))
     fresh = new_facts(connection, table, source)
     insert_facts(connection, fresh.between(0, len(told)), entry, source)
-    connection.execute(
-        "INSERT INTO heard SELECT $1, $2, TIMESTAMP '2026-01-01' "
-        "WHERE $1 NOT IN (SELECT entry_index FROM heard)",
-        [entry, source],
-    )
+    heard = "INSERT INTO heard VALUES (?, ?, TIMESTAMP '2026-03-01')"
+    connection.execute(heard, (entry, source))
     return [int(position) for position in fresh.table["position"].to_pylist()]
 
 
