@@ -14,8 +14,8 @@ from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.kubernetes.kinds import JOB, available, served
 from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.states import WorkState
 from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
+from connectors.pipelines.protocols import RunState
 from tests.contract.kubernetes_places import (
     EDIT,
     KINDS,
@@ -77,7 +77,7 @@ def test_a_job_is_created_held_and_named_by_its_launch(
     place: KubernetesPlace, work: ClusterWork
 ) -> None:
     made = work.create(manifest(), "launch-1")
-    assert made.standing.state is WorkState.SUSPENDED
+    assert made.standing.state is RunState.SUSPENDED
     assert made.standing.is_held
     assert (made.name, made.launch) == (name_of_launch("launch-1"), "launch-1")
     there = place.ask("GET", path_of(place, "launch-1"))
@@ -165,7 +165,7 @@ def test_nothing_runs_before_it_is_released(
     held = settled(place, work, lambda one: one.standing.is_held)
     for _ in range(3):
         work.create(manifest(suspend=False), "launch-1")
-    assert held.standing.state is WorkState.SUSPENDED
+    assert held.standing.state is RunState.SUSPENDED
     assert ClusterPods(client).of(held) == []
 
 
@@ -178,7 +178,7 @@ def test_a_released_job_runs_and_is_not_released_twice(
     assert not released.standing.is_held
     again = work.release(manifest(), "launch-1")
     assert again.uid == made.uid
-    running = settled(place, work, lambda one: one.standing.state is WorkState.RUNNING)
+    running = settled(place, work, lambda one: one.standing.state is RunState.RUNNING)
     assert running.standing.started is not None
     (pod,) = ClusterPods(client).of(running)
     assert (pod.phase, pod.containers) == ("Pending", ("main",))
@@ -233,7 +233,7 @@ def test_a_cancelled_job_is_gone_with_its_pods(
 ) -> None:
     work.create(manifest(), "launch-1")
     work.release(manifest(), "launch-1")
-    running = settled(place, work, lambda one: one.standing.state is WorkState.RUNNING)
+    running = settled(place, work, lambda one: one.standing.state is RunState.RUNNING)
     assert ClusterPods(client).of(running)
     cancelling = ClusterWork(
         client,
@@ -312,9 +312,9 @@ def test_a_job_that_succeeds_says_so_and_one_that_fails_says_why(
     good, bad = work.find(JOB, "good"), work.find(JOB, "bad")
     assert good is not None
     assert bad is not None
-    assert good.standing.state is WorkState.SUCCEEDED
+    assert good.standing.state is RunState.SUCCEEDED
     assert good.standing.ended is not None
-    assert bad.standing.state is WorkState.FAILED
+    assert bad.standing.state is RunState.FAILED
     assert bad.standing.reason == "BackoffLimitExceeded"
 
 
