@@ -12,7 +12,11 @@ from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.access import from_kubeconfig
 from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.kubernetes.kinds import JOB, available, served
-from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
+from connectors.kubernetes.manifests import (
+    LAUNCH_LABEL,
+    WITHDRAWN_ANNOTATION,
+    name_of_launch,
+)
 from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
 from connectors.pipelines.protocols import RunState
@@ -318,6 +322,32 @@ def test_a_job_that_succeeds_says_so_and_one_that_fails_says_why(
     assert bad.standing.reason == "BackoffLimitExceeded"
 
 
+def test_what_is_withdrawn_is_held_for_good(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    made = work.create(manifest(), "launch-1")
+    withdrawn = work.withdraw(made, "launch-1", "it stood still", grace_seconds=30)
+    assert withdrawn.is_withdrawn
+    again = work.withdraw(made, "launch-1", "told later", grace_seconds=30)
+    assert again.marks == withdrawn.marks
+    with pytest.raises(ConnectorRefused, match="withdrawn"):
+        work.release(manifest(), "launch-1")
+    there = place.ask("GET", path_of(place, "launch-1"))
+    assert there["spec"]["suspend"] is True
+
+
+def test_a_mark_alone_does_not_make_it_withdrawn(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    work.create(manifest(), "launch-1")
+    work.release(manifest(), "launch-1")
+    marks = {"annotations": {WITHDRAWN_ANNOTATION: "x"}}
+    place.ask("PATCH", path_of(place, "launch-1"), {"metadata": marks}, MERGE)
+    found = work.find(JOB, "launch-1")
+    assert found is not None
+    assert not found.is_withdrawn
+
+
 def test_an_image_that_cannot_be_had_is_told_of_the_step(
     place: KubernetesPlace, work: ClusterWork, client: KubernetesClient
 ) -> None:
@@ -330,7 +360,7 @@ def test_an_image_that_cannot_be_had_is_told_of_the_step(
     found = work.find(JOB, "launch-1")
     assert found is not None
     (pod,) = ClusterPods(client).of(found)
-    assert [str(one) for one in pod.troubles] == ["ImagePullBackOff"]
+    assert [str(one) for one in pod.troubles] == ["ImagePullBackOff on step main"]
     warned = ClusterPods(client).warnings(found)
     assert [one.reason for one in warned] == ["Failed", "BackOff"]
     assert "busybox:1" in warned[-1].message
