@@ -66,6 +66,9 @@ class Work:
     containers: tuple[str, ...] = ()
     """Of a job's own pods: those that initialise in their order, then the others."""
 
+    images: tuple[str, ...] = ()
+    """Of those containers, in the same order."""
+
     @property
     def is_withdrawn(self) -> bool:
         """Whether it is held for good, and nothing of it runs."""
@@ -362,14 +365,17 @@ class ClusterWork:
                     if key.startswith(OWN_MARKS)
                 },
                 moment(metadata.get("creationTimestamp")),
-                tuple(_containers(found)) if place.kind is JOB else (),
+                _of_containers(found, place.kind, "name"),
+                _of_containers(found, place.kind, "image"),
             )
 
 
-def _containers(found: Json) -> Iterator[str]:
+def _of_containers(found: Json, kind: WorkKind, key: str) -> tuple[str, ...]:
+    if kind is not JOB:
+        return ()
     pod = found["spec"]["template"]["spec"]
-    for group in ("initContainers", "containers"):
-        yield from (text_of(one["name"]) for one in pod.get(group) or [])
+    groups = [pod.get(group) or [] for group in ("initContainers", "containers")]
+    return tuple(text_of(one.get(key)) for group in groups for one in group)
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

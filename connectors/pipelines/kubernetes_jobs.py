@@ -201,14 +201,15 @@ class KubernetesLauncher:
 
     def _run(self, work: Work) -> PipelineRun:
         run = run_of(work, self._pods.of(work))
-        return replace(run, pipeline=self._pipeline(run.plan_digest))
-
-    def _pipeline(self, digest: str) -> str:
-        """What the plan of a job calls it; nothing where the plan is not kept here."""
         try:
-            return read_plan(self._plans.get(digest)).pipeline
+            plan = read_plan(self._plans.get(run.plan_digest))
         except ConnectorError:
-            return ""
+            return run
+        strange = _strange_image(work, plan)
+        if strange:
+            why = f"it runs the image {strange[:200]}, which its plan does not name"
+            run = replace(run, state=RunState.UNKNOWN, reason=why)
+        return replace(run, pipeline=plan.pipeline)
 
     def _run_or_damage(self, work: Work) -> PipelineRun:
         """A run for a list, in which one damaged job must not hide the others."""
@@ -244,6 +245,16 @@ def _marked(plan: LaunchPlan, launch: str) -> Json:
     marks = {LAUNCH_ANNOTATION: launch, PLAN_ANNOTATION: plan.digest}
     manifest["metadata"] = metadata | {"annotations": {**annotations, **marks}}
     return manifest
+
+
+def _strange_image(work: Work, plan: LaunchPlan) -> str:
+    """An image of a job whose digest its plan does not name; empty: there is none.
+
+    A registry's name may be replaced by that of its mirror.
+    """
+    digests = {image.rpartition("@")[2] for image in plan.images}
+    strange = [one for one in work.images if one.rpartition("@")[2] not in digests]
+    return strange[0] if strange else ""
 
 
 def _check(launch: str) -> None:

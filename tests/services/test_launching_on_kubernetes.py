@@ -195,6 +195,29 @@ def test_what_was_changed_on_the_cluster_is_not_released(
     assert job_of(place)["spec"]["suspend"] is True
 
 
+def test_another_job_under_its_name_and_marks_is_not_taken_for_it(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world, is_released=False)
+    launch_there(world, place)
+    forged = job_of(place)
+    path = f"{place.batch}/{name_of_launch('one')}"
+    place.ask("DELETE", path, {"propagationPolicy": "Background"})
+    place.controller.step()
+    marks = {key: forged["metadata"][key] for key in ("name", "labels", "annotations")}
+    other = manifest_of_steps("quick", image=IMAGE.replace("ab", "cd"))
+    made = place.ask("POST", place.batch, other | {"metadata": marks})
+    assert made.status == 201
+    run_to_the_end(place)
+    everywhere = launcher_of_all(world.store)
+    [line] = list_launches(world.store, everywhere)
+    assert line.run.state is RunState.UNKNOWN
+    assert "its plan does not name" in line.run.reason
+    service = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    with pytest.raises(Undecided):
+        record_run(world.store, service, everywhere, "one")
+
+
 def test_what_was_cancelled_never_starts_again(
     world: World, place: KubernetesPlace
 ) -> None:
