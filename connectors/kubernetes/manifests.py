@@ -18,9 +18,17 @@ from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import JOB, WorkKind, kind_of
 from connectors.parsing import well_formed
 
+OWN_MARKS = "countersign.dev/"
+"""How the names of our labels and annotations begin."""
 LAUNCH_LABEL = "countersign.dev/launch"
 """On the object: the launch, as far as a label can hold it."""
 DIGEST_ANNOTATION = "countersign.dev/manifest-sha256"
+LAUNCH_ANNOTATION = "countersign.dev/launch"
+"""The whole id of the launch, where whoever launches marks it."""
+PLAN_ANNOTATION = "countersign.dev/plan-sha256"
+"""What it was made of; the plan itself is kept elsewhere."""
+WITHDRAWN_ANNOTATION = "countersign.dev/withdrawn"
+"""That it is held for good, and how it stood by then."""
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABELS_OF_JOBS = (
     "batch.kubernetes.io/controller-uid",

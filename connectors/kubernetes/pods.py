@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from connectors.errors import ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient, segment
 from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.states import moment
 from connectors.kubernetes.stream import Stream
 from connectors.kubernetes.work import Work
 from connectors.parsing import text_of, well_formed
@@ -34,6 +36,20 @@ class Pod:
     phase: str
     containers: tuple[str, ...]
     troubles: tuple[Trouble, ...]
+    created: datetime | None = None
+    statuses: tuple[ContainerStatus, ...] = ()
+    """Those that initialise in their order, then the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """How one container stands; nothing that began has no start."""
+
+    name: str
+    started: datetime | None
+    ended: datetime | None
+    exit_status: int | None
+    """None: it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +112,13 @@ class ClusterPods:
         pod: Pod,
         *,
         most_bytes: int,
+        container: str = "",
+        is_timed: bool = False,
         follow: bool = False,
         stop: Callable[[], bool] = lambda: False,
         idle_seconds: float = 30.0,
     ) -> Iterator[bytes]:
-        """What a pod prints, line by line, from its first container.
+        """What a container of a pod prints, line by line; by default the first one.
 
         With `follow` until it ends, `stop` says so, or nothing comes for a while: then
         the caller may begin again. A line that is too long comes in pieces.
@@ -110,7 +128,15 @@ class ClusterPods:
         """
         if not pod.containers:
             return
-        stream = self._begin(work, pod, follow, most_bytes, idle_seconds)
+        query: dict[str, str | int] = {
+            "container": container or pod.containers[0],
+            "limitBytes": most_bytes,
+        }
+        if is_timed:
+            query["timestamps"] = "true"
+        if follow:
+            query["follow"] = "true"
+        stream = self._begin(work, pod, query, idle_seconds)
         waiting, read = b"", 0
         for piece in _until_quiet(stream, follow):
             read += len(piece)
@@ -129,16 +155,9 @@ class ClusterPods:
         self,
         work: Work,
         pod: Pod,
-        follow: bool,
-        most_bytes: int,
+        query: dict[str, str | int],
         idle_seconds: float,
     ) -> Stream:
-        query: dict[str, str | int] = {
-            "container": pod.containers[0],
-            "limitBytes": most_bytes,
-        }
-        if follow:
-            query["follow"] = "true"
         namespace = segment(work.namespace)
         path = f"/api/v1/namespaces/{namespace}/pods/{segment(pod.name)}/log"
         try:
@@ -184,22 +203,39 @@ def _pod(found: Json, work: Work) -> Pod:
         text_of(status.get("phase")) or "Unknown",
         tuple(text_of(one["name"]) for one in found["spec"].get("containers") or []),
         tuple(_troubles(status, step, name)),
+        moment(metadata.get("creationTimestamp")),
+        tuple(_statuses(status)),
     )
+
+
+def _statuses(status: Json) -> Iterator[ContainerStatus]:
+    for group in ("initContainerStatuses", "containerStatuses"):
+        for one in status.get(group) or []:
+            state = one.get("state") or {}
+            runs, ended = state.get("running") or {}, state.get("terminated")
+            told = ended or {}
+            yield ContainerStatus(
+                text_of(one["name"]),
+                moment(told.get("startedAt") or runs.get("startedAt")),
+                moment(told.get("finishedAt")),
+                None if ended is None else int(told["exitCode"]),
+            )
 
 
 def _troubles(status: Json, step: str, pod: str) -> Iterator[Trouble]:
     for group in ("initContainerStatuses", "containerStatuses"):
         for one in status.get(group) or []:
+            at = step or text_of(one.get("name"))
             state = one.get("state") or {}
             waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
             reason = text_of(waiting.get("reason"))
             if reason not in _WAITS_AS_USUAL:
-                yield _trouble(step, pod, reason, waiting.get("message"))
+                yield _trouble(at, pod, reason, waiting.get("message"))
             code = ended.get("exitCode") or 0
             if code:
                 reason = text_of(ended.get("reason")) or "Error"
                 message = text_of(ended.get("message")) or f"exit status {code}"
-                yield _trouble(step, pod, reason, message)
+                yield _trouble(at, pod, reason, message)
     for one in status.get("conditions") or []:
         is_missing = one.get("status") == "False"
         if one.get("type") == "PodScheduled" and is_missing:

@@ -9,30 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import JOB, TRAIN_JOB, WORKFLOW, WorkKind
 from connectors.parsing import text_of, well_formed
-
-
-class WorkState(StrEnum):
-    """Where a piece of work is."""
-
-    PENDING = "pending"
-    SUSPENDED = "suspended"
-    """Held until it is released; nothing of it runs."""
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-    """It contradicts itself, or says nothing that is known."""
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it stays so."""
-        return self in (WorkState.SUCCEEDED, WorkState.FAILED, WorkState.CANCELLED)
+from connectors.pipelines.protocols import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +34,7 @@ class Step:
 class Standing:
     """What a job says of itself."""
 
-    state: WorkState
+    state: RunState
     reason: str = ""
     """The controller's word for why, a stranger's text."""
     message: str = ""
@@ -69,12 +50,12 @@ class Standing:
 _SUCCEEDED = ("Complete", "Succeeded")
 _FINAL = (*_SUCCEEDED, "Failed")
 _PHASES = {
-    "Pending": WorkState.PENDING,
-    "Running": WorkState.RUNNING,
-    "Succeeded": WorkState.SUCCEEDED,
-    "Failed": WorkState.FAILED,
-    "Error": WorkState.FAILED,
-    "": WorkState.PENDING,
+    "Pending": RunState.PENDING,
+    "Running": RunState.RUNNING,
+    "Succeeded": RunState.SUCCEEDED,
+    "Failed": RunState.FAILED,
+    "Error": RunState.FAILED,
+    "": RunState.PENDING,
 }
 _LONGEST_TEXT = 1000
 
@@ -93,7 +74,7 @@ def standing(found: Json, kind: WorkKind) -> Standing:
             state,
             reason[:_LONGEST_TEXT],
             message[:_LONGEST_TEXT],
-            _moment(status.get("startTime") or status.get("startedAt")),
+            moment(status.get("startTime") or status.get("startedAt")),
             _ended(status),
             steps,
             is_held(found, kind),
@@ -111,7 +92,7 @@ def is_held(found: Json, kind: WorkKind) -> bool:
 
 def _decided(
     found: Json, status: Json, kind: WorkKind, steps: tuple[Step, ...]
-) -> tuple[WorkState, str, str]:
+) -> tuple[RunState, str, str]:
     if kind is WORKFLOW:
         return _of_workflow(found, status)
     true = {
@@ -121,35 +102,35 @@ def _decided(
     }
     final = [true[name] for name in _FINAL if name in true]
     if len(final) > 1:
-        return WorkState.UNKNOWN, "", "it says that it succeeded and that it failed"
+        return RunState.UNKNOWN, "", "it says that it succeeded and that it failed"
     if final:
         is_good = final[0]["type"] in _SUCCEEDED
-        state = WorkState.SUCCEEDED if is_good else WorkState.FAILED
+        state = RunState.SUCCEEDED if is_good else RunState.FAILED
         return state, text_of(final[0].get("reason")), text_of(final[0].get("message"))
     is_active = any(step.active or step.ready for step in steps)
     if is_held(found, kind) and not is_active:
-        return WorkState.SUSPENDED, "", ""
+        return RunState.SUSPENDED, "", ""
     told = true.get("Restarting") or true.get("FailureTarget") or {}
     if is_active or "Running" in true or "Restarting" in true:
         said = text_of(told.get("reason")), text_of(told.get("message"))
-        return WorkState.RUNNING, *said
-    return WorkState.PENDING, text_of(told.get("reason")), text_of(told.get("message"))
+        return RunState.RUNNING, *said
+    return RunState.PENDING, text_of(told.get("reason")), text_of(told.get("message"))
 
 
-def _of_workflow(found: Json, status: Json) -> tuple[WorkState, str, str]:
+def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
     phase, message = text_of(status.get("phase")), text_of(status.get("message"))
-    state = _PHASES.get(phase, WorkState.UNKNOWN)
+    state = _PHASES.get(phase, RunState.UNKNOWN)
     spec = _object(found.get("spec"))
-    if state is WorkState.FAILED and spec.get("shutdown") in ("Terminate", "Stop"):
-        return WorkState.CANCELLED, text_of(spec.get("shutdown")), message
+    if state is RunState.FAILED and spec.get("shutdown") in ("Terminate", "Stop"):
+        return RunState.CANCELLED, text_of(spec.get("shutdown")), message
     if not state.is_final and is_held(found, WORKFLOW):
         nodes = _object(status.get("nodes")).values()
         is_active = any(
             node.get("type") == "Pod" and node.get("phase") == "Running"
             for node in nodes
         )
-        return (WorkState.RUNNING if is_active else WorkState.SUSPENDED), "", message
-    return state, phase if state is WorkState.FAILED else "", message
+        return (RunState.RUNNING if is_active else RunState.SUSPENDED), "", message
+    return state, phase if state is RunState.FAILED else "", message
 
 
 def _steps(found: Json, status: Json, kind: WorkKind) -> Iterator[Step]:
@@ -230,16 +211,17 @@ def _count(value: object) -> int:
 
 
 def _ended(status: Json) -> datetime | None:
-    named = _moment(status.get("completionTime") or status.get("finishedAt"))
+    named = moment(status.get("completionTime") or status.get("finishedAt"))
     if named is not None:
         return named
     for one in _objects(status.get("conditions")):
         if one.get("type") in _FINAL and one.get("status") == "True":
-            return _moment(one.get("lastTransitionTime"))
+            return moment(one.get("lastTransitionTime"))
     return None
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """A moment that may be left out; it names its time zone."""
     said = text_of(value)
     if not said:
         return None

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient
-from connectors.kubernetes.kinds import Served, WorkKind, available, kind_of, served
+from connectors.kubernetes.kinds import (
+    JOB,
+    Served,
+    WorkKind,
+    available,
+    kind_of,
+    served,
+)
 from connectors.kubernetes.manifests import (
     LAUNCH_LABEL,
+    OWN_MARKS,
+    WITHDRAWN_ANNOTATION,
     difference,
     dropped,
     held,
@@ -26,8 +36,9 @@ from connectors.kubernetes.manifests import (
     probe,
 )
 from connectors.kubernetes.problems import NameTaken, ObjectMissing, VersionConflict
-from connectors.kubernetes.states import Standing, is_held, standing
+from connectors.kubernetes.states import Standing, is_held, moment, standing
 from connectors.parsing import text_of, well_formed
+from connectors.pipelines.protocols import RunState
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Kueue holds jobs in the same way, and lets those with this label go when it can."""
@@ -49,6 +60,20 @@ class Work:
     launch: str
     """The label of its launch; empty for what others made."""
     standing: Standing
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Its annotations of countersign; whoever may patch it can write them."""
+    created: datetime | None = None
+    containers: tuple[str, ...] = ()
+    """Of a job's own pods: those that initialise in their order, then the others."""
+
+    images: tuple[str, ...] = ()
+    """Of those containers, in the same order."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it is held for good, and nothing of it runs."""
+        is_held = self.standing.state is RunState.SUSPENDED
+        return is_held and WITHDRAWN_ANNOTATION in self.marks
 
 
 class ClusterWork:
@@ -118,10 +143,13 @@ class ClusterWork:
             uid = work.uid
             if not is_held(found, place.kind):
                 return work
+            if WITHDRAWN_ANNOTATION in work.marks:
+                raise ConnectorRefused(f"{launch} was withdrawn, and starts no more")
             if work.standing.state.is_final or work.standing.is_ending:
                 raise ConnectorRefused(f"{launch} has ended and cannot be released")
             try:
-                return self._work(self._client.patch(path, _release(work)), place)
+                body = _suspension(work, is_suspended=False)
+                return self._work(self._client.patch(path, body), place)
             except VersionConflict:
                 continue
         raise ConnectorUnavailable(
@@ -181,6 +209,56 @@ class ClusterWork:
                 )
             self._sleep(_TURN_SECONDS)
 
+    def withdraw(
+        self, work: Work, launch: str, note: str, *, grace_seconds: float
+    ) -> Work:
+        """Hold a job for good, and return once none of its pods is left.
+
+        The object stays, so that the launch is known there and starts no other.
+
+        Raises:
+            ConnectorRefused: it is not what was launched, or has ended.
+            ConnectorUnavailable: something of it is still there.
+            ConnectorError: it was not done, or not known whether.
+        """
+        self._check_is_of(work, launch)
+        place = served(self._client, work.kind)
+        path = place.path(self.namespace, work.name)
+        for _ in range(_ATTEMPTS_TO_RELEASE):
+            if WITHDRAWN_ANNOTATION in work.marks and work.standing.is_held:
+                break
+            if work.standing.state.is_final:
+                return work
+            try:
+                body = _suspension(work, is_suspended=True)
+                body["metadata"]["annotations"] = {WITHDRAWN_ANNOTATION: note}
+                work = self._work(self._client.patch(path, body), place)
+            except VersionConflict:
+                found = self._work(self._client.get(path), place)
+                if found.uid != work.uid:
+                    raise ConnectorRefused(
+                        f"another {work.kind.kind} took its name"
+                    ) from None
+                work = found
+        else:
+            raise ConnectorUnavailable(f"{launch} changes faster than it can be ended")
+        until = self._clock() + grace_seconds
+        while left := self._running(work):
+            if self._clock() >= until:
+                raise ConnectorUnavailable(
+                    f"{launch} is being ended, but {left} of its pods are still there",
+                    hint="They may still run. Cancel it again to go on waiting.",
+                )
+            self._sleep(_TURN_SECONDS)
+        return self._work(self._client.get(path), place)
+
+    def _running(self, work: Work) -> int:
+        """How many of its pods have not ended."""
+        pods = self._pods(work)
+        with well_formed("a pod"):
+            phases = [(pod.get("status") or {}).get("phase") for pod in pods]
+        return sum(phase not in ("Succeeded", "Failed") for phase in phases)
+
     def _left(self, work: Work, path: str) -> str:
         """What of a deleted job is still there; empty: nothing."""
         try:
@@ -193,11 +271,15 @@ class ClusterWork:
                 holders = ", ".join(metadata.get("finalizers") or [])
                 held_by = f", held by {holders}" if holders else ""
                 return f"the {work.kind.kind} is still there{held_by}"
-        pods, _ = self._client.items(
+        pods = self._pods(work)
+        return f"{len(pods)} of its pods are still there" if pods else ""
+
+    def _pods(self, work: Work) -> list[Json]:
+        found, _ = self._client.items(
             f"/api/v1/namespaces/{work.namespace}/pods",
             labelSelector=work.kind.selector(work.name, work.uid),
         )
-        return f"{len(pods)} of its pods are still there" if pods else ""
+        return found
 
     def _prepared(self, manifest: Json, launch: str) -> tuple[Json, Served]:
         sent = held(manifest, launch, self.namespace)
@@ -277,14 +359,30 @@ class ClusterWork:
                 text_of(metadata["resourceVersion"]),
                 text_of(labels.get(LAUNCH_LABEL)),
                 standing(found, place.kind),
+                {
+                    key: text_of(value)
+                    for key, value in (metadata.get("annotations") or {}).items()
+                    if key.startswith(OWN_MARKS)
+                },
+                moment(metadata.get("creationTimestamp")),
+                _of_containers(found, place.kind, "name"),
+                _of_containers(found, place.kind, "image"),
             )
 
 
-def _release(work: Work) -> Json:
+def _of_containers(found: Json, kind: WorkKind, key: str) -> tuple[str, ...]:
+    if kind is not JOB:
+        return ()
+    pod = found["spec"]["template"]["spec"]
+    groups = [pod.get(group) or [] for group in ("initContainers", "containers")]
+    return tuple(text_of(one.get(key)) for group in groups for one in group)
+
+
+def _suspension(work: Work, *, is_suspended: bool) -> Json:
     """A patch for exactly the object and the version that was looked at."""
     body: Json = {"metadata": {"uid": work.uid, "resourceVersion": work.version}}
     place = body
     for step in work.kind.suspend[:-1]:
         place[step] = place = {}
-    place[work.kind.suspend[-1]] = False
+    place[work.kind.suspend[-1]] = is_suspended
     return body

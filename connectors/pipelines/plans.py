@@ -28,7 +28,7 @@ def read_plan(data: bytes) -> LaunchPlan:
     with well_formed("the launch plan"):
         if raw.pop("schema") != SCHEMA:
             raise ValueError("another schema")
-        plan = _read(LaunchPlan, raw)
+        plan = _read(LaunchPlan, {"manifest": []} | raw)
     if plan.to_bytes() != data:
         raise MalformedInput("the launch plan is not as plans are written")
     return plan

@@ -139,6 +139,9 @@ class LaunchPlan:
     settings: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] = ()
     limits: Limits = Limits()
+    manifest: tuple[str, ...] = ()
+    """Lines of the JSON that a cluster is sent, but for the marks of the launch; a plan
+    that has none does not name it."""
 
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
@@ -154,6 +157,8 @@ class LaunchPlan:
     def to_bytes(self) -> bytes:
         """The plan as it is shown, stored and digested: JSON in printable ASCII."""
         document = {"schema": "countersign/launch-plan/v1"} | _plain(self)
+        if not self.manifest:
+            del document["manifest"]
         text = json.dumps(document, indent=1, sort_keys=True)
         return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
 

@@ -56,13 +56,13 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def list_all(context: Context) -> int:
     """`pipeline list`"""
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.viewing import list_launches
 
     store, wanted = context.store, context.arguments.pipeline
     lines = [
         line
-        for line in list_launches(store, open_launcher(store))
+        for line in list_launches(store, launcher_of_all(store))
         if wanted in ("", line.pipeline)
     ]
     if context.arguments.format == "json":
@@ -101,13 +101,13 @@ def show_one(context: Context) -> int:
     from connectors.pipelines.plans import read_plan
     from console.services.pipelines.launch_judging import judge_launch
     from console.services.pipelines.launch_log import known_launch
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.recording import is_recorded
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines
 
     given, store = context.arguments, context.store
-    launcher = open_launcher(store)
+    launcher = launcher_of_all(store)
     line = launch_line(store, launcher, given.launch)
     record = known_launch(store, line.launch, store.state())
     data = store.objects.get(record.intent.definition)
@@ -146,6 +146,10 @@ def show_one(context: Context) -> int:
     what = f"commit {code.commit[:12]}{dirty}" if code.commit else f"tree {code.tree}"
     show(one_line(f"code       {what} of {code.repository or plan.project}"))
     show(one_line(f"runs with  {plan.runtime}"))
+    if plan.images:
+        show(one_line(f"runs at    {plan.place}"))
+    for image in plan.images:
+        show(one_line(f"image      {image}"))
     for name, value in plan.parameters:
         show(one_line(f"parameter  {name} = {value}"))
     show(f"took       {_span(line.elapsed_seconds)}{_expected(line)}")
@@ -171,13 +175,13 @@ def watch(context: Context) -> int:
 
 def wait_for(context: Context, launch: str) -> tuple[int, PipelineRun]:
     """Say what changes of a launch until it has ended, or the time is up."""
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.viewing import watch_launch
 
     given, store = context.arguments, context.store
     limit = span_of(given.timeout, "time").total_seconds() if given.timeout else None
     every = span_of(getattr(given, "every", "1s"), "time").total_seconds()
-    launcher, line = open_launcher(store), None
+    launcher, line = launcher_of_all(store), None
     name = launch
     for line in watch_launch(
         store, launcher, name, every_seconds=every, timeout_seconds=limit
@@ -192,16 +196,13 @@ def wait_for(context: Context, launch: str) -> tuple[int, PipelineRun]:
 
 def logs(context: Context) -> int:
     """`pipeline logs`"""
-    from connectors.pipelines.protocols import CanStreamLogs
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.viewing import launch_line
     from console.services.problems import Misuse
 
     given, store = context.arguments, context.store
-    launcher = open_launcher(store)
+    launcher = launcher_of_all(store)
     line = launch_line(store, launcher, given.launch)
-    if not isinstance(launcher, CanStreamLogs):
-        raise Misuse(f"{launcher.backend} shows no logs")
     if given.tail < 0 or given.tail > MOST_LINES:
         raise Misuse(f"--tail takes 1 to {MOST_LINES} lines")
     found: Iterable[LogLine] = (

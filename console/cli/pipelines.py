@@ -65,7 +65,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = whats.add_parser("launch", help="run a project, if it may be run")
-    parser.add_argument("project", metavar="PROJECT", help="folder with an MLproject")
+    parser.add_argument(
+        "project",
+        metavar="PROJECT",
+        help="folder with an MLproject; for a cluster, the manifest of a Job",
+    )
+    parser.add_argument(
+        "--backend", default="local", metavar="local|kubernetes", help="where it runs"
+    )
+    parser.add_argument(
+        "--context", default="", metavar="NAME", help="of the kubeconfig"
+    )
+    parser.add_argument(
+        "--namespace", default="", metavar="NAME", help="default: the context's own"
+    )
     parser.add_argument(
         "--entry", action="append", default=[], metavar="NAME", help="step; repeatable"
     )
@@ -126,7 +139,9 @@ def launch(context: Context) -> int:
 
     given, store = context.arguments, context.store
     asked = Asked(_request(context), given.env, given.id, given.cause)
-    launcher = open_launcher(store)
+    launcher = open_launcher(
+        store, given.backend, context=given.context, namespace=given.namespace
+    )
     if given.dry_run:
         return _dry_run(context, asked, launcher)
     return _launch(context, asked, launcher)
@@ -191,7 +206,7 @@ def _launch(context: Context, asked: Asked, launcher: CanLaunch) -> int:
 
 def release(context: Context) -> int:
     """`pipeline release`: 0 when it was started, or signed as asked."""
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.releasing import Decided
     from console.services.pipelines.releasing import release as release_launch
     from policies.predicates import Decision
@@ -202,7 +217,7 @@ def release(context: Context) -> int:
     if given.start and given.reject:
         raise Misuse("--start and --reject say the contrary")
     done = release_launch(
-        store, context.person(), open_launcher(store), given.launch, decided
+        store, context.person(), launcher_of_all(store), given.launch, decided
     )
     if done.signed is not None:
         say(f"Signed to {decision.value} it; entry {done.signed.index}.")
@@ -216,16 +231,13 @@ def release(context: Context) -> int:
 
 def cancel(context: Context) -> int:
     """`pipeline cancel`: 0 when nothing of it is left."""
-    from connectors.pipelines.protocols import CanCancel
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.viewing import launch_line
 
     given, store = context.arguments, context.store
-    launcher = open_launcher(store)
+    launcher = launcher_of_all(store)
     line = launch_line(store, launcher, given.launch)
     grace = span_of(given.grace, "time").total_seconds()
-    if not isinstance(launcher, CanCancel):
-        raise Misuse(f"{launcher.backend} cancels nothing")
     run = launcher.cancel(line.launch, grace_seconds=grace)
     say(state_line(run))
     show(run.state.value)
@@ -234,25 +246,26 @@ def cancel(context: Context) -> int:
 
 def retry(context: Context) -> int:
     """`pipeline retry`"""
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.repeating import once_more
     from console.services.pipelines.viewing import launch_line
 
     store = context.store
-    launcher = open_launcher(store)
-    line = launch_line(store, launcher, context.arguments.launch)
+    everywhere = launcher_of_all(store)
+    line = launch_line(store, everywhere, context.arguments.launch)
+    launcher = everywhere.of(line.launch)
     return _launch(context, once_more(store, launcher, line.launch), launcher)
 
 
 def schedule(context: Context) -> int:
     """`pipeline schedule`"""
     from console.rendering import one_line
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.repeating import Schedule, crontab_line
     from console.services.pipelines.viewing import launch_line
 
     given, store = context.arguments, context.store
-    line = launch_line(store, open_launcher(store), given.launch)
+    line = launch_line(store, launcher_of_all(store), given.launch)
     times = Schedule(given.cron, given.name, given.ref, given.key)
     show(one_line(crontab_line(store, line.launch, times)))
     say("Nothing was scheduled: add this line to the crontab of whoever launches.")
@@ -261,7 +274,7 @@ def schedule(context: Context) -> int:
 
 def record(context: Context) -> int:
     """`pipeline record`: 1 when the tracking server could not be imported."""
-    from console.services.pipelines.launchers import open_launcher
+    from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.recording import record_run
     from console.services.signing import act_as_service
     from policies.trust_root import ServiceKind
@@ -272,7 +285,7 @@ def record(context: Context) -> int:
         if given.key
         else act_as_service(store, store.state(), ServiceKind.IMPORT)
     )
-    done = record_run(store, acting, open_launcher(store), given.launch)
+    done = record_run(store, acting, launcher_of_all(store), given.launch)
     new = sum(sum(report.new.values()) for report in done.reports)
     say(f"{new} new facts; {len(done.contains)} runs within it.")
     if done.problem:

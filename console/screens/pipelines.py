@@ -11,13 +11,12 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from connectors.pipelines.protocols import CanStreamLogs
 from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
 from console.screens.lists import ListScreen
 from console.services.opened import OpenStore
-from console.services.pipelines.launchers import open_launcher
+from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.viewing import LaunchLine, launch_line, list_launches
 from console.widgets.keys import KeyBar
 from console.widgets.rows import MOST_ROWS, Rows
@@ -94,14 +93,14 @@ class LaunchScreen(AskingScreen, inherit_bindings=False):
 
 
 def _launches(store: OpenStore) -> list[LaunchLine]:
-    return list_launches(store, open_launcher(store))[:MOST_ROWS]
+    return list_launches(store, launcher_of_all(store))[:MOST_ROWS]
 
 
 def _seen(store: OpenStore, launch: str) -> _Seen:
-    launcher = open_launcher(store)
+    launcher = launcher_of_all(store)
     line = launch_line(store, launcher, launch)
     printed: deque[str] = deque(maxlen=MOST_LOG_LINES)
-    if isinstance(launcher, CanStreamLogs) and launcher.find(launch) is not None:
+    if launcher.find(launch) is not None:
         printed.extend(told.text for told in launcher.log_lines(launch))
     return _Seen(line, tuple(printed))
 

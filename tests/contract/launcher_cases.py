@@ -10,24 +10,23 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.pipelines.local import LocalLauncher
-from connectors.pipelines.protocols import (
-    CanLaunch,
-    LaunchRequest,
-)
+from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+from tests.contract.kubernetes_launching import KubernetesCase
+from tests.contract.launching_commands import COMMANDS
 
 SECRET = "hunter2-hunter2"
-COMMANDS = {
-    "quick": "echo hello",
-    "fails": "echo broken >&2; exit 3",
-    "waits": "echo waiting; sleep 300 & sleep 300",
-    "talks": "echo the token is $CONTRACT_TOKEN",
-}
 
 
 class LauncherCase(Protocol):
     """One launcher, and its pipelines by what they do."""
 
     launcher: CanLaunch
+    error_stream: str
+    """Where what goes to the error output is found; not every place tells it apart."""
+    is_given_secrets: bool
+    """Whether variables of whoever launches can be passed on."""
+    pause_seconds: float
+    """Between two launches whose order can be told."""
 
     def request(self, *does: str) -> LaunchRequest:
         """`quick`, `fails`, `waits` or `talks`; several are steps."""
@@ -41,9 +40,17 @@ class LauncherCase(Protocol):
         """The same place, from another process or machine that has lost nothing."""
         ...
 
+    def close(self) -> None:
+        """Take everything down again."""
+        ...
+
 
 class LocalCase:
     """Real processes on this machine."""
+
+    error_stream = "err"
+    is_given_secrets = True
+    pause_seconds = 0.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -74,5 +81,11 @@ class LocalCase:
     def another(self) -> CanLaunch:
         return LocalLauncher(self._folder / "runs", on_end=lambda _: [])
 
+    def close(self) -> None:
+        """Nothing is left but files."""
 
-CASES: dict[str, Callable[[Path], LauncherCase]] = {"local": LocalCase}
+
+CASES: dict[str, Callable[[Path], LauncherCase]] = {
+    "kubernetes": KubernetesCase,
+    "local": LocalCase,
+}

@@ -21,9 +21,9 @@ from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.kinds import KINDS as WORK_KINDS
 from connectors.kubernetes.kinds import TRAIN_JOB, WorkKind, kind_of
 from connectors.kubernetes.manifests import held, name_of_launch
-from connectors.kubernetes.states import WorkState
 from connectors.kubernetes.train_jobs import Training, train_job
 from connectors.kubernetes.work import ClusterWork
+from connectors.pipelines.protocols import RunState
 from tests.contract.kubernetes_places import (
     KINDS,
     MERGE,
@@ -122,7 +122,7 @@ def test_a_job_of_an_operator_is_held_released_told_and_cancelled(
     kind = kind_of(manifest)
     with working(place, published(name)) as work:
         made = work.create(manifest, "launch-1")
-        assert made.standing.state is WorkState.SUSPENDED
+        assert made.standing.state is RunState.SUSPENDED
         assert work.create(manifest, "launch-1").uid == made.uid
         assert not work.release(manifest, "launch-1").standing.is_held
         path = _path(place, kind)
@@ -145,7 +145,7 @@ def _path(place: KubernetesPlace, kind: WorkKind) -> str:
     return f"{root}/{kind.plural}/{name_of_launch('launch-1')}"
 
 
-def _told(kind: WorkKind) -> Iterator[tuple[list[Json], WorkState]]:
+def _told(kind: WorkKind) -> Iterator[tuple[list[Json], RunState]]:
     def condition(name: str, status: str = "True") -> Json:
         return {
             "type": name,
@@ -156,14 +156,14 @@ def _told(kind: WorkKind) -> Iterator[tuple[list[Json], WorkState]]:
         }
 
     if kind is TRAIN_JOB:
-        yield [condition("Suspended", "False")], WorkState.PENDING
-        yield [condition("Failed")], WorkState.FAILED
-        yield [condition("Complete")], WorkState.SUCCEEDED
+        yield [condition("Suspended", "False")], RunState.PENDING
+        yield [condition("Failed")], RunState.FAILED
+        yield [condition("Complete")], RunState.SUCCEEDED
         return
-    yield [condition("Created")], WorkState.PENDING
-    yield [condition("Created"), condition("Running")], WorkState.RUNNING
-    yield [condition("Running", "False"), condition("Failed")], WorkState.FAILED
-    yield [condition("Succeeded")], WorkState.SUCCEEDED
+    yield [condition("Created")], RunState.PENDING
+    yield [condition("Created"), condition("Running")], RunState.RUNNING
+    yield [condition("Running", "False"), condition("Failed")], RunState.FAILED
+    yield [condition("Succeeded")], RunState.SUCCEEDED
 
 
 def without(definition: Json, *path: str) -> Json:

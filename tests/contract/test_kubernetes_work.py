@@ -12,10 +12,14 @@ from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.access import from_kubeconfig
 from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.kubernetes.kinds import JOB, available, served
-from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
+from connectors.kubernetes.manifests import (
+    LAUNCH_LABEL,
+    WITHDRAWN_ANNOTATION,
+    name_of_launch,
+)
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.states import WorkState
 from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
+from connectors.pipelines.protocols import RunState
 from tests.contract.kubernetes_places import (
     EDIT,
     KINDS,
@@ -77,7 +81,7 @@ def test_a_job_is_created_held_and_named_by_its_launch(
     place: KubernetesPlace, work: ClusterWork
 ) -> None:
     made = work.create(manifest(), "launch-1")
-    assert made.standing.state is WorkState.SUSPENDED
+    assert made.standing.state is RunState.SUSPENDED
     assert made.standing.is_held
     assert (made.name, made.launch) == (name_of_launch("launch-1"), "launch-1")
     there = place.ask("GET", path_of(place, "launch-1"))
@@ -165,7 +169,7 @@ def test_nothing_runs_before_it_is_released(
     held = settled(place, work, lambda one: one.standing.is_held)
     for _ in range(3):
         work.create(manifest(suspend=False), "launch-1")
-    assert held.standing.state is WorkState.SUSPENDED
+    assert held.standing.state is RunState.SUSPENDED
     assert ClusterPods(client).of(held) == []
 
 
@@ -178,7 +182,7 @@ def test_a_released_job_runs_and_is_not_released_twice(
     assert not released.standing.is_held
     again = work.release(manifest(), "launch-1")
     assert again.uid == made.uid
-    running = settled(place, work, lambda one: one.standing.state is WorkState.RUNNING)
+    running = settled(place, work, lambda one: one.standing.state is RunState.RUNNING)
     assert running.standing.started is not None
     (pod,) = ClusterPods(client).of(running)
     assert (pod.phase, pod.containers) == ("Pending", ("main",))
@@ -233,7 +237,7 @@ def test_a_cancelled_job_is_gone_with_its_pods(
 ) -> None:
     work.create(manifest(), "launch-1")
     work.release(manifest(), "launch-1")
-    running = settled(place, work, lambda one: one.standing.state is WorkState.RUNNING)
+    running = settled(place, work, lambda one: one.standing.state is RunState.RUNNING)
     assert ClusterPods(client).of(running)
     cancelling = ClusterWork(
         client,
@@ -312,10 +316,36 @@ def test_a_job_that_succeeds_says_so_and_one_that_fails_says_why(
     good, bad = work.find(JOB, "good"), work.find(JOB, "bad")
     assert good is not None
     assert bad is not None
-    assert good.standing.state is WorkState.SUCCEEDED
+    assert good.standing.state is RunState.SUCCEEDED
     assert good.standing.ended is not None
-    assert bad.standing.state is WorkState.FAILED
+    assert bad.standing.state is RunState.FAILED
     assert bad.standing.reason == "BackoffLimitExceeded"
+
+
+def test_what_is_withdrawn_is_held_for_good(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    made = work.create(manifest(), "launch-1")
+    withdrawn = work.withdraw(made, "launch-1", "it stood still", grace_seconds=30)
+    assert withdrawn.is_withdrawn
+    again = work.withdraw(made, "launch-1", "told later", grace_seconds=30)
+    assert again.marks == withdrawn.marks
+    with pytest.raises(ConnectorRefused, match="withdrawn"):
+        work.release(manifest(), "launch-1")
+    there = place.ask("GET", path_of(place, "launch-1"))
+    assert there["spec"]["suspend"] is True
+
+
+def test_a_mark_alone_does_not_make_it_withdrawn(
+    place: KubernetesPlace, work: ClusterWork
+) -> None:
+    work.create(manifest(), "launch-1")
+    work.release(manifest(), "launch-1")
+    marks = {"annotations": {WITHDRAWN_ANNOTATION: "x"}}
+    place.ask("PATCH", path_of(place, "launch-1"), {"metadata": marks}, MERGE)
+    found = work.find(JOB, "launch-1")
+    assert found is not None
+    assert not found.is_withdrawn
 
 
 def test_an_image_that_cannot_be_had_is_told_of_the_step(
@@ -330,7 +360,7 @@ def test_an_image_that_cannot_be_had_is_told_of_the_step(
     found = work.find(JOB, "launch-1")
     assert found is not None
     (pod,) = ClusterPods(client).of(found)
-    assert [str(one) for one in pod.troubles] == ["ImagePullBackOff"]
+    assert [str(one) for one in pod.troubles] == ["ImagePullBackOff on step main"]
     warned = ClusterPods(client).warnings(found)
     assert [one.reason for one in warned] == ["Failed", "BackOff"]
     assert "busybox:1" in warned[-1].message

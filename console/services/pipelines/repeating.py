@@ -6,6 +6,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from connectors.pipelines.kubernetes_jobs import namespace_of
+from connectors.pipelines.kubernetes_planning import BACKEND, context_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
 from console.services.opened import OpenStore
@@ -20,10 +22,11 @@ _CRON_FIELDS = 5
 
 def request_of(plan: LaunchPlan) -> LaunchRequest:
     """What was asked for, so that it came to a plan."""
+    steps = tuple(step.name for step in plan.steps)
     return LaunchRequest(
         project=plan.project,
         pipeline=plan.pipeline,
-        entry_points=tuple(step.name for step in plan.steps),
+        entry_points=("main",) if plan.backend == BACKEND else steps,
         parameters={n: v for step in plan.steps for n, v in step.parameters},
         ref=plan.code.commit if plan.code.is_dirty is False else "",
         runtime=plan.runtime,
@@ -88,8 +91,7 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     request = request_of(plan)
     words = ["countersign", "--store", store.address, "pipeline", "launch"]
     words += [request.project, "--name", request.pipeline]
-    words += ["--env", record.intent.environment, "--python", request.runtime]
-    words += [word for entry in request.entry_points for word in ("--entry", entry)]
+    words += ["--env", record.intent.environment, *_where(plan, request)]
     for option, pairs in (("-P", request.parameters), ("--set", request.settings)):
         words += [w for n, v in pairs.items() for w in (option, f"{n}={v}")]
     words += [word for passed in request.passed for word in ("--pass", passed)]
@@ -109,6 +111,16 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
         raise Misuse("a parameter with the end of a line in it stands in no crontab")
     moment = "$(date -u +%Y%m%dT%H%M)"
     return f"{times} {command} --id {name}-{moment}".replace("%", r"\%")
+
+
+def _where(plan: LaunchPlan, request: LaunchRequest) -> list[str]:
+    """The options that say where and with what it runs."""
+    if plan.backend == BACKEND:
+        context = context_of(plan)
+        named = ["--context", context] if context else []
+        return ["--backend", BACKEND, *named, "--namespace", namespace_of(plan)]
+    entries = [word for name in request.entry_points for word in ("--entry", name)]
+    return ["--python", request.runtime, *entries]
 
 
 def _difference(before: LaunchPlan, after: LaunchPlan) -> str:

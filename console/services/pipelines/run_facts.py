@@ -100,6 +100,8 @@ class EndedRun:
             "countersign.git.dirty": str(code.is_dirty).lower() if code.commit else "",
             "countersign.tree.sha256": code.tree,
             "countersign.lock.sha256": plan.lock_digest,
+            "countersign.launch.place": plan.place if plan.images else "",
+            "countersign.launch.images": ", ".join(plan.images),
         }
         return ((name, value) for name, value in told.items() if value)
 

@@ -195,6 +195,9 @@ def get_log(cluster: Cluster, request: Request) -> bytes:
     tail = request.query.get("tailLines")
     if tail is not None:
         lines = lines[-int(tail) :] if int(tail) else []
+    if request.query.get("timestamps") == "true":
+        began = dig(pod, "metadata", "creationTimestamp")
+        lines = [f"{began.rstrip('Z')}.000000001Z {line}" for line in lines]
     text = "".join(f"{line}\n" for line in lines).encode()
     most = request.query.get("limitBytes")
     return text[: int(most)] if most else text

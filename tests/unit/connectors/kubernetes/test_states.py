@@ -9,7 +9,8 @@ import pytest
 from connectors.errors import MalformedInput
 from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import JOB, KINDS, TRAIN_JOB, WORKFLOW, WorkKind
-from connectors.kubernetes.states import Step, WorkState, standing
+from connectors.kubernetes.states import Step, standing
+from connectors.pipelines.protocols import RunState
 
 PYTORCH = next(one for one in KINDS if one.kind == "PyTorchJob")
 
@@ -75,11 +76,11 @@ def found(status: Json, **spec: object) -> Json:
 def test_the_state_is_what_the_job_says(
     kind: WorkKind, status: Json, spec: Json, state: str
 ) -> None:
-    assert standing(found(status, **spec), kind).state == WorkState(state)
+    assert standing(found(status, **spec), kind).state == RunState(state)
 
 
 def test_a_job_without_a_status_is_pending() -> None:
-    assert standing({"metadata": {}, "spec": {}}, JOB).state is WorkState.PENDING
+    assert standing({"metadata": {}, "spec": {}}, JOB).state is RunState.PENDING
 
 
 def test_reason_times_and_replicas_are_told() -> None:

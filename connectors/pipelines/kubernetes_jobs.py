@@ -1,0 +1,265 @@
+"""The launcher of a cluster: a Job that is created held, released once, and followed.
+
+The plan goes to whoever keeps plans; the job carries its digest, and everything that it
+is made of is compared with the plan before it is released. What was cancelled stays on
+the cluster, held for good, so that its id starts nothing again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
+from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.kinds import JOB
+from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
+from connectors.kubernetes.pods import ClusterPods
+from connectors.kubernetes.work import ClusterWork, Work
+from connectors.pipelines.kubernetes_logs import JobLog
+from connectors.pipelines.kubernetes_planning import (
+    BACKEND,
+    manifest_of,
+    plan_manifest,
+)
+from connectors.pipelines.kubernetes_runs import launch_of, note_of, run_of
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import (
+    LAUNCH_ID,
+    LaunchPlan,
+    LaunchRequest,
+    LogLine,
+    PipelineRun,
+    RunState,
+)
+
+_PROBE = "plan"
+_SETTLE_SECONDS = 60.0
+"""What a cluster may take beyond the grace of whoever cancels."""
+_TURN_SECONDS = 1.0
+
+
+class KeepsPlans(Protocol):
+    """Keeps the bytes of plans, by their SHA-256."""
+
+    def put(self, data: bytes) -> str:
+        """Keep them; their digest."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a digest.
+
+        Raises:
+            ConnectorError: they are not there.
+        """
+        ...
+
+
+class KubernetesLauncher:
+    """Launches jobs in one namespace of one cluster."""
+
+    backend = BACKEND
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        plans: KeepsPlans,
+        *,
+        context: str = "",
+        namespace: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._plans = plans
+        self._context = context
+        """The context that the client was opened with; empty: the current one."""
+        self._work = ClusterWork(client, namespace, sleep=sleep)
+        self._pods = ClusterPods(client)
+        self._sleep = sleep
+
+    @property
+    def place(self) -> str:
+        """The cluster and the namespace.
+
+        Raises:
+            ConnectorRefused: the configuration cannot be used.
+        """
+        return place_name(self._client.access.server, self._work.namespace)
+
+    def plan(self, request: LaunchRequest) -> LaunchPlan:
+        """See CanLaunch.plan. The cluster is asked whether it would take it."""
+        plan = plan_manifest(request, self.place, self._context)
+        self._work.planned(_marked(plan, _PROBE), _PROBE)
+        return plan
+
+    def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
+        """See CanLaunch.launch."""
+        _check(launch)
+        if plan.backend != BACKEND or plan.place != self.place:
+            raise ConnectorRefused(
+                "the plan was made for another place",
+                hint=f"It is for {plan.place}. Which context leads there?",
+            )
+        manifest = _marked(plan, launch)
+        self._plans.put(plan.to_bytes())
+        is_new = self._work.find(JOB, launch) is None
+        made = self._work.create(manifest, launch)
+        if is_new and not held:
+            made = self._work.release(manifest, launch)
+        return self._run(made)
+
+    def release(self, launch: str) -> PipelineRun:
+        """See CanHold.release."""
+        work = self._existing(launch)
+        run = self._run(work)
+        if run.state is not RunState.SUSPENDED:
+            return run
+        plan = read_plan(self.plan_bytes(launch))
+        if plan.place != self.place:
+            raise ConnectorRefused("the plan was made for another place")
+        return self._run(self._work.release(_marked(plan, launch), launch))
+
+    def find(self, launch: str) -> PipelineRun | None:
+        """See CanLaunch.find."""
+        _check(launch)
+        work = self._work.find(JOB, launch)
+        if work is None:
+            return None
+        self._require_of(work, launch)
+        return self._run(work)
+
+    def runs(self) -> Iterator[PipelineRun]:
+        """See CanLaunch.runs."""
+        found = [
+            self._run_or_damage(work)
+            for work in self._work.works(only_launched=True)
+            if work.kind is JOB and launch_of(work)
+        ]
+        yield from sorted(
+            found, key=lambda run: (run.claimed, run.launch), reverse=True
+        )
+
+    def plan_bytes(self, launch: str) -> bytes:
+        """See CanLaunch.plan_bytes."""
+        digest = self._existing(launch).marks.get(PLAN_ANNOTATION, "")
+        data = self._plans.get(digest)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ConnectorRefused(f"what is kept as the plan of {launch} is another")
+        return data
+
+    def log_lines(
+        self,
+        launch: str,
+        *,
+        follow: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[LogLine]:
+        """See CanStreamLogs."""
+        work = self._existing(launch)
+        limit = read_plan(self.plan_bytes(launch)).limits.log_bytes
+        log = JobLog(self._pods, limit, stop)
+        while True:
+            run = self._run(work)
+            is_over = run.state.is_final or run.state is RunState.UNKNOWN
+            yield from log.new_lines(work, follow=follow and not is_over)
+            if not follow or is_over or stop():
+                return
+            self._sleep(_TURN_SECONDS)
+            work = self._existing(launch)
+
+    def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
+        """See CanCancel."""
+        work = self._existing(launch)
+        run = self._run(work)
+        if run.state.is_final and run.state is not RunState.CANCELLED:
+            return run
+        note = note_of(run, datetime.now(UTC))
+        seconds = grace_seconds + _SETTLE_SECONDS
+        return self._run(self._work.withdraw(work, launch, note, grace_seconds=seconds))
+
+    def _existing(self, launch: str) -> Work:
+        _check(launch)
+        work = self._work.find(JOB, launch)
+        if work is None:
+            raise ConnectorRefused(
+                f"{self.place} has no job of the launch {launch}",
+                hint="It was launched elsewhere, or deleted there.",
+            )
+        self._require_of(work, launch)
+        return work
+
+    def _require_of(self, work: Work, launch: str) -> None:
+        if launch_of(work) != launch:
+            raise ConnectorRefused(
+                f"the job {work.name} was not made by the launch {launch}",
+                hint="Somebody else made it under that name.",
+            )
+
+    def _run(self, work: Work) -> PipelineRun:
+        run = run_of(work, self._pods.of(work))
+        try:
+            plan = read_plan(self._plans.get(run.plan_digest))
+        except ConnectorError:
+            return run
+        strange = _strange_image(work, plan)
+        if strange:
+            why = f"it runs the image {strange[:200]}, which its plan does not name"
+            run = replace(run, state=RunState.UNKNOWN, reason=why)
+        return replace(run, pipeline=plan.pipeline)
+
+    def _run_or_damage(self, work: Work) -> PipelineRun:
+        """A run for a list, in which one damaged job must not hide the others."""
+        try:
+            return self._run(work)
+        except MalformedInput as problem:
+            return PipelineRun(
+                launch=launch_of(work),
+                backend=BACKEND,
+                pipeline="",
+                state=RunState.UNKNOWN,
+                plan_digest="",
+                claimed=work.created or datetime.now(UTC),
+                reason=str(problem),
+            )
+
+
+def place_name(server: str, namespace: str) -> str:
+    """What a cluster and a namespace are called together."""
+    return f"{server}/namespaces/{namespace}"
+
+
+def namespace_of(plan: LaunchPlan) -> str:
+    """The namespace of a plan's place."""
+    return plan.place.rpartition("/namespaces/")[2]
+
+
+def _marked(plan: LaunchPlan, launch: str) -> Json:
+    """The manifest of a plan with the marks of its launch."""
+    manifest = manifest_of(plan)
+    metadata = dict(manifest.get("metadata") or {})
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    marks = {LAUNCH_ANNOTATION: launch, PLAN_ANNOTATION: plan.digest}
+    manifest["metadata"] = metadata | {"annotations": {**annotations, **marks}}
+    return manifest
+
+
+def _strange_image(work: Work, plan: LaunchPlan) -> str:
+    """An image of a job whose digest its plan does not name; empty: there is none.
+
+    A registry's name may be replaced by that of its mirror.
+    """
+    digests = {image.rpartition("@")[2] for image in plan.images}
+    strange = [one for one in work.images if one.rpartition("@")[2] not in digests]
+    return strange[0] if strange else ""
+
+
+def _check(launch: str) -> None:
+    if not LAUNCH_ID.fullmatch(launch):
+        raise MalformedInput(
+            f"{launch[:80]!r} is no id of a launch",
+            hint="Letters, digits and . _ - make one, at most 100 of them.",
+        )

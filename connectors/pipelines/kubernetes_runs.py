@@ -1,0 +1,163 @@
+"""A job of a cluster and its pods, as a pipeline run: one step for each container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.kubernetes.manifests import (
+    LAUNCH_ANNOTATION,
+    PLAN_ANNOTATION,
+    WITHDRAWN_ANNOTATION,
+    label_of_launch,
+    name_of_launch,
+)
+from connectors.kubernetes.pods import ContainerStatus, Pod
+from connectors.kubernetes.states import moment
+from connectors.kubernetes.work import Work
+from connectors.parsing import parse_json, text_of, well_formed
+from connectors.pipelines.kubernetes_planning import BACKEND
+from connectors.pipelines.protocols import PipelineRun, RunState, StepRun
+
+_LONGEST_REASON = 300
+_UNKNOWN_MOMENT = datetime.fromtimestamp(0, UTC)
+
+
+def launch_of(work: Work) -> str:
+    """The launch that a job says it is of, if its name and label agree; or nothing."""
+    launch = work.marks.get(LAUNCH_ANNOTATION, "")
+    is_named = work.name == name_of_launch(launch)
+    return launch if is_named and work.launch == label_of_launch(launch) else ""
+
+
+def run_of(work: Work, pods: Sequence[Pod]) -> PipelineRun:
+    """A job as a run.
+
+    Raises:
+        MalformedInput: how it stood when it was withdrawn cannot be read.
+    """
+    standing = work.standing
+    run = PipelineRun(
+        launch=launch_of(work),
+        backend=BACKEND,
+        pipeline="",
+        state=standing.state,
+        plan_digest=work.marks.get(PLAN_ANNOTATION, ""),
+        claimed=work.created or _UNKNOWN_MOMENT,
+        reason=_reason(work, pods),
+        started=standing.started,
+        ended=standing.ended,
+        steps=tuple(_step(name, work, pods) for name in work.containers),
+    )
+    if not work.is_withdrawn:
+        return run
+    return _withdrawn(run, work.marks[WITHDRAWN_ANNOTATION])
+
+
+def note_of(run: PipelineRun, now: datetime) -> str:
+    """How a run stands that is about to be withdrawn, for an annotation."""
+    stood = [
+        {
+            "name": step.name,
+            "state": RunState.CANCELLED
+            if step.state is RunState.RUNNING
+            else step.state,
+            "started": _said(step.started),
+            "ended": _said(now if step.state is RunState.RUNNING else step.ended),
+            "exit_status": step.exit_status,
+        }
+        for step in run.steps
+    ]
+    told = {"at": _said(now), "started": _said(run.started), "steps": stood}
+    return json.dumps(told, sort_keys=True)
+
+
+def _withdrawn(run: PipelineRun, note: str) -> PipelineRun:
+    told = parse_json(note.encode(), "how a job stood when it was withdrawn")
+    with well_formed("how a job stood when it was withdrawn"):
+        stood = {
+            text_of(one["name"]): StepRun(
+                text_of(one["name"]),
+                RunState(one["state"]),
+                moment(one["started"]),
+                moment(one["ended"]),
+                one["exit_status"] if isinstance(one["exit_status"], int) else None,
+            )
+            for one in told["steps"]
+        }
+        return replace(
+            run,
+            state=RunState.CANCELLED,
+            reason="cancelled",
+            started=moment(told["started"]),
+            ended=moment(told["at"]),
+            steps=tuple(stood.get(step.name, step) for step in run.steps),
+        )
+
+
+def _said(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _reason(work: Work, pods: Sequence[Pod]) -> str:
+    """What keeps it from running or made it fail, then the controller's own word."""
+    standing = work.standing
+    if standing.state in (RunState.SUCCEEDED, RunState.SUSPENDED):
+        return ""
+    newest = sorted(pods, key=_age)[-1:]
+    found = [
+        f"{trouble}: {trouble.message}" if trouble.message else str(trouble)
+        for pod in newest
+        for trouble in pod.troubles
+    ]
+    told = ": ".join(part for part in (standing.reason, standing.message) if part)
+    said = "; ".join([*found, *([told] if told else [])])
+    return said[:_LONGEST_REASON]
+
+
+def _step(name: str, work: Work, pods: Sequence[Pod]) -> StepRun:
+    """A container in every pod that has it; the newest one stands for all of them
+    where one pod follows another."""
+    found = [
+        _stood(one, pod.name)
+        for pod in sorted(pods, key=_age)
+        for one in pod.statuses
+        if one.name == name
+    ]
+    if not found:
+        return StepRun(name, RunState.PENDING)
+    if len(found) == 1:
+        return replace(found[0], name=name)
+    is_many = any(step.wanted > 1 for step in work.standing.steps)
+    state = _together(found) if is_many else found[-1].state
+    newest = found[-1]
+    return StepRun(
+        name,
+        state,
+        min((one.started for one in found if one.started), default=None),
+        newest.ended if state.is_final else None,
+        newest.exit_status if state.is_final else None,
+        tuple(found),
+    )
+
+
+def _together(found: Sequence[StepRun]) -> RunState:
+    states = {one.state for one in found}
+    for state in (RunState.RUNNING, RunState.PENDING, RunState.FAILED):
+        if state in states:
+            return state
+    return RunState.SUCCEEDED
+
+
+def _stood(one: ContainerStatus, name: str) -> StepRun:
+    if one.exit_status is not None:
+        state = RunState.FAILED if one.exit_status else RunState.SUCCEEDED
+    else:
+        state = RunState.RUNNING if one.started else RunState.PENDING
+    return StepRun(name, state, one.started, one.ended, one.exit_status)
+
+
+def _age(pod: Pod) -> tuple[datetime, str]:
+    return pod.created or _UNKNOWN_MOMENT, pod.name

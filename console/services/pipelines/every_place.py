@@ -1,0 +1,158 @@
+"""Every launch that the log declares, each in the place that its plan names.
+
+Which place that is, is what the log says: the plan whose digest the intent holds. A
+place that does not answer hides nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
+from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import (
+    CanCancel,
+    CanHold,
+    CanLaunch,
+    CanStreamLogs,
+    LaunchPlan,
+    LaunchRequest,
+    LogLine,
+    PipelineRun,
+    RunState,
+)
+from console.services.opened import OpenStore, parse_time
+from console.services.pipelines.launch_log import launches
+from store.errors import StoreError
+
+
+class EveryPlace:
+    """See the module. What the log does not declare is looked for on this machine."""
+
+    def __init__(
+        self,
+        store: OpenStore,
+        own: CanLaunch,
+        opens: Callable[[str, str], KubernetesLauncher],
+    ) -> None:
+        self._store = store
+        self._own = own
+        self._opens = opens
+        """A launcher of a cluster by context and namespace."""
+        self._opened: dict[tuple[str, str], KubernetesLauncher] = {}
+
+    @property
+    def backend(self) -> str:
+        """That of this machine, which is where it plans."""
+        return self._own.backend
+
+    def of(self, launch: str) -> CanLaunch:
+        """The launcher of a launch.
+
+        Raises:
+            ConnectorError: its plan cannot be read, so that it is not known.
+        """
+        for known, _, intent in launches(self._store):
+            if known == launch:
+                return self.at(self._plan(intent.definition))
+        return self._own
+
+    def at(self, plan: LaunchPlan) -> CanLaunch:
+        """The launcher of the place of a plan.
+
+        Raises:
+            ConnectorError: what is configured here does not lead there.
+        """
+        if plan.backend != BACKEND:
+            return self._own
+        named = context_of(plan), namespace_of(plan)
+        if named not in self._opened:
+            self._opened[named] = self._opens(*named)
+        launcher = self._opened[named]
+        if launcher.place != plan.place:
+            raise ConnectorRefused(
+                f"it was launched at {plan.place}, and the context "
+                f"{named[0] or 'in use'} leads to {launcher.place}",
+                hint="Give the kubeconfig a context of that name that leads there.",
+            )
+        return launcher
+
+    def plan(self, request: LaunchRequest) -> LaunchPlan:
+        """See CanLaunch.plan."""
+        return self._own.plan(request)
+
+    def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
+        """See CanLaunch.launch."""
+        return self.at(plan).launch(launch, plan, held=held)
+
+    def find(self, launch: str) -> PipelineRun | None:
+        """See CanLaunch.find."""
+        return self.of(launch).find(launch)
+
+    def runs(self) -> Iterator[PipelineRun]:
+        """Those that the log declares and whose places answer, and all of this machine;
+        in place of the others, that they are unknown and why."""
+        yield from self._own.runs()
+        silent: dict[str, ConnectorUnavailable] = {}
+        for launch, _, intent in launches(self._store):
+            try:
+                plan = self._plan(intent.definition)
+                if plan.backend != BACKEND:
+                    continue
+                if plan.place in silent:
+                    raise silent[plan.place]
+                run = self.at(plan).find(launch)
+            except ConnectorError as problem:
+                if isinstance(problem, ConnectorUnavailable):
+                    silent[plan.place] = problem
+                yield PipelineRun(
+                    launch=launch,
+                    backend=BACKEND,
+                    pipeline=intent.pipeline,
+                    state=RunState.UNKNOWN,
+                    plan_digest=intent.definition,
+                    claimed=parse_time(intent.judged_at),
+                    reason=str(problem),
+                )
+                continue
+            if run is not None:
+                yield run
+
+    def plan_bytes(self, launch: str) -> bytes:
+        """See CanLaunch.plan_bytes."""
+        return self.of(launch).plan_bytes(launch)
+
+    def release(self, launch: str) -> PipelineRun:
+        """See CanHold.release."""
+        launcher = self.of(launch)
+        if not isinstance(launcher, CanHold):
+            raise ConnectorRefused(f"{launcher.backend} holds nothing")
+        return launcher.release(launch)
+
+    def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
+        """See CanCancel.cancel."""
+        launcher = self.of(launch)
+        if not isinstance(launcher, CanCancel):
+            raise ConnectorRefused(f"{launcher.backend} cancels nothing")
+        return launcher.cancel(launch, grace_seconds=grace_seconds)
+
+    def log_lines(
+        self,
+        launch: str,
+        *,
+        follow: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[LogLine]:
+        """See CanStreamLogs.log_lines."""
+        launcher = self.of(launch)
+        if not isinstance(launcher, CanStreamLogs):
+            raise ConnectorRefused(f"{launcher.backend} shows no logs")
+        return launcher.log_lines(launch, follow=follow, stop=stop)
+
+    def _plan(self, digest: str) -> LaunchPlan:
+        try:
+            return read_plan(self._store.objects.get(digest))
+        except StoreError as cause:
+            raise ConnectorRefused(f"its plan cannot be read: {cause}") from cause

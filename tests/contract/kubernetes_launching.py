@@ -1,0 +1,100 @@
+"""A cluster to launch on in tests: the server of this repository, with a node."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.errors import ConnectorRefused
+from connectors.kubernetes.access import from_kubeconfig
+from connectors.kubernetes.client import Bounds, Json, KubernetesClient
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
+from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
+from tests.contract.kubernetes_server.node import Node
+from tests.contract.launching_commands import COMMANDS
+
+IMAGE = f"registry.example/trainer@sha256:{'ab' * 32}"
+
+
+@dataclass
+class KeptPlans:
+    """Plans in memory."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, data: bytes) -> str:
+        """See KeepsPlans."""
+        digest = hashlib.sha256(data).hexdigest()
+        self.kept[digest] = data
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See KeepsPlans."""
+        if digest not in self.kept:
+            raise ConnectorRefused("no such plan")
+        return self.kept[digest]
+
+
+def manifest_of_steps(*does: str, image: str = IMAGE) -> Json:
+    """A job whose steps run one after another, each leaving a line when it starts."""
+    containers = [
+        {
+            "name": name,
+            "image": image,
+            "command": ["sh", "-c", f"echo started >> $mark; {COMMANDS[name]}"],
+            "env": [{"name": "mark", "value": "/dev/null"}],
+        }
+        for name in does
+    ]
+    pod: Json = {"restartPolicy": "Never", "containers": containers[-1:]}
+    if containers[:-1]:
+        pod["initContainers"] = containers[:-1]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "contract"},
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    }
+
+
+class KubernetesCase:
+    """Real processes, by way of the API of a cluster."""
+
+    error_stream = "out"
+    is_given_secrets = False
+    pause_seconds = 1.1
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mark = folder / "starts"
+        self._plans = KeptPlans()
+        self._stack = contextlib.ExitStack()
+        self._place: KubernetesPlace = self._stack.enter_context(
+            kubernetes_place("in-repo", folder)
+        )
+        node = Node(self._place.own)
+        self._stack.callback(node.close)
+        self.launcher: CanLaunch = self.another()
+
+    def request(self, *does: str) -> LaunchRequest:
+        path = self._folder / f"{'-'.join(does)}.json"
+        path.write_text(json.dumps(manifest_of_steps(*does)))
+        return LaunchRequest(str(path), parameters={"mark": str(self._mark)})
+
+    def starts(self) -> int:
+        return len(self._mark.read_text().split()) if self._mark.exists() else 0
+
+    def another(self) -> CanLaunch:
+        client = KubernetesClient(
+            from_kubeconfig(str(self._place.kubeconfig)),
+            bounds=Bounds(first_pause_seconds=0.01),
+        )
+        self._stack.callback(client.close)
+        return KubernetesLauncher(client, self._plans, namespace=self._place.namespace)
+
+    def close(self) -> None:
+        self._stack.close()
