@@ -201,7 +201,7 @@ def kubernetes_place(kind: str, folder: Path) -> Iterator[KubernetesPlace]:
         return
     named = os.environ.get(VARIABLE, "")
     if not named:
-        pytest.skip(f"peer: {VARIABLE} names no kubeconfig")
+        pytest.skip(f"a cluster of your own is optional: {VARIABLE} names none")
     yield from _in_namespace(KubernetesPlace(Path(named), "default"))
 
 
