@@ -85,7 +85,7 @@ def kept(connection: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
     return set(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     told=st.lists(
         st.tuples(st.sampled_from(["a", "a'b"]), st.lists(any_fact(), max_size=6)),
