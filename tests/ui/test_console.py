@@ -24,9 +24,15 @@ SIZES = [(40, 12), (80, 24), (200, 60)]
 
 async def settle(pilot: Pilot[int]) -> None:
     """Wait for questions, their answers and what these draw, instead of sleeping."""
-    for _ in range(8):
+    seen, quiet = "", 0
+    for _ in range(200):
         await pilot.pause()
         await pilot.app.workers.wait_for_complete()
+        drawn = on_screen(pilot.app)
+        quiet = quiet + 1 if drawn == seen else 0
+        seen = drawn
+        if quiet == 8:
+            break
     await pilot.pause()
 
 
