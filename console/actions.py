@@ -69,7 +69,7 @@ GO = (
         "go.pipelines",
         "8",
         "app.go('pipelines')",
-        "Pipelines",
+        "Launches",
         "What was launched, and how it goes",
     ),
 )

@@ -28,7 +28,7 @@ MOST_LOG_LINES = 200
 class PipelinesScreen(ListScreen):
     """One row for each launch, newest first; Enter shows how it goes."""
 
-    VIEW = "Pipelines"
+    VIEW = "Launches"
     HEADINGS = ("LAUNCH", "STATE", "PIPELINE", "STEPS", "SECONDS", "CLAIMED", "BY")
 
     def action_refresh(self) -> None:

@@ -47,5 +47,5 @@ async def test_a_store_without_launches_has_an_empty_list(world: World) -> None:
         await settle(pilot)
         await pilot.press("8")
         await settle(pilot)
-        assert "Pipelines" in on_screen(app)
+        assert "Launches" in on_screen(app)
         assert app.screen.query_one(DataTable).row_count == 0
