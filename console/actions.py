@@ -87,21 +87,24 @@ EVERYWHERE = (
 BACK = (
     Action("view.back", "escape", "app.pop_screen", "Back", "To where you came from"),
 )
-REVIEW = (
+DECIDING = (
     Action(
-        "request.approve",
+        "decide.approve",
         "a",
         "decide('approve')",
         "Approve",
-        "Sign an approval of this text",
+        "Sign an approval of what is shown",
     ),
     Action(
-        "request.reject",
+        "decide.reject",
         "x",
         "decide('reject')",
         "Reject",
-        "Sign a rejection of this text",
+        "Sign a rejection of what is shown",
     ),
+)
+REVIEW = (
+    *DECIDING,
     Action(
         "request.promote", "p", "promote", "Promote", "Carry the approved request out"
     ),
@@ -169,6 +172,22 @@ FILE = (
     Action("finding.close", "c", "close_finding", "Close", "Say that it was remedied"),
     Action("model.comment", "m", "comment", "Remark", "Remark on the model"),
 )
+LAUNCH = (
+    Action(
+        "launch.start", "s", "start", "Start", "Start a launch that others released"
+    ),
+    Action(
+        "launch.cancel",
+        "z",
+        "cancel_run",
+        "Cancel",
+        "End the run, and see that nothing of it is left",
+    ),
+    Action(
+        "launch.repeat", "y", "repeat", "Again", "Launch exactly the same once more"
+    ),
+    Action("launch.find", "slash", "find", "Find", "Only lines of the log with a text"),
+)
 COMPARING = (
     Action("compare.next", "n", "other(1)", "Next", "With the next other version"),
     Action(
@@ -204,7 +223,7 @@ MOVES = (
 )
 ALL = (
     *(*GO, *EVERYWHERE, *BACK, *REVIEW, *ANSWERING),
-    *(*VERSION, *REQUESTS, *FILE, *COMPARING, *MOVES, *CANCEL),
+    *(*VERSION, *REQUESTS, *FILE, *LAUNCH, *COMPARING, *MOVES, *CANCEL),
 )
 
 

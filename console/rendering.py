@@ -55,6 +55,17 @@ def shorten(text: str, longest: int) -> str:
     return kept + "…"
 
 
+def span(seconds: int | None) -> str:
+    """How long something takes, in its two largest units; a dash: not known."""
+    if seconds is None:
+        return "-"
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
 def table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],

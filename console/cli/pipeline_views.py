@@ -16,7 +16,7 @@ from console.cli.output import (
     show_json_line,
     show_table,
 )
-from console.rendering import one_line, printable
+from console.rendering import one_line, printable, span
 
 if TYPE_CHECKING:
     from connectors.pipelines.protocols import LogLine, PipelineRun, StepRun
@@ -87,8 +87,8 @@ def list_all(context: Context) -> int:
                 line.run.state.value,
                 line.steps_done,
                 moment(line.run.claimed),
-                _span(line.elapsed_seconds),
-                line.requester,
+                span(line.elapsed_seconds),
+                line.requester_name,
             )
             for line in lines
         ],
@@ -98,49 +98,34 @@ def list_all(context: Context) -> int:
 
 def show_one(context: Context) -> int:
     """`pipeline show`"""
-    from connectors.pipelines.plans import read_plan
-    from console.services.pipelines.launch_judging import judge_launch
     from console.services.pipelines.launch_log import known_launch
+    from console.services.pipelines.launch_sheet import launch_sheet
     from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.recording import is_recorded
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines
 
     given, store = context.arguments, context.store
-    launcher = launcher_of_all(store)
-    line = launch_line(store, launcher, given.launch)
-    record = known_launch(store, line.launch, store.state())
-    data = store.objects.get(record.intent.definition)
+    line = launch_line(store, launcher_of_all(store), given.launch)
     if given.plan:
+        record = known_launch(store, line.launch, store.state())
+        data = store.objects.get(record.intent.definition)
         show(printable(data.decode("utf-8", "replace")))
         return 0
-    plan = read_plan(data)
-    held = record.intent.held and record.ended is not None
-    judged = (
-        judge_launch(store, plan, line.environment, record.requester, record)
-        if held
-        else None
-    )
-    said = [
-        {"entry": e.index, "by": e.statement.by, "what": e.statement.type.short}
-        for e, _ in sorted(
-            [*record.intents, *record.releases, *record.outcomes],
-            key=lambda pair: pair[0].index,
-        )
-    ]
+    sheet = launch_sheet(store, line.launch)
+    plan, judged = sheet.plan, sheet.judged
     if given.format == "json":
         show_json(
             "pipeline-show",
             launch=line,
             plan=plan,
-            statements=said,
+            statements=sheet.said,
             tree=judged.tree.to_json() if judged else None,
         )
         return 0
     run = line.run
     show(one_line(f"{line.launch}: {line.pipeline} in {line.environment}"))
     show(one_line(f"state      {state_line(run)}"))
-    show(one_line(f"asked by   {line.requester}, for {line.cause}"))
+    show(one_line(f"asked by   {sheet.requester}, for {line.cause}"))
     code = plan.code
     dirty = {None: "", True: ", with changes", False: ""}[code.is_dirty]
     what = f"commit {code.commit[:12]}{dirty}" if code.commit else f"tree {code.tree}"
@@ -152,16 +137,16 @@ def show_one(context: Context) -> int:
         show(one_line(f"image      {image}"))
     for name, value in plan.parameters:
         show(one_line(f"parameter  {name} = {value}"))
-    show(f"took       {_span(line.elapsed_seconds)}{_expected(line)}")
+    show(f"took       {span(line.elapsed_seconds)}{_expected(line)}")
     for text in _tree(run.steps):
         show(one_line(text))
     for made in run.outputs:
         show(
             one_line(f"made       {made.path} sha256:{made.sha256[:16]} {made.size} B")
         )
-    for one in said:
-        show(one_line(f"entry {one['entry']:<5}{one['what']} by {one['by']}"))
-    if run.state.is_final and not is_recorded(store, line.launch):
+    for one in sheet.said:
+        show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}"))
+    if run.state.is_final and not sheet.is_recorded:
         say(f"Not in the log yet: countersign pipeline record {line.launch}")
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))
@@ -244,35 +229,25 @@ def _watched(line: LaunchLine) -> str:
     at = f"  {running}" if running else ""
     return (
         f"{line.launch}  {state_line(line.run)}  steps {line.steps_done}{at}  "
-        f"{_span(line.elapsed_seconds)}{_expected(line)}"
+        f"{span(line.elapsed_seconds)}{_expected(line)}"
     )
 
 
 def _expected(line: LaunchLine) -> str:
     if line.expected_seconds is None:
         return ""
-    return f" of about {_span(line.expected_seconds)}"
+    return f" of about {span(line.expected_seconds)}"
 
 
 def _tree(steps: Iterable[StepRun], depth: int = 0) -> Iterable[str]:
     for step in steps:
-        span = (
+        taken = (
             round((step.ended - step.started).total_seconds())
             if step.started and step.ended
             else None
         )
         status = "" if step.exit_status is None else f", exit status {step.exit_status}"
         indent = "  " * depth
-        said = f"{step.state.value}, {_span(span)}{status}"
+        said = f"{step.state.value}, {span(taken)}{status}"
         yield f"step       {indent}{step.name}: {said}"
         yield from _tree(step.steps, depth + 1)
-
-
-def _span(seconds: int | None) -> str:
-    if seconds is None:
-        return "-"
-    hours, rest = divmod(seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
+from textual.widgets import Static
 
 from console.actions import REQUESTS, bindings
 from console.screens.asking import AskingScreen
@@ -34,12 +36,26 @@ class ListScreen(AskingScreen):
 
     VIEW = ""
     HEADINGS: tuple[str, ...] = ()
+    NEXT_STEP = ""
+    """What to do where there is no row yet."""
 
     def compose(self) -> ComposeResult:
         """Title, table, keys."""
         yield TitleBar(self.VIEW)
+        yield Static("", id="hint", classes="hint", markup=False)
         yield Rows(*self.HEADINGS, id="rows")
         yield KeyBar()
+
+    def on_mount(self) -> None:
+        """No hint before it is known that there is nothing."""
+        self.query_one("#hint").display = False
+
+    def list_rows(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Put rows in place of those there were, or say what to do."""
+        hint = self.query_one("#hint", Static)
+        hint.update(self.NEXT_STEP)
+        hint.display = bool(self.NEXT_STEP) and not rows
+        self.rows.show(rows)
 
     @property
     def rows(self) -> Rows:
@@ -52,13 +68,14 @@ class ModelsScreen(ListScreen):
 
     VIEW = "Models"
     HEADINGS = ("MODEL", "VERSION", "ALIASES", "CREATED", "SOURCE")
+    NEXT_STEP = "No model version yet: countersign import ADDRESS"
 
     def action_refresh(self) -> None:
         """Ask for all versions."""
         self.ask(catalogue.versions, self._show)
 
     def _show(self, found: list[ModelVersion]) -> None:
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     v.reference,
@@ -84,6 +101,7 @@ class RequestsScreen(ListScreen):
 
     VIEW = "Requests"
     HEADINGS = ("REQUEST", "STATE", "MODEL", "TO", "ANSWERS", "WAIVED")
+    NEXT_STEP = "Nobody has asked for a stage: open a version (2), then press t"
     BINDINGS = bindings(REQUESTS)
 
     def action_refresh(self) -> None:
@@ -92,7 +110,7 @@ class RequestsScreen(ListScreen):
 
     def _show(self, found: tuple[list[RequestRecord], datetime]) -> None:
         records, now = found
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     r.id,
@@ -169,13 +187,14 @@ class RunsScreen(ListScreen):
 
     VIEW = f"Runs (newest {MOST_ROWS})"
     HEADINGS = ("RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "USER (CLAIMED)")
+    NEXT_STEP = "No run yet: countersign import ADDRESS"
 
     def action_refresh(self) -> None:
         """Ask for the newest runs."""
         self.ask(lambda store: catalogue.runs(store, limit=MOST_ROWS), self._show)
 
     def _show(self, found: list[Run]) -> None:
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     f"run:{r.native_id}",
@@ -208,7 +227,7 @@ class LogScreen(ListScreen):
         self.ask(_newest_entries, self._show)
 
     def _show(self, found: list[IndexedEntry]) -> None:
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     str(e.index),

@@ -32,10 +32,12 @@ class SigningQuestion:
 
     verb: str
     name: str
-    """The model's name, to be typed."""
+    """To be typed, so that nobody signs for another by mistake."""
     facts: tuple[str, ...]
     needs_reason: bool
     blanks: tuple[Blank, ...] = ()
+    kind: str = "model"
+    """Of what the name is."""
 
 
 class Passphrase:
@@ -86,7 +88,8 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
             yield Input(placeholder="passphrase of the key", password=True, id="secret")
             if self._asked.needs_reason:
                 yield Input(placeholder="reason", id="reason")
-            yield Input(placeholder="type the model's name to go on", id="name")
+            typed = f"type the {self._asked.kind}'s name to go on"
+            yield Input(placeholder=typed, id="name")
             yield Static("", id="complaint", markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
@@ -115,7 +118,8 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
             self._complain(f"Still empty: {', '.join(empty)}. Nothing was signed.")
         elif self._field("name") != self._asked.name:
             self._complain(
-                "The model's name is not what you typed. Nothing was signed."
+                f"The {self._asked.kind}'s name is not what you typed. "
+                "Nothing was signed."
             )
         elif not reason.strip():
             self._complain("A decision has a reason. Nothing was signed.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widgets import DataTable
 
-from console.rendering import one_line, shorten
+from console.rendering import one_line, shorten, width_of
 
 MOST_ROWS = 500
 """What a DataTable holds without making its reader wait."""
@@ -38,9 +38,17 @@ class Rows(DataTable[Text]):
     def show(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Put rows in place of those there were; the cursor stays where it was."""
         before = self.cursor_row
-        self.clear()
-        for key, cells in rows[:MOST_ROWS]:
-            texts = [Text(shorten(one_line(c), self._longest_cell)) for c in cells]
+        lines = [
+            (key, [Text(shorten(one_line(c), self._longest_cell)) for c in cells])
+            for key, cells in rows[:MOST_ROWS]
+        ]
+        # Widths are given, because a table that measures its own columns may be painted
+        # before it has, and then keeps what it painted.
+        self.clear(columns=True)
+        for position, heading in enumerate(self._headings):
+            widths = [texts[position].cell_len for _, texts in lines]
+            self.add_column(heading, width=max([width_of(heading), *widths]))
+        for key, texts in lines:
             self.add_row(*texts, key=key)
         if self.row_count:
             self.move_cursor(row=min(before, self.row_count - 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
@@ -23,10 +25,11 @@ SIZES = [(40, 12), (80, 24), (200, 60)]
 
 
 async def settle(pilot: Pilot[int]) -> None:
-    """Wait for questions, their answers and what these draw, instead of sleeping."""
+    """Wait for questions, their answers and what these draw: until nothing has changed
+    for a while."""
     seen, quiet = "", 0
     for _ in range(200):
-        await pilot.pause()
+        await pilot.pause(0.02)
         await pilot.app.workers.wait_for_complete()
         drawn = on_screen(pilot.app)
         quiet = quiet + 1 if drawn == seen else 0
@@ -34,6 +37,15 @@ async def settle(pilot: Pilot[int]) -> None:
         if quiet == 8:
             break
     await pilot.pause()
+
+
+async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
+    """Let the screen go on until something holds."""
+    for _ in range(300):
+        if holds():
+            return
+        await pilot.pause(0.1)
+    raise AssertionError(on_screen(pilot.app))
 
 
 def on_screen(app: App[int]) -> str:

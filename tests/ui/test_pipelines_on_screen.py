@@ -9,7 +9,7 @@ from textual.widgets import DataTable
 
 from console.app import CountersignApp
 from tests.pipelines import launch_in, make_project, wait_until_over
-from tests.ui.test_console import SIZES, on_screen, settle
+from tests.ui.test_console import SIZES, on_screen, settle, until
 from tests.worlds import World
 
 HOSTILE = r'printf "[/x] \033]52;c;aGk=\007 \342\200\256turned\n"; exit 3'
@@ -30,12 +30,12 @@ async def test_a_launch_is_listed_and_shown_with_what_it_printed(
         assert app.screen.query_one(DataTable).row_count == 1
         assert "one" in on_screen(app)
         await pilot.press("enter")
-        await settle(pilot)
-        seen = on_screen(app)
-        assert "failed" in seen
+        await until(pilot, lambda: "FAILED" in on_screen(app))
+        await until(pilot, lambda: "main: failed, " in on_screen(app))
         if size[0] > 40:
-            assert "main: failed, exit status 3" in seen
-            assert "[/x] <U+001B>]52;c;aGk=<U+0007> <U+202E>turned" in seen
+            assert "exit status 3" in on_screen(app)
+            printed = "[/x] <U+001B>]52;c;aGk=<U+0007> <U+202E>turned"
+            await until(pilot, lambda: printed in on_screen(app))
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen.query_one(DataTable).row_count == 1
@@ -49,3 +49,4 @@ async def test_a_store_without_launches_has_an_empty_list(world: World) -> None:
         await settle(pilot)
         assert "Launches" in on_screen(app)
         assert app.screen.query_one(DataTable).row_count == 0
+        assert "countersign pipeline launch" in on_screen(app)

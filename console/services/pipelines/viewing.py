@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.pipelines.protocols import CanLaunch, PipelineRun, RunState
+from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
 from console.services.problems import Refusal
@@ -25,6 +26,9 @@ class LaunchLine:
     pipeline: str
     environment: str
     requester: str
+    """Person id."""
+    requester_name: str
+    """What they are called, or the id."""
     cause: str
     run: PipelineRun
     elapsed_seconds: int | None
@@ -43,8 +47,9 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
     """Every launch that the log declares, newest first."""
     here = {run.launch: run for run in launcher.runs()}
     times = _times(here.values())
-    found = []
+    found, people = [], store.state().people
     for launch, by, intent in launches(store):
+        person = people.get(by)
         run = here.get(launch) or PipelineRun(
             launch=launch,
             backend="",
@@ -60,6 +65,9 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
                 pipeline=intent.pipeline,
                 environment=intent.environment,
                 requester=by,
+                requester_name=printed_name(store, person.profile, by)
+                if person
+                else by,
                 cause=intent.cause,
                 run=run,
                 elapsed_seconds=_seconds(run.elapsed(store.clock())),
@@ -114,6 +122,15 @@ def watch_launch(
         if deadline is not None and time.monotonic() >= deadline:
             return
         time.sleep(max(LEAST_LOOK_SECONDS, every_seconds))
+
+
+def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
+    """How long runs of the same steps took there; None: none has succeeded yet.
+
+    Raises:
+        ConnectorError: its runs cannot be listed.
+    """
+    return _times(launcher.runs()).get(_kind(run))
 
 
 def _times(runs: Iterable[PipelineRun]) -> dict[tuple[object, ...], int]:

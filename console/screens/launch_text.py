@@ -1,0 +1,67 @@
+"""One launch in words: how it goes, what it is made of, what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from connectors.pipelines.protocols import PipelineRun, StepRun
+from console.rendering import span
+from console.services.pipelines.launch_sheet import LaunchSheet
+from policies.verdict import Verdict, tree_lines
+
+MOST_STEPS = 40
+
+
+def headline(run: PipelineRun, expected_seconds: int | None, now: datetime) -> str:
+    """State, why, how far, and how long it took or takes."""
+    elapsed = run.elapsed(now)
+    took = "not begun" if elapsed is None else span(round(elapsed.total_seconds()))
+    if expected_seconds is not None:
+        took += f" of about {span(expected_seconds)}"
+    reason = f": {run.reason}" if run.reason not in ("", run.state.value) else ""
+    return f"{run.state.value.upper()}{reason}   {took}"
+
+
+def step_lines(steps: Iterable[StepRun], now: datetime) -> list[str]:
+    """A line for each step, those within it moved to the right."""
+    lines = list(_steps(steps, now, 0))
+    if len(lines) <= MOST_STEPS:
+        return lines
+    left = len(lines) - MOST_STEPS
+    return [*lines[:MOST_STEPS], f"and {left} more: countersign pipeline show"]
+
+
+def _steps(steps: Iterable[StepRun], now: datetime, depth: int) -> Iterator[str]:
+    for step in steps:
+        taken: timedelta | None = None
+        if step.started is not None:
+            taken = (step.ended or now) - step.started
+        said = [step.state.value]
+        said += [span(round(taken.total_seconds()))] if taken is not None else []
+        if step.exit_status is not None:
+            said.append(f"exit status {step.exit_status}")
+        yield f"  {'  ' * depth}{step.name}: {', '.join(said)}"
+        yield from _steps(step.steps, now, depth + 1)
+
+
+def sheet_lines(sheet: LaunchSheet) -> list[str]:
+    """What is known of it without asking the place where it runs."""
+    plan, intent, code = sheet.plan, sheet.record.intent, sheet.plan.code
+    asked = f"asked for by {sheet.requester}, for {intent.cause}"
+    lines: list[str] = []
+    if sheet.judged is not None:
+        tree = tree_lines(sheet.judged.tree)
+        may_go = sheet.judged.tree.verdict is Verdict.YES
+        lines = ["it may be started: countersign pipeline show"] if may_go else tree
+    lines += [f"{intent.pipeline} in {intent.environment}, {asked}"]
+    if code.commit:
+        dirty = ", with changes" if code.is_dirty else ""
+        where = code.repository or plan.project
+        lines.append(f"commit {code.commit[:12]}{dirty} of {where}")
+    lines += [f"image {image}" for image in plan.images]
+    given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
+    lines += [f"with {given}"] if given else []
+    return lines + [
+        f"entry {one.entry}: {one.what} by {one.name}" for one in sheet.said
+    ]

@@ -1,0 +1,86 @@
+"""One launch as people read it: what was declared, by whom, and what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import LaunchPlan
+from console.services.founding import printed_name
+from console.services.opened import OpenStore
+from console.services.pipelines.launch_judging import JudgedLaunch, judge_launch
+from console.services.pipelines.launch_log import LaunchRecord, known_launch
+from console.services.pipelines.recording import is_recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A statement about a launch."""
+
+    entry: int
+    by: str
+    """Person or service id."""
+    name: str
+    """What they are called, or the id."""
+    what: str
+    """The short name of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSheet:
+    """What the log has of a launch."""
+
+    record: LaunchRecord
+    plan: LaunchPlan
+    requester: str
+    """What whoever asked is called, or their id."""
+    said: tuple[Said, ...]
+    """In log order."""
+    judged: JudgedLaunch | None
+    """As of now; None: it is not held."""
+    is_recorded: bool
+    """Whether its run is in the log."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits to be released, as far as the log knows."""
+        return self.judged is not None
+
+
+def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
+    """Read what the log has of a launch by its whole id; asks no place about it.
+
+    Raises:
+        Refusal: the log knows none of that id.
+        StoreError: its plan cannot be read.
+    """
+    state = store.state()
+    record = known_launch(store, launch, state)
+    intent = record.intent
+    plan = read_plan(store.objects.get(intent.definition))
+    is_held = intent.held and record.ended is not None
+    statements = [*record.intents, *record.releases, *record.outcomes]
+    entries = sorted((entry for entry, _ in statements), key=lambda entry: entry.index)
+
+    def called(who: str) -> str:
+        person = state.people.get(who)
+        return printed_name(store, person.profile, who) if person else who
+
+    return LaunchSheet(
+        record,
+        plan,
+        called(record.requester),
+        tuple(
+            Said(
+                e.index,
+                e.statement.by,
+                called(e.statement.by),
+                e.statement.type.short,
+            )
+            for e in entries
+        ),
+        judge_launch(store, plan, intent.environment, record.requester, record)
+        if is_held
+        else None,
+        is_recorded(store, launch),
+    )
