@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,7 @@ from console.services.demonstration import Demonstrated, run_demonstration
 from console.services.opened import OpenStore
 from policies.document_reading import read_policy
 from policies.turning import Turn
+from tests.bench.console_rows import console_rows
 from tests.bench.graph_rows import graph_rows
 from tests.bench.import_rows import import_rows
 from tests.bench.lineage_rows import lineage_rows
@@ -28,7 +27,7 @@ from tests.bench.log_rows import log_rows
 from tests.bench.policy_rows import policy_rows
 from tests.bench.promotions import write_promotions
 from tests.bench.stores import store_rows
-from tests.bench.table import REPEATS, Row, environment, seconds
+from tests.bench.table import Row, environment, seconds
 
 DECIDING = "diabetes-production"
 PROMOTIONS = int(os.environ.get("COUNTERSIGN_BENCH_PROMOTIONS", "500"))
@@ -39,7 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         demo = run_demonstration(folder / "demo", tell=lambda _: None)
-        rows = [*gate_rows(demo), console_row(demo), *log_rows(folder, demo)]
+        rows = [*gate_rows(demo), *log_rows(folder, demo)]
+        rows += console_rows(
+            demo.store, environment(demo), "demonstration", has_runs=False
+        )
         rows += [*store_rows(demo, folder), *policy_rows(), *lineage_rows(folder)]
         rows += [*import_rows(folder), *audit_rows(demo, folder), *graph_rows(folder)]
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
@@ -71,41 +73,6 @@ def gate_rows(demo: Demonstrated) -> list[Row]:
             f"python -c pass {bare * 1000:.0f} ms; hashes five small files",
         )
     ]
-
-
-def console_row(demo: Demonstrated) -> Row:
-    """From process start to a first frame with the title, in a real terminal."""
-    command = [sys.executable, "-m", "console", "--store", str(demo.store)]
-
-    taken = [first_frame(command, environment(demo)) for _ in range(REPEATS + 1)][1:]
-    return Row(
-        "console, first useful frame (demo store)",
-        "<= 0.7 s",
-        f"{statistics.median(taken):.2f} s",
-        "the budget is for 1,000,000 runs; not measured at that size yet",
-    )
-
-
-def first_frame(command: list[str], variables: dict[str, str]) -> float:
-    """Seconds until the overview's title stands in a terminal; then it is left."""
-    started = time.perf_counter()
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.clear()
-        os.environ.update(variables, TERM="xterm-256color", COLUMNS="80", LINES="24")
-        os.execv(sys.executable, command)  # noqa: S606 - this very program
-    seen = b""
-    while b"Overview" not in seen:
-        seen += os.read(terminal, 65_536)
-    taken = time.perf_counter() - started
-    os.write(terminal, b"q")
-    try:
-        while os.read(terminal, 65_536):
-            """Until it has left."""
-    except OSError:
-        os.close(terminal)
-    os.waitpid(pid, 0)
-    return taken
 
 
 def audit_rows(demo: Demonstrated, folder: Path) -> list[Row]:

@@ -16,6 +16,7 @@ from connectors.mlflow.engines import SQLITE
 from connectors.opening import open_sources
 from connectors.protocols import KnownState, TableSource
 from console.services.opened import wall_clock
+from tests.bench.console_rows import console_rows
 from tests.bench.history import fill
 from tests.bench.table import Row
 from tests.contract.mlflow_server import running
@@ -39,6 +40,9 @@ def import_rows(folder: Path) -> list[Row]:
         whole, memory, longest = _imported(store, server.database)
         fill(server.database, MORE_RUNS, first=RUNS)
         again, _, _ = _imported(store, server.database)
+    shown = console_rows(
+        store / "store", _variables(store), f"{RUNS + MORE_RUNS} runs", has_runs=True
+    )
     return [
         Row(
             f"read from an MLflow database ({RUNS} runs, {facts} facts)",
@@ -65,6 +69,7 @@ def import_rows(folder: Path) -> list[Row]:
             f"every row is read, the changed parts are told; {again / whole:.0%} of "
             "the first",
         ),
+        *shown,
     ]
 
 
