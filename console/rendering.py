@@ -14,7 +14,7 @@ LONGEST_CELL = 60
 WHOLE = frozenset(
     {
         *("VERSION", "REFERENCE", "RUN", "COMMIT", "MODEL", "DATASET", "DIGEST"),
-        *("REQUEST", "STARTED", "WHEN", "SEEN", "FROM", "UNTIL"),
+        *("REQUEST", "STAGE", "STARTED", "WHEN", "SEEN", "FROM", "UNTIL"),
     }
 )
 """Headings of columns that are never cut: what other commands take, and times."""
@@ -102,17 +102,18 @@ def table(
 def _narrowed(
     headings: Sequence[str], widths: Sequence[int], columns: int
 ) -> list[int]:
-    """Widths that fit a terminal; as they were where they cannot."""
+    """Widths that fit a terminal, headings cut last; as they were where they cannot."""
     found = list(widths)
-    loose = [i for i, heading in enumerate(headings) if heading not in WHOLE]
     excess = sum(found) + 2 * (len(found) - 1) - columns
-    while excess > 0 and loose:
-        widest = max(loose, key=lambda i: found[i])
-        if found[widest] <= max(_NARROWEST, width_of(headings[widest])):
-            loose.remove(widest)
-            continue
-        found[widest] -= 1
-        excess -= 1
+    for least in ([max(_NARROWEST, width_of(h)) for h in headings], None):
+        loose = [i for i, heading in enumerate(headings) if heading not in WHOLE]
+        while excess > 0 and loose:
+            widest = max(loose, key=lambda i: found[i])
+            if found[widest] <= (least[widest] if least else _NARROWEST):
+                loose.remove(widest)
+                continue
+            found[widest] -= 1
+            excess -= 1
     return list(widths) if excess > 0 else found
 
 

@@ -377,12 +377,14 @@ def status(context: Context) -> int:
     if context.arguments.format == "json":
         show_json("status", unapproved_changes=found)
     elif found:
+        is_one_source = len({c.model.partition("/")[0] for c in found}) == 1
+        is_short = is_one_source and context.arguments.format == "table"
         show_rows(
             context.arguments.format,
-            ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY HAS", "LOG APPROVES", "SEEN"),
+            ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY", "LOG", "SEEN"),
             [
                 (
-                    c.model,
+                    c.model.partition("/")[2] if is_short else c.model,
                     c.environment,
                     c.stage,
                     c.registry or "nothing",

@@ -71,7 +71,10 @@ class _Terminal:
         """What comes within a time, or nothing."""
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return b""
-        return os.read(self._descriptor, 65_536)
+        try:
+            return os.read(self._descriptor, 65_536)
+        except OSError as cause:
+            raise SystemExit("the console ended before it was left") from cause
 
 
 @contextmanager
