@@ -68,13 +68,20 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "project",
         metavar="PROJECT",
-        help="folder with an MLproject; for a cluster, the manifest of a Job",
+        help="folder with an MLproject; for a cluster, the manifest of a Job; for "
+        "kfp, a compiled pipeline",
     )
     parser.add_argument(
-        "--backend", default="local", metavar="local|kubernetes", help="where it runs"
+        "--backend",
+        default="local",
+        metavar="local|kubernetes|kfp",
+        help="where it runs",
     )
     parser.add_argument(
-        "--context", default="", metavar="NAME", help="of the kubeconfig"
+        "--context",
+        default="",
+        metavar="NAME",
+        help="of the kubeconfig, or the [kubeflow.NAME] configured",
     )
     parser.add_argument(
         "--namespace", default="", metavar="NAME", help="default: the context's own"

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from connectors.pipelines.protocols import CanStreamLogs
 from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
@@ -101,7 +102,10 @@ def _seen(store: OpenStore, launch: str) -> _Seen:
     line = launch_line(store, launcher, launch)
     printed: deque[str] = deque(maxlen=MOST_LOG_LINES)
     if launcher.find(launch) is not None:
-        printed.extend(told.text for told in launcher.log_lines(launch))
+        if isinstance(launcher.of(launch), CanStreamLogs):
+            printed.extend(told.text for told in launcher.log_lines(launch))
+        else:
+            printed.append(f"{line.run.backend} tells of no log that could be shown")
     return _Seen(line, tuple(printed))
 
 
