@@ -36,6 +36,7 @@ _NEWER = ("list tasks", "list artifacts", "get artifact")
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     here: Installation
 
     def do_GET(self) -> None:
