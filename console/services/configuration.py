@@ -205,7 +205,7 @@ def _kubeflow(table: Mapping[str, object], path: Path, text: str) -> KubeflowSet
         _address(table, path, text),
         _text(table, "namespace", path, text),
         _secret(table, "token", path, text),
-        {str(name): _secret(headers, name, path, text) for name in headers},
+        {str(name): _secret(headers, name, path, text, "headers") for name in headers},
         _text(table, "authority", path, text),
         _text(table, "service_account", path, text),
     )
@@ -313,12 +313,15 @@ def _address(table: Mapping[str, object], path: Path, text: str) -> str:
     return address
 
 
-def _secret(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
+def _secret(
+    table: Mapping[str, object], name: str, path: Path, text: str, within: str = ""
+) -> str:
     """A reference to a secret; the secret itself is refused and not repeated."""
     reference = _text(table, name, path, text)
     if reference and not re.fullmatch(r"(env|file):.+", reference):
         raise Misuse(
-            f"{path}:{_line(text, name)}: a secret is given by reference, never itself",
+            f"{path}:{_line(text, within or name)}: a secret is given by reference, "
+            "never itself",
             hint=f'{name} = "env:NAME" or "file:PATH"',
         )
     return reference
