@@ -23,7 +23,7 @@ from connectors.kubeflow.objects import KfpRun
 from connectors.pipelines.kfp_artifacts import artifacts_told
 from connectors.pipelines.kfp_holds import KeepsHeld
 from connectors.pipelines.kfp_planning import BACKEND, plan_package, sent_by
-from connectors.pipelines.kfp_runs import MARK, marked, run_of
+from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of
 from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
 from connectors.pipelines.kfp_versions import started_with, strange_version
 from connectors.pipelines.kubernetes_jobs import KeepsPlans, place_name
@@ -165,7 +165,7 @@ class KfpLauncher:
         deadline = self._clock.monotonic() + grace_seconds + _CANCEL_SECONDS
         for one in runs:
             if not self._shown([one]).state.is_final:
-                self._api.terminate_run(one.run_id)
+                self._terminate(one.run_id)
         while True:
             runs = self._runs(launch)
             if all(self._shown([one]).state.is_final for one in runs):
@@ -176,6 +176,18 @@ class KfpLauncher:
                     hint=f"Ask again: countersign pipeline cancel {launch}",
                 )
             self._clock.sleep(TURN_SECONDS)
+
+    def _terminate(self, run_id: str) -> None:
+        """Ask a run to end; to ask one again that does, or has ended, is refused.
+
+        Raises:
+            ConnectorError: it goes on, or that is not known.
+        """
+        try:
+            self._api.terminate_run(run_id)
+        except ConnectorRefused:
+            if not is_ending(self._api.run(run_id)):
+                raise
 
     def archive(self, launch: str) -> PipelineRun:
         """Take an ended run out of the lists that people see there.

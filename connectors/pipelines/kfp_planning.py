@@ -33,7 +33,8 @@ from connectors.pipelines.protocols import (
 
 BACKEND = "kfp"
 _AS_GIVEN = "current"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,93}")
+"""With the digits of a version behind it, as long as a version's name may be."""
 _VERSION_DIGITS = 32
 
 

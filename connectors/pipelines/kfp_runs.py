@@ -83,6 +83,11 @@ def state_of(run: KfpRun) -> RunState:
     return _STATES.get(run.state, RunState.UNKNOWN)
 
 
+def is_ending(run: KfpRun) -> bool:
+    """Whether a run has ended, or was asked to."""
+    return run.state == _CANCELLING or state_of(run).is_final
+
+
 def _reason(run: KfpRun, tasks: Sequence[Task], state: RunState) -> str:
     if state is RunState.CANCELLED:
         return "cancelled"

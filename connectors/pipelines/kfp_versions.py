@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.errors import ConnectorRefused
+from connectors.errors import ConnectorError, ConnectorRefused
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import Json
 from connectors.kubeflow.objects import KfpRun, Version
@@ -83,7 +83,8 @@ def _version(api: KfpApi, pipeline_id: str, sent: Json, package: bytes) -> Versi
         query["code_source_url"] = text_of(sent["code_source_url"])
     try:
         return api.upload_version(query, package)
-    except NameTaken:
+    except ConnectorError:
+        # Some releases answer 500 where the name is taken.
         found = api.version_named(pipeline_id, name)
         if found is None:
             raise

@@ -131,21 +131,23 @@ def test_steps_that_were_taken_from_an_earlier_run_are_told(
         assert all("talks" in started for started in place.own.started)
 
 
+@pytest.mark.peer
 def test_the_test_server_refuses_what_is_not_described() -> None:
     if description() is None:
-        pytest.skip("COUNTERSIGN_TEST_SPECS names no published description")
+        pytest.skip("peer: COUNTERSIGN_TEST_SPECS names no published description")
     described = operation("POST", f"{BASE}/runs")
     assert described is not None
     [schema] = [one["schema"] for one in described["parameters"] if "schema" in one]
     good = {"display_name": "x", "runtime_config": {"parameters": {"a": 1}}}
     assert wrong(schema, good, "run") == []
-    for bad in (
+    wrong_ones: tuple[dict[str, object], ...] = (
         {"display_nam": "x"},
         {"display_name": 3},
         {"state": "RUNING"},
         {"created_at": "yesterday"},
         {"runtime_config": {"parameter": {}}},
-    ):
+    )
+    for bad in wrong_ones:
         assert wrong(schema, bad, "run") != [], bad
     assert operation("POST", f"{BASE}/runs/x:terminate") is not None
     assert operation("POST", f"{BASE}/runs/x:stop") is None

@@ -309,6 +309,25 @@ def test_a_run_that_does_not_end_is_not_said_to_be_cancelled(way: Way) -> None:
     assert (found.state, found.reason) == (RunState.RUNNING, "it is being cancelled")
 
 
+def test_a_run_that_somebody_else_ends_at_the_same_time_is_ended_all_the_same(
+    way: Way,
+) -> None:
+    way.launcher().launch("one", way.plan("waits"), held=False)
+    way.here.cancel_seconds = 3
+    for started in way.here.runs.values():
+        engine.terminate(way.here, started)
+    usual = way.time.sleep
+
+    def turn(seconds: float) -> None:
+        usual(seconds)
+        engine.step(way.here)
+
+    way.time.sleep = turn  # type: ignore[method-assign]
+    run = way.launcher().cancel("one", grace_seconds=0)
+    assert run.state is RunState.CANCELLED
+    assert way.here.faults.seen.count("terminate run") == 1
+
+
 @pytest.mark.parametrize("fault", [*AFTER_THE_EFFECT, Fault.RESET, Fault.BROKEN])
 def test_a_change_whose_answer_is_lost_is_sent_once(way: Way, fault: Fault) -> None:
     way.here.faults.pending = [("create experiment", fault)]

@@ -166,7 +166,10 @@ class EveryPlace:
         """See CanStreamLogs.log_lines."""
         launcher = self.of(launch)
         if not isinstance(launcher, CanStreamLogs):
-            raise ConnectorRefused(f"{launcher.backend} shows no logs")
+            raise ConnectorRefused(
+                f"{launcher.backend} shows no logs",
+                hint="Look at them in its own pages.",
+            )
         return launcher.log_lines(launch, follow=follow, stop=stop)
 
     def _plan(self, digest: str) -> LaunchPlan:

@@ -125,6 +125,9 @@ def get_run(here: Installation, call: Call) -> Object:
 
 def terminate_run(here: Installation, call: Call) -> Object:
     """POST runs/ID:terminate"""
+    if _run(here, call).told["state"] not in ("PENDING", "RUNNING", "PAUSED"):
+        # As the real one does, also when it was only asked before.
+        raise ApiError(INVALID, f"Failed to terminate run {call.ids[0]}. Row not found")
     engine.terminate(here, _run(here, call))
     return {}
 

@@ -60,6 +60,9 @@ def wrong_request(
             value
         ):
             found.append(f"{name} is no number: {value}")
+    if "filter" in query:
+        form = {"$ref": "#/definitions/v2beta1Filter"}
+        found += wrong(form, json.loads(query["filter"]), "filter")
     for one in parameters:
         if one["in"] == "body" and body is not None:
             found += wrong(one["schema"], body, one["name"])

@@ -260,13 +260,13 @@ def test_a_fingerprint_is_that_of_what_runs_and_of_nothing_else() -> None:
     renamed["sdkVersion"] = "kfp-2.18.0"
     assert fingerprint(renamed) == known
     for change in (
-        lambda c: c.update(image=f"other@sha256:{'cd' * 32}"),
-        lambda c: c["command"].append("x"),
-        lambda c: c.update(args=["x"]),
-        lambda c: c.update(env=[{"name": "A", "value": "1"}]),
+        {"image": f"other@sha256:{'cd' * 32}"},
+        {"command": ["x"]},
+        {"args": ["x"]},
+        {"env": [{"name": "A", "value": "1"}]},
     ):
         other = json.loads(json.dumps(package))
-        change(other["deploymentSpec"]["executors"]["exec-quick"]["container"])
+        other["deploymentSpec"]["executors"]["exec-quick"]["container"] |= change
         assert fingerprint(other) != known
 
 
