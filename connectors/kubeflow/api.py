@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from connectors.kubeflow.client import BASE, Json, KfpClient, Query, segment
 from connectors.kubeflow.objects import (
-    Artifact,
     Experiment,
     KfpRun,
     Task,
@@ -37,6 +36,7 @@ class KfpApi:
         self._namespace = client.endpoint.namespace
         self._has_tasks: bool | None = None
         self._has_artifacts: bool | None = None
+        self._addresses: dict[str, str] = {}
 
     # Experiments
 
@@ -234,19 +234,23 @@ class KfpApi:
                 return found
         return run.tasks
 
-    def artifact(self, artifact_id: str) -> Artifact | None:
-        """An artifact by its id; None: this installation shows none.
+    def address_of(self, artifact_id: str) -> str:
+        """Where an artifact lies, which never changes; empty: this installation does
+        not show it.
 
         Raises:
             ConnectorError: it could not be told.
         """
         if not self._shows_artifacts():
-            return None
-        path = f"{BASE}/artifacts/{segment(artifact_id)}"
-        try:
-            return artifact_from(self.client.get(path))
-        except ObjectMissing:
-            return None
+            return ""
+        if artifact_id not in self._addresses:
+            path = f"{BASE}/artifacts/{segment(artifact_id)}"
+            try:
+                found = artifact_from(self.client.get(path)).uri
+            except ObjectMissing:
+                found = ""
+            self._addresses[artifact_id] = found
+        return self._addresses[artifact_id]
 
     def _shows_artifacts(self) -> bool:
         if self._has_artifacts is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,20 @@ from typing import Any
 
 from connectors.kubeflow.client import Json
 from connectors.parsing import text_of, well_formed
+
+LONGEST_NAME = 128
+LONGEST_ADDRESS = 2000
+_PLUGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """An artifact that a task read or wrote."""
+
+    name: str
+    artifact_id: str
+    uri: str
+    """Where it lies; empty: it is told by its id alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +42,8 @@ class Task:
     children: tuple[str, ...]
     """Task ids, and names of pods, of what comes after it."""
     error: str
-    reads: tuple[tuple[str, str], ...]
-    """Names of its input artifacts, with their ids."""
-    writes: tuple[tuple[str, str], ...]
+    reads: tuple[Touched, ...]
+    writes: tuple[Touched, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +159,8 @@ def task_from(raw: Json) -> Task:
             pod=text_of(raw.get("pod_name")),
             children=tuple(child for child in children if child),
             error=_error(raw),
-            reads=_artifact_ids(raw.get("inputs") or {}),
-            writes=_artifact_ids(raw.get("outputs") or {}),
+            reads=_touched(raw.get("inputs") or {}),
+            writes=_touched(raw.get("outputs") or {}),
         )
 
 
@@ -191,7 +205,7 @@ def artifact_from(raw: Json) -> Artifact:
             _needed(raw, "artifact_id"),
             text_of(raw.get("name")),
             text_of(raw.get("type")),
-            text_of(raw.get("uri")),
+            text_of(raw.get("uri"))[:LONGEST_ADDRESS],
         )
 
 
@@ -222,18 +236,28 @@ def _error(raw: Json) -> str:
     return text_of(error.get("message"))
 
 
-def _artifact_ids(told: Any) -> tuple[tuple[str, str], ...]:
-    """Names and ids, in the form of either API."""
+def _touched(told: Any) -> tuple[Touched, ...]:
+    """Artifacts in the form of either API: by their ids, or as they are."""
     if isinstance(told.get("artifacts"), list):
-        return tuple(
-            (text_of(one.get("artifact_key")), text_of(value.get("artifact_id")))
+        found = [
+            (text_of(one.get("artifact_key")), value)
             for one in told["artifacts"]
-            for value in one.get("artifacts") or [one.get("value") or {}]
-        )
+            for value in one.get("artifacts") or []
+        ]
+    else:
+        found = [
+            (name, {"artifact_id": one})
+            for name, among in told.items()
+            if isinstance(among, dict)
+            for one in among.get("artifact_ids") or []
+        ]
     return tuple(
-        (name, text_of(one))
-        for name, found in told.items()
-        for one in (found.get("artifact_ids") or [] if isinstance(found, dict) else [])
+        Touched(
+            name[:LONGEST_NAME],
+            text_of(value.get("artifact_id"))[:LONGEST_NAME],
+            text_of(value.get("uri"))[:LONGEST_ADDRESS],
+        )
+        for name, value in found
     )
 
 
@@ -247,10 +271,10 @@ def _tracked(plugins: Any) -> tuple[Tracked, ...]:
         }
         run = Tracked(
             text_of(plugin),
-            text_of(said.get("root_run_id")),
-            text_of(said.get("run_url")),
+            text_of(said.get("root_run_id"))[:LONGEST_NAME],
+            text_of(said.get("run_url"))[:LONGEST_ADDRESS],
             text_of(told.get("state")),
         )
-        if run.run_id:
+        if run.run_id and _PLUGIN.fullmatch(run.plugin):
             found.append(run)
     return tuple(found)

@@ -22,13 +22,12 @@ def artifacts_told(api: KfpApi, tasks: Sequence[Task]) -> Iterator[ToldArtifact]
         ConnectorError: they could not be told.
     """
     named = [
-        (task.name, name, is_output, artifact_id)
+        (task.name, is_output, one)
         for task in tasks
         for is_output, found in ((False, task.reads), (True, task.writes))
-        for name, artifact_id in found
-        if artifact_id
+        for one in found
+        if one.artifact_id
     ]
-    for step, name, is_output, artifact_id in named[:MOST_ARTIFACTS]:
-        artifact = api.artifact(artifact_id)
-        address = without_userinfo(artifact.uri) if artifact is not None else ""
-        yield ToldArtifact(step, name, is_output, artifact_id, address)
+    for step, is_output, one in named[:MOST_ARTIFACTS]:
+        address = without_userinfo(one.uri or api.address_of(one.artifact_id))
+        yield ToldArtifact(step, one.name, is_output, one.artifact_id, address)

@@ -23,6 +23,7 @@ from connectors.kubeflow.packages import (
 )
 from connectors.parsing import text_of, well_formed
 from connectors.pipelines.checkout import find_code
+from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     Code,
     LaunchPlan,
@@ -69,7 +70,7 @@ def plan_package(
         "experiment": name,
         "run": run,
     }
-    return LaunchPlan(
+    plan = LaunchPlan(
         backend=BACKEND,
         place=place,
         pipeline=name,
@@ -81,6 +82,7 @@ def plan_package(
         limits=request.limits,
         manifest=tuple(json.dumps(sent, indent=1, sort_keys=True).split("\n")),
     )
+    return read_plan(plan.to_bytes())
 
 
 def sent_by(plan: LaunchPlan) -> Json:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from connectors.kubeflow.objects import KfpRun, Task
+from connectors.parsing import without_userinfo
 from connectors.pipelines.kfp_planning import BACKEND
 from connectors.pipelines.protocols import PipelineRun, RunState, StepRun
 from connectors.pipelines.told import TrackedRun
@@ -71,7 +72,8 @@ def run_of(run: KfpRun, tasks: Sequence[Task], steps: Iterable[str]) -> Pipeline
         steps=found,
         told=tuple(told),
         tracked=tuple(
-            TrackedRun(one.plugin, one.run_id, one.url) for one in run.tracked
+            TrackedRun(one.plugin, one.run_id, without_userinfo(one.url))
+            for one in run.tracked
         ),
     )
 

@@ -28,7 +28,7 @@ from tests.contract.kfp_server.server import serving
 from tests.contract.kubernetes_launching import KeptPlans
 
 VARIABLE = "COUNTERSIGN_TEST_KFP"
-KINDS = ("in-repo", "in-repo-newer", "real")
+KINDS = ("in-repo", "in-repo-newer", "in-repo-newest", "real")
 
 
 @dataclass
@@ -55,7 +55,11 @@ class KfpPlace:
 def kfp_place(kind: str) -> Iterator[KfpPlace]:
     """A place of the kind; skipped where no real one is named."""
     if kind != "real":
-        here = Installation(steps_on_get=True, has_tasks=kind == "in-repo-newer")
+        here = Installation(
+            steps_on_get=True,
+            has_tasks=kind != "in-repo",
+            embeds_artifacts=kind == "in-repo-newest",
+        )
         with serving(here):
             yield KfpPlace(endpoint(here.address), IMAGE, here)
         return

@@ -337,6 +337,22 @@ def test_a_change_whose_answer_is_lost_is_sent_once(way: Way, fault: Fault) -> N
     assert len(way.here.experiments) == (fault in AFTER_THE_EFFECT)
 
 
+def test_a_server_that_is_too_slow_with_its_answer_is_not_sent_it_again(
+    way: Way,
+) -> None:
+    way.here.faults.delays = {"create run": 1.0}
+    client = KfpClient(
+        endpoint(way.here.address, credentials=way.client().endpoint.credentials),
+        bounds=Bounds(first_pause_seconds=0.001, answer_seconds=0.4),
+        sleep=way.time.sleep,
+    )
+    real = Clock()
+    launcher = KfpLauncher(client, way.plans, way.holds, clock=real)
+    assert launcher.launch("one", way.plan(), held=False).state is RunState.PENDING
+    assert way.here.faults.seen.count("create run") == 1
+    assert way.started() == 1
+
+
 def test_retry_after_is_waited_for_unless_it_is_too_long(way: Way) -> None:
     way.here.faults.pending = [("list runs", Fault.TOO_MANY)]
     way.here.faults.retry_after_seconds = 7

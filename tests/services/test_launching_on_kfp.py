@@ -78,8 +78,8 @@ def test_it_is_held_in_the_log_released_by_another_run_and_recorded(
     tags = {r["name"]: r["text"] for r in rows(there, "SELECT name, text FROM tag")}
     assert tags["countersign.launch.images"] == IMAGE
     assert tags["countersign.launch.place"] == done.plan.place
-    assert tags["countersign.launch.kfp.run"] == run["run_id"]
-    assert tags["countersign.launch.wrote.quick.data"] == "artifact 1"
+    assert tags["countersign.told.kfp.run"] == run["run_id"]
+    assert tags["countersign.told.wrote.quick.data"] == "artifact 1"
     record_of = known_launch(store, "one", store.state())
     assert [entry.held for _, entry in record_of.intents] == [True, False]
     assert record_of.outcomes[-1][1].outcome is OutcomeKind.DONE
@@ -138,6 +138,24 @@ def test_an_endpoint_that_is_down_hides_nothing_of_the_others(there: KfpWorld) -
     [line] = list_launches(there.store, launcher_of_all(there.store))
     assert line.run.state is RunState.UNKNOWN
     assert "does not answer" in line.run.reason
+
+
+def test_what_is_held_there_and_what_runs_there_are_listed_together(
+    there: KfpWorld,
+) -> None:
+    there.put_policy(is_released=False)
+    there.launch("one")
+    there.put_policy(version=2)
+    there.launch("two")
+    there.launch("three")
+    launcher = open_launcher(there.store, "kfp")
+    launcher_of_all(there.store).cancel("three", grace_seconds=0)
+    found = {run.launch: run.state for run in launcher.runs()}
+    assert found == {
+        "one": RunState.PENDING,
+        "two": RunState.SUSPENDED,
+        "three": RunState.CANCELLED,
+    }
 
 
 def test_it_tells_of_no_log(there: KfpWorld) -> None:

@@ -29,6 +29,8 @@ SOURCE = "pipelines"
 """Source of what launches tell."""
 LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
+TOLD = "countersign.told"
+"""Under this are tags whose values are a stranger's word."""
 _STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
@@ -108,15 +110,19 @@ class EndedRun:
             "countersign.launch.place": plan.place if plan.images else "",
             "countersign.launch.images": ", ".join(plan.images),
         }
-        told |= {f"countersign.launch.{name}": text for name, text in self.run.told}
+        told |= dict(self._told())
+        return ((name, value) for name, value in told.items() if value)
+
+    def _told(self) -> Iterator[tuple[str, str]]:
+        """What the place tells besides, under names that are no others'."""
+        for name, text in self.run.told:
+            yield f"{TOLD}.{name}", text
         for tracked in self.run.tracked:
-            name = f"countersign.launch.{tracked.plugin}"
-            told[name] = tracked.url or tracked.run_id
+            yield f"{TOLD}.tracked.{tracked.plugin}", tracked.url or tracked.run_id
         for touched in self.run.artifacts:
             way = "wrote" if touched.is_output else "read"
-            name = f"countersign.launch.{way}.{touched.step}.{touched.name}"
-            told[name] = touched.address or f"artifact {touched.artifact_id}"
-        return ((name, value) for name, value in told.items() if value)
+            name = f"{TOLD}.{way}.{touched.step}.{touched.name}"
+            yield name, touched.address or f"artifact {touched.artifact_id}"
 
 
 def _data(

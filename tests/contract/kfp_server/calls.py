@@ -149,7 +149,14 @@ def list_tasks(here: Installation, call: Call) -> Object:
 def _newer(here: Installation, task: Object) -> Object:
     """A task in the form of the newer API, whose artifacts stand in it."""
     outputs = [
-        {"artifact_key": key, "artifacts": [here.artifacts[number]]}
+        {
+            "artifact_key": key,
+            "artifacts": [
+                here.artifacts[number]
+                if here.embeds_artifacts
+                else {"artifact_id": number}
+            ],
+        }
         for key, one in task.get("outputs", {}).items()
         for number in one["artifact_ids"]
     ]

@@ -39,7 +39,8 @@ class Faults:
     """Switches, and what is in store for the next requests."""
 
     is_down: bool = False
-    delay_seconds: float = 0.0
+    delays: dict[str, float] = field(default_factory=dict)
+    """How long the answers of an operation take, in seconds."""
     retry_after_seconds: int = 1
     pending: list[tuple[str, Fault]] = field(default_factory=list)
     """Operation (`create run`, `list runs` ... or `*`) and fault, for one request."""

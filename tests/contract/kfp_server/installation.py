@@ -41,6 +41,8 @@ class Installation:
     """Time moves on whenever somebody looks at a run."""
     has_tasks: bool = False
     """It has the newer lists of tasks and artifacts."""
+    embeds_artifacts: bool = True
+    """Its newer lists of tasks hold the artifacts, and not only their ids."""
     has_mlflow: str = ""
     """Address of the MLflow server that its plug-in makes runs on."""
     cached: frozenset[str] = frozenset()

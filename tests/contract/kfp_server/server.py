@@ -57,8 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = calls.found(self.command, path)
         operation = found[0] if found else "unknown"
         fault = here.faults.next(operation)
-        if here.faults.delay_seconds:
-            time.sleep(here.faults.delay_seconds)
+        time.sleep(here.faults.delays.get(operation, 0.0))
         if here.faults.is_down or fault is Fault.RESET:
             self._hang_up()
             return
