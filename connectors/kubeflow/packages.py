@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubeflow.client import Json
@@ -20,6 +22,8 @@ from connectors.parsing import text_of, well_formed
 LARGEST_PACKAGE_BYTES = 1024**2
 _BY_DIGEST = re.compile(r"[^\s@{}$]+@sha256:[0-9a-f]{64}")
 _MOST_DOCUMENTS = 2
+_DEEPEST = 20
+_MOST_TASKS = 1000
 _TEXT, _WHOLE, _NUMBER, _TRUTH = "STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"
 _SHAPES = {"LIST": list, "STRUCT": dict}
 
@@ -33,7 +37,8 @@ class PackageStep:
     """What its container runs; empty where it is a pipeline itself."""
     takes: tuple[str, ...]
     """The pipeline's parameters that it takes."""
-    may_be_cached: bool
+    within: tuple[str, ...] = ()
+    """The tasks of the pipeline that it is, at any depth, that no other step has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,11 @@ def _steps(spec: Json) -> Iterator[PackageStep]:
     tasks = dict(spec["root"]["dag"]["tasks"])
     executors = dict(_executors(spec))
     components = spec.get("components") or {}
+    inner = {
+        name: _inner(components[text_of(task["componentRef"]["name"])], components)
+        for name, task in tasks.items()
+    }
+    seen = Counter([*tasks, *(one for found in inner.values() for one in found)])
     for name in _in_order(tasks):
         task = tasks[name]
         component = components[text_of(task["componentRef"]["name"])]
@@ -220,13 +230,35 @@ def _steps(spec: Json) -> Iterator[PackageStep]:
         words = [*(container.get("command") or []), *(container.get("args") or [])]
         inputs = (task.get("inputs") or {}).get("parameters") or {}
         taken = {text_of(one.get("componentInputParameter")) for one in inputs.values()}
-        caching = task.get("cachingOptions") or {}
         yield PackageStep(
             name,
             tuple(map(text_of, words)),
             tuple(sorted(taken - {""})),
-            bool(caching.get("enableCache")),
+            tuple(one for one in inner[name] if seen[one] == 1),
         )
+
+
+def _inner(component: Json, components: Mapping[str, Json]) -> list[str]:
+    """Names of the tasks of a component that is a pipeline, at any depth.
+
+    Raises:
+        ValueError: there are more of them than anybody writes.
+    """
+    found = list(islice(_within(component, components, 1), _MOST_TASKS + 1))
+    if len(found) > _MOST_TASKS:
+        raise ValueError(f"more than {_MOST_TASKS} tasks")
+    return found
+
+
+def _within(
+    component: Json, components: Mapping[str, Json], depth: int
+) -> Iterator[str]:
+    if depth > _DEEPEST:
+        raise ValueError("pipelines within pipelines without end")
+    for name, task in ((component.get("dag") or {}).get("tasks") or {}).items():
+        yield text_of(name)
+        named = components[text_of(task["componentRef"]["name"])]
+        yield from _within(named, components, depth + 1)
 
 
 def _in_order(tasks: Mapping[str, Json]) -> Iterator[str]:

@@ -20,10 +20,11 @@ from connectors.errors import (
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import KfpClient
 from connectors.kubeflow.objects import KfpRun
+from connectors.kubeflow.packages import read_package
 from connectors.pipelines.kfp_artifacts import artifacts_told
 from connectors.pipelines.kfp_holds import KeepsHeld
-from connectors.pipelines.kfp_planning import BACKEND, plan_package, sent_by
-from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of
+from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package, sent_by
+from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of, state_of
 from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
 from connectors.pipelines.kfp_versions import started_with, strange_version
 from connectors.pipelines.kubernetes_jobs import KeepsPlans, place_name
@@ -65,6 +66,7 @@ class KfpLauncher:
         self._service_account = service_account
         self._versions: dict[tuple[str, str], str] = {}
         """What is wrong with the versions that were looked at; empty: nothing."""
+        self._ended: dict[object, PipelineRun] = {}
 
     @property
     def place(self) -> str:
@@ -231,6 +233,16 @@ class KfpLauncher:
         return [run for run in named if marked(run)[0] == launch]
 
     def _shown(self, runs: Sequence[KfpRun]) -> PipelineRun:
+        """A run as it is. One that had ended when it was looked at, and still shows the
+        same end in a list, is not looked at again."""
+        end = tuple((run.run_id, run.state, run.ended) for run in runs)
+        shown = self._ended.get(end) or self._looked_at(runs)
+        had_ended = all(state_of(run).is_final for run in runs)
+        if had_ended and shown.state.is_final:
+            self._ended[end] = shown
+        return shown
+
+    def _looked_at(self, runs: Sequence[KfpRun]) -> PipelineRun:
         whole = self._api.run(runs[0].run_id)
         tasks = self._api.tasks(whole)
         digest = marked(whole)[1]
@@ -238,7 +250,8 @@ class KfpLauncher:
             plan = read_plan(self._plans.get(digest))
         except ConnectorError:
             return run_of(whole, tasks, ())
-        run = run_of(whole, tasks, [step.name for step in plan.steps])
+        package = read_package(package_of(plan), "the package of the plan")
+        run = run_of(whole, tasks, package.steps)
         strange = started_with(whole, plan) or self._version_of(whole, plan)
         if len(runs) > 1:
             strange = f"{len(runs)} runs have its marks"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from connectors.kubeflow.objects import KfpRun, Task
+from connectors.kubeflow.packages import PackageStep
 from connectors.parsing import without_userinfo
 from connectors.pipelines.kfp_planning import BACKEND
 from connectors.pipelines.protocols import PipelineRun, RunState, StepRun
@@ -45,18 +46,21 @@ def marked(run: KfpRun) -> tuple[str, str]:
     return (found[1], found[2]) if found and found[1] == run.name else ("", "")
 
 
-def run_of(run: KfpRun, tasks: Sequence[Task], steps: Iterable[str]) -> PipelineRun:
+def run_of(
+    run: KfpRun, tasks: Sequence[Task], steps: Iterable[PackageStep]
+) -> PipelineRun:
     """A run with its steps: those that were planned, in their order, each with what is
     within it."""
     launch, plan_digest = marked(run)
     state = state_of(run)
-    found = tuple(_step(name, tasks, state) for name in steps)
+    planned = tuple(steps)
+    found = tuple(_step(step, tasks, state) for step in planned)
     starts = [at for told, at in run.states if told == "RUNNING" and at]
     starts += [step.started for step in found if step.started]
     claimed = run.created or _LONG_AGO
     started = max(min(starts), claimed) if starts else None
     told = [("kfp.run", run.run_id), ("kfp.version", run.version_id)]
-    cached = [step.name for step in found if _was_cached(step.name, tasks)]
+    cached = [step.name for step in planned if _was_cached(step, tasks)]
     if cached:
         told.append(("cached", ", ".join(cached)))
     return PipelineRun(
@@ -115,14 +119,15 @@ def _is_frame(task: Task, run: KfpRun) -> bool:
     return is_first and not task.parent
 
 
-def _step(name: str, tasks: Sequence[Task], whole: RunState) -> StepRun:
-    own = [task for task in tasks if task.name == name]
+def _step(planned: PackageStep, tasks: Sequence[Task], whole: RunState) -> StepRun:
+    own = [task for task in tasks if task.name == planned.name]
     if not own:
-        return StepRun(name, RunState.PENDING)
+        return StepRun(planned.name, RunState.PENDING)
     newest = max(own, key=lambda task: task.started or _LONG_AGO)
-    step = _stood(newest, whole)
-    within = _within(newest, tasks)
-    return replace(step, steps=tuple(_stood(task, whole) for task in within))
+    within = _within(newest, planned, tasks)
+    return replace(
+        _stood(newest, whole), steps=tuple(_stood(task, whole) for task in within)
+    )
 
 
 def _stood(task: Task, whole: RunState) -> StepRun:
@@ -136,15 +141,20 @@ def _stood(task: Task, whole: RunState) -> StepRun:
     return StepRun(task.name, state, task.started, ended)
 
 
-def _within(task: Task, tasks: Sequence[Task]) -> list[Task]:
-    """The tasks that say that they are within one."""
-    return [one for one in tasks if task.task_id and one.parent == task.task_id]
+def _within(task: Task, planned: PackageStep, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks that say that they are within one, or that its package has there."""
+    return [
+        one
+        for one in tasks
+        if (task.task_id and one.parent == task.task_id)
+        or (not one.parent and one.name in planned.within)
+    ]
 
 
-def _was_cached(name: str, tasks: Sequence[Task]) -> bool:
+def _was_cached(planned: PackageStep, tasks: Sequence[Task]) -> bool:
     """Whether a step has only what an earlier run left: its container was left out."""
-    own = [task for task in tasks if task.name == name]
-    within = [one for task in own for one in _within(task, tasks)]
+    own = [task for task in tasks if task.name == planned.name]
+    within = [one for task in own for one in _within(task, planned, tasks)]
     return any(
         task.state in ("SKIPPED", "CACHED")
         for task in (*own, *(one for one in within if one.name == "executor"))

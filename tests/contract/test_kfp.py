@@ -117,6 +117,25 @@ def test_what_an_installation_does_not_have_is_asked_for_once(
     )
 
 
+def test_what_has_ended_is_looked_at_once(tmp_path: Path, launch: str) -> None:
+    """A console asks again every second, of every launch."""
+    with kfp_place("in-repo") as place:
+        assert place.own is not None
+        launcher = place.launcher()
+        launcher.launch(launch, plan_of(place, tmp_path, "quick"), held=False)
+        run = wait_for(launcher, launch, lambda run: run.state.is_final)
+        assert launcher.find(launch) == run
+        place.own.faults.seen.clear()
+        assert launcher.find(launch) == run
+        assert place.own.faults.seen == ["list runs"]
+        [stored] = place.own.runs.values()
+        place.own.steps_on_get = False
+        stored.told["state"] = "RUNNING"  # somebody retries it in its own pages
+        found = launcher.find(launch)
+        assert found is not None
+        assert found.state is RunState.RUNNING
+
+
 def test_steps_that_were_taken_from_an_earlier_run_are_told(
     tmp_path: Path, launch: str
 ) -> None:

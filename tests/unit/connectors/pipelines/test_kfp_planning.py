@@ -32,6 +32,7 @@ PLACES = [
     "image",
     "componentRef",
 ]
+COMPILED = Path(__file__).parent / "kfp_compiled"
 PLACE = "https://kubeflow.example/namespaces/team-a"
 
 
@@ -292,3 +293,53 @@ def test_whatever_a_file_holds_is_read_or_refused(found: object) -> None:
     except ConnectorError:
         return
     assert all("@sha256:" in image for image in read.images)
+
+
+def test_what_the_compiler_writes_is_planned_and_planned_again_the_same() -> None:
+    """By kfp 2.17: an exit handler, a condition, a loop, an importer, a secret."""
+    plan = planned(COMPILED / "pipeline.yaml")
+    assert [step.name for step in plan.steps] == ["exit-handler-1", "clean"]
+    assert plan.images == (IMAGE,)
+    assert dict(plan.parameters)["folds"] == "5.0"
+    assert "note" not in dict(plan.parameters)
+    again = planned(COMPILED / "pipeline.yaml", parameters=dict(plan.parameters))
+    assert again.digest == plan.digest
+
+
+def test_a_step_that_is_a_pipeline_has_the_tasks_that_no_other_has() -> None:
+    package = read_package((COMPILED / "pipeline.yaml").read_bytes(), "it")
+    handler, clean = package.steps
+    assert set(handler.within) == {
+        "prepare",
+        "importer",
+        "train",
+        "condition-2",
+        "inner",
+        "for-loop-4",
+    }
+    assert clean.within == ()
+
+
+def test_a_pipeline_within_itself_is_refused(tmp_path: Path) -> None:
+    package = package_of_steps("quick")
+    package["components"]["comp-quick"] = {
+        "dag": {"tasks": {"again": {"componentRef": {"name": "comp-quick"}}}}
+    }
+    with pytest.raises(MalformedInput):
+        planned(written(tmp_path, package))
+    for depth in range(15):
+        inner = {"componentRef": {"name": f"c{depth + 1}"}}
+        tasks = {f"t{number}": inner for number in range(10)}
+        package["components"][f"c{depth}"] = {"dag": {"tasks": tasks}}
+    package["components"]["c15"] = {"executorLabel": "exec-quick"}
+    package["components"]["comp-quick"] = package["components"]["c0"]
+    with pytest.raises(MalformedInput, match="tasks"):
+        planned(written(tmp_path, package))
+
+
+def test_what_a_server_makes_of_a_package_has_its_fingerprint() -> None:
+    """Read into the API's own messages and written again, under another name."""
+    compiled, *_ = yaml.safe_load_all((COMPILED / "pipeline.yaml").read_text())
+    served = json.loads((COMPILED / "as_served.json").read_text())
+    assert served != compiled
+    assert fingerprint(served) == fingerprint(compiled)

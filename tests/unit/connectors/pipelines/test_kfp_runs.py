@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from connectors.errors import MalformedInput
 from connectors.kubeflow.objects import run_from
+from connectors.kubeflow.packages import PackageStep
 from connectors.pipelines.kfp_runs import mark_of, marked, run_of
 from connectors.pipelines.protocols import PipelineRun, RunState
 
 PLAN = "ab" * 32
+TRAIN = PackageStep("train", (), (), ("evaluate",))
 RAW: dict[str, Any] = {
     "run_id": "1234",
     "display_name": "one",
@@ -26,7 +28,7 @@ RAW: dict[str, Any] = {
 
 def told(**more: object) -> PipelineRun:
     run = run_from(RAW | more)
-    return run_of(run, run.tasks, ["train"])
+    return run_of(run, run.tasks, [TRAIN])
 
 
 @pytest.mark.parametrize(
@@ -87,9 +89,11 @@ def test_what_is_within_a_step_is_told_with_it() -> None:
         {"display_name": "fold-1", "state": "SUCCEEDED", "parent_task_id": "1"},
         {"display_name": "fold-2", "state": "FAILED", "parent_task_id": "1"},
         {"display_name": "other", "state": "FAILED", "parent_task_id": "2"},
+        {"display_name": "evaluate", "state": "RUNNING"},
+        {"display_name": "evaluate", "state": "RUNNING", "parent_task_id": "2"},
     ]
     [step] = told(run_details={"task_details": tasks}).steps
-    assert [inner.name for inner in step.steps] == ["fold-1", "fold-2"]
+    assert [inner.name for inner in step.steps] == ["fold-1", "fold-2", "evaluate"]
 
 
 @pytest.mark.parametrize(
@@ -171,4 +175,4 @@ def test_whatever_is_told_is_a_run_or_refused(more: dict[str, object]) -> None:
         run = run_from(RAW | more)
     except MalformedInput:
         return
-    assert isinstance(run_of(run, run.tasks, ["train"]), PipelineRun)
+    assert isinstance(run_of(run, run.tasks, [TRAIN]), PipelineRun)
