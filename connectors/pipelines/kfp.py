@@ -214,7 +214,12 @@ class KfpLauncher:
         if self._holds.held(launch) is not None:
             raise ConnectorRefused(f"{launch} is held, and nothing of it is sent")
         self._sender.send(launch, plan)
-        run = self._required(launch)
+        try:
+            run = self._required(launch)
+        except ConnectorError as problem:
+            raise ConnectorUnavailable(
+                f"it was sent, and cannot be looked at: {problem}", hint=problem.hint
+            ) from problem
         _require_plan(run, plan.digest)
         return run
 

@@ -21,6 +21,9 @@ _MARKED = re.compile(
 _LONGEST_REASON = 500
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _CANCELLING = "CANCELING"
+_CACHED = ("SKIPPED", "CACHED")
+_CONTAINER = "executor"
+"""What every step's container is called within it."""
 _STATES = {
     "PENDING": RunState.PENDING,
     "RUNNING": RunState.RUNNING,
@@ -63,6 +66,9 @@ def run_of(
     cached = [step.name for step in planned if _was_cached(step, tasks)]
     if cached:
         told.append(("cached", ", ".join(cached)))
+    left_out = sum(task.name == _CONTAINER and task.state in _CACHED for task in tasks)
+    if left_out and not cached:
+        told.append(("cached.containers", str(left_out)))
     return PipelineRun(
         launch=launch,
         backend=BACKEND,
@@ -113,7 +119,7 @@ def _reason(run: KfpRun, tasks: Sequence[Task], state: RunState) -> str:
 
 def _is_frame(task: Task, run: KfpRun) -> bool:
     """Whether a task is what holds the others, which fails with them."""
-    if task.name in ("root", "executor", "", run.name):
+    if task.name in ("root", _CONTAINER, "", run.name):
         return True
     is_first = task.name.startswith(f"{run.name}-") or task.name.endswith("-driver")
     return is_first and not task.parent
@@ -156,6 +162,6 @@ def _was_cached(planned: PackageStep, tasks: Sequence[Task]) -> bool:
     own = [task for task in tasks if task.name == planned.name]
     within = [one for task in own for one in _within(task, planned, tasks)]
     return any(
-        task.state in ("SKIPPED", "CACHED")
-        for task in (*own, *(one for one in within if one.name == "executor"))
+        task.state in _CACHED
+        for task in (*own, *(one for one in within if one.name == _CONTAINER))
     )

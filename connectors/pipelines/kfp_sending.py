@@ -69,14 +69,27 @@ class Sender:
         if claim is None:
             self._await_other(launch, self.claims.newest(launch))
             return
-        if self._runs(launch):
-            return
-        if self._clock.monotonic() - begun > SEND_SECONDS:
+        try:
+            if self._runs(launch):
+                return
+            if self._clock.monotonic() - begun > SEND_SECONDS:
+                raise ConnectorUnavailable(
+                    "it takes too long to reach Kubeflow Pipelines; nothing was sent",
+                    hint="Try again.",
+                )
+        except ConnectorError:
             self.claims.give_up(claim)
-            raise ConnectorUnavailable(
-                "it takes too long to reach Kubeflow Pipelines; nothing was sent",
-                hint="Try again.",
-            )
+            raise
+        self._start(launch, claim, body)
+        self.claims.settle(claim)
+
+    def _start(self, launch: str, claim: Claim, body: Json) -> None:
+        """Send what was claimed, once, and see that it is there.
+
+        Raises:
+            ConnectorUnavailable: it is not known whether it was started.
+            ConnectorError: it was not.
+        """
         try:
             self._api.start_run(body)
         except (OutcomeUnknown, MalformedInput) as lost:
@@ -89,7 +102,6 @@ class Sender:
         except ConnectorError:
             self.claims.give_up(claim)
             raise
-        self.claims.settle(claim)
 
     def withdraw(self, run: PipelineRun) -> PipelineRun:
         """Make sure that what was not sent never is.
@@ -139,12 +151,22 @@ class Sender:
         )
 
     def _shows(self, launch: str) -> bool:
-        """Whether a run appears before nobody waits any longer."""
+        """Whether a run appears before nobody waits any longer.
+
+        Raises:
+            ConnectorUnavailable: nobody may look.
+        """
         deadline = self._clock.monotonic() + SETTLE_SECONDS
-        while not self._runs(launch):
-            if self._clock.monotonic() >= deadline:
-                return False
-            self._clock.sleep(TURN_SECONDS)
+        try:
+            while not self._runs(launch):
+                if self._clock.monotonic() >= deadline:
+                    return False
+                self._clock.sleep(TURN_SECONDS)
+        except ConnectorError as problem:
+            raise ConnectorUnavailable(
+                f"it may be on its way, and nobody can look: {problem}",
+                hint=problem.hint,
+            ) from problem
         return True
 
 

@@ -15,8 +15,9 @@ from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.releasing import Decided, release
 from console.services.problems import Refusal, Undecided
-from policies.predicates import Decision
+from policies.predicates import Decision, OutcomeKind
 from tests.contract.kfp_server.faults import Fault
+from tests.contract.kfp_server.installation import Object
 from tests.pipelines import POLICY
 from tests.services.kfp_launching import TOKEN, KfpWorld, kfp_world
 from tests.worlds import World
@@ -123,6 +124,34 @@ def test_what_is_released_is_sent_once_whatever_fails_and_however_often_it_is_tr
     record = known_launch(store, "one", store.state())
     is_done = record.ended is not None and "refused" not in record.ended.read_back
     assert len(there.runs()) == int(is_done)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("answer", [None, Fault.LOSE_ANSWER, Fault.CUT_BODY])
+def test_what_was_sent_and_cannot_be_looked_at_is_not_said_to_have_failed(
+    there: KfpWorld, fault: Fault, answer: Fault | None
+) -> None:
+    there.put_policy(is_released=False, version=2)
+    here, usual = there.here, there.here.add_run
+
+    def from_then_on(body: Object) -> Object:
+        looked = ("list runs", "get run", "get version", "list experiments")
+        here.faults.always = dict.fromkeys(looked, fault)
+        return usual(body)
+
+    here.add_run = from_then_on  # type: ignore[method-assign]
+    here.faults.pending = [("create run", answer)] if answer else []
+    # A single 401 is overcome where it does not come again; this one does.
+    with pytest.raises(Undecided, match="not known whether"):
+        there.launch()
+    record = known_launch(there.store, "one", there.store.state())
+    assert record.ended is None
+    here.faults.always = {}
+    assert there.launch().run.state is RunState.PENDING
+    assert len(there.runs()) == 1
+    record = known_launch(there.store, "one", there.store.state())
+    assert record.ended is not None
+    assert record.ended.outcome is OutcomeKind.DONE
 
 
 def test_a_policy_that_changes_while_it_is_not_known_whether_it_was_sent_decides(

@@ -83,6 +83,22 @@ def test_why_it_failed_names_the_step_and_not_what_holds_it() -> None:
     assert run.reason == "step train failed; it broke"
 
 
+def test_containers_that_were_left_out_are_counted_where_nothing_says_whose() -> None:
+    tasks = [
+        {"display_name": "train", "state": "SUCCEEDED", "task_id": "1"},
+        {"display_name": "executor", "state": "SKIPPED"},
+        {"display_name": "executor", "state": "SUCCEEDED"},
+    ]
+    run = told(state="SUCCEEDED", run_details={"task_details": tasks})
+    assert ("cached.containers", "1") in run.told
+    tasks[1]["parent_task_id"] = "1"
+    run = told(state="SUCCEEDED", run_details={"task_details": tasks})
+    assert ("cached", "train") in run.told
+    tasks[1]["state"] = "SUCCEEDED"
+    run = told(state="SUCCEEDED", run_details={"task_details": tasks})
+    assert [name for name, _ in run.told] == ["kfp.run", "kfp.version"]
+
+
 def test_what_is_within_a_step_is_told_with_it() -> None:
     tasks = [
         {"display_name": "train", "state": "RUNNING", "task_id": "1"},
