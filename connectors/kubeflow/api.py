@@ -82,7 +82,13 @@ class KfpApi:
             return found
 
     def _experiment(self, name: str) -> Experiment | None:
-        return next((one for one in self.experiments(name) if one.name == name), None)
+        # Some databases do not tell upper from lower case, and take either once.
+        found = [
+            one
+            for one in self.experiments(name)
+            if one.name.casefold() == name.casefold()
+        ]
+        return next((one for one in found if one.name == name), next(iter(found), None))
 
     def hide_experiment(self, experiment_id: str) -> None:
         """Archive one.

@@ -12,6 +12,7 @@ by nobody: it is never sent.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ from connectors.kubeflow.objects import Experiment
 from connectors.kubeflow.problems import NameTaken
 from connectors.parsing import parse_json, text_of, well_formed
 
-PREFIX = "countersign/launch/"
+PREFIX = "countersign/"
 ON_ITS_WAY = timedelta(minutes=10)
 """How long a run that was sent may need to appear, whatever lies between."""
 _SEND, _NEVER = "send", "never"
 _MOST = 20
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Claims:
         Raises:
             ConnectorError: it could not be told.
         """
-        name = f"{PREFIX}{launch}"
+        name = _name(launch, 1)
         found = {
             one.name: one
             for one in self._api.experiments(name)
@@ -131,4 +133,7 @@ class Claims:
 
 
 def _name(launch: str, number: int) -> str:
-    return f"{PREFIX}{launch}" + ("" if number == 1 else f"/{number}")
+    """As long as a name may be at most. Some databases do not tell upper from lower
+    case, so part of a digest tells ids apart that differ in that alone."""
+    digits = hashlib.sha256(launch.encode()).hexdigest()[:_DIGITS]
+    return f"{PREFIX}{launch}.{digits}" + ("" if number == 1 else f"/{number}")

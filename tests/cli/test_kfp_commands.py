@@ -215,6 +215,23 @@ def test_a_token_that_is_not_there_is_said_and_nothing_is_asked(
     assert place.here.faults.seen == []
 
 
+def test_which_of_several_or_of_none_is_asked_for(
+    place: Place, capsys: Capture
+) -> None:
+    words = ("launch", str(place.package), "--backend", "kfp")
+    text = place.config.read_text()
+    place.config.write_text(text + text.replace("kubeflow.prod", "kubeflow.dev"))
+    code, _, err = run(capsys, *words)
+    assert (code, "more than one" in err, "--context dev or prod" in err) == (
+        1,
+        True,
+        True,
+    )
+    place.config.write_text("")
+    code, _, err = run(capsys, *words)
+    assert (code, "no Kubeflow Pipelines is configured" in err) == (1, True)
+
+
 def test_an_image_by_tag_is_not_launched(place: Place, capsys: Capture) -> None:
     package = package_of_steps("quick", image="registry.example/trainer:latest")
     place.package.write_text(json.dumps(package))

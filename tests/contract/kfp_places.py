@@ -42,13 +42,18 @@ class KfpPlace:
     plans: KeptPlans = field(default_factory=KeptPlans)
     holds: KeptHolds = field(default_factory=KeptHolds)
 
+    def client(self) -> KfpClient:
+        """A client of it."""
+        return KfpClient(self.endpoint, bounds=FAST if self.own else None)
+
     def launcher(self) -> KfpLauncher:
         """A launcher of it."""
         wait: Callable[[float], None] = time.sleep
         if self.own is not None:
             wait = self.own.forward
-        client = KfpClient(self.endpoint, bounds=FAST if self.own else None)
-        return KfpLauncher(client, self.plans, self.holds, clock=Clock(sleep=wait))
+        return KfpLauncher(
+            self.client(), self.plans, self.holds, clock=Clock(sleep=wait)
+        )
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def plan_of(place: KfpPlace, folder: Path, *does: str) -> LaunchPlan:
 
 def test_a_name_of_an_experiment_is_taken_once(place: KfpPlace, launch: str) -> None:
     """On this everything rests that keeps a launch from being sent twice."""
-    api = KfpApi(place.launcher()._api.client)
+    api = KfpApi(place.client())
     made = api.make_experiment(f"{launch}/a", "first")
     with pytest.raises(NameTaken):
         api.make_experiment(f"{launch}/a", "second")
@@ -171,4 +171,4 @@ def test_the_test_server_refuses_what_is_not_described() -> None:
     assert operation("POST", f"{BASE}/runs/x:terminate") is not None
     assert operation("POST", f"{BASE}/runs/x:stop") is None
     with kfp_place("in-repo") as place, pytest.raises(ObjectMissing):
-        KfpApi(place.launcher()._api.client).run("no-such-run")
+        KfpApi(place.client()).run("no-such-run")

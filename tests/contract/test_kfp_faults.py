@@ -7,9 +7,11 @@ import gc
 import itertools
 import json
 import logging
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,53 @@ def test_one_that_is_too_slow_between_claiming_and_sending_sends_nothing(
         slow.launch("one", way.plan(), held=False)
     assert way.started() == 0
     assert way.launcher().find("one") is None
+
+
+def test_of_many_that_go_on_from_an_old_claim_one_sends(way: Way) -> None:
+    way.here.faults.always = {"create run": Fault.RESET}
+    plan = way.plan()
+    with pytest.raises(ConnectorUnavailable):
+        way.launcher().launch("one", plan, held=False)
+    way.here.faults.always = {}
+    way.here.forward(601)
+    way.time.installation = None  # nothing of this takes ten minutes
+    problems: list[Exception] = []
+
+    def launch() -> None:
+        try:
+            way.launcher().launch("one", plan, held=False)
+        except Exception as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=launch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert way.started() == 1
+    assert all(isinstance(problem, ConnectorUnavailable) for problem in problems)
+
+
+def test_ids_that_differ_in_case_alone_are_two_launches(way: Way) -> None:
+    """Also where the database does not tell upper from lower case."""
+    for launch in ("one", "ONE", "One"):
+        way.launcher().launch(launch, way.plan(), held=False)
+        run = way.launcher().find(launch)
+        assert run is not None
+        assert run.launch == launch
+    assert way.started() == 3
+
+
+def test_a_claim_of_the_longest_id_fits_into_a_name(way: Way) -> None:
+    way.here.faults.always = {"create run": Fault.RESET}
+    launch, plan = "a" * 100, way.plan()
+    for _ in range(21):
+        with pytest.raises(ConnectorUnavailable):
+            way.launcher().launch(launch, plan, held=False)
+        way.here.forward(601)
+    names = [one["display_name"] for one in way.here.experiments.values()]
+    assert max(map(len, names)) == 128
+    assert len(names) == 21
 
 
 def test_a_launch_that_is_refused_gives_its_claim_back(way: Way) -> None:
@@ -449,7 +498,10 @@ def test_what_a_stranger_writes_where_ours_stands_is_refused_not_believed(
     way: Way,
 ) -> None:
     way.here.add_experiment(
-        {"display_name": "countersign/launch/one", "description": "mine now"}
+        {
+            "display_name": f"countersign/one.{sha256(b'one').hexdigest()[:12]}",
+            "description": "mine now",
+        }
     )
     with pytest.raises(ConnectorError):
         way.launcher().find("one")

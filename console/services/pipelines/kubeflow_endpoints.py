@@ -29,11 +29,15 @@ def endpoint_of(
     if not name and len(known) == 1:
         (name,) = known
     if name not in known:
-        what = f"no Kubeflow Pipelines {name[:80]!r} is" if name else "which is not"
-        raise ConnectorRefused(
-            f"{what} configured here",
-            hint=f"--context {' or '.join(sorted(known))}" if known else _HINT,
-        )
+        told = f"no Kubeflow Pipelines {name[:80]!r} is configured here"
+        if not name:
+            told = (
+                "more than one Kubeflow Pipelines is configured here"
+                if known
+                else "no Kubeflow Pipelines is configured here"
+            )
+        named = " or ".join(sorted(known))
+        raise ConnectorRefused(told, hint=f"--context {named}" if known else _HINT)
     setting = known[name]
     found = endpoint(
         setting.address,

@@ -78,7 +78,8 @@ class Installation:
         if not name:
             raise ApiError(INVALID, "Experiment name is empty")
         for one in self.experiments.values():
-            if (one["display_name"], one.get("namespace", "")) == (name, namespace):
+            taken = one["display_name"].lower(), one.get("namespace", "")
+            if taken == (name.lower(), namespace):  # as MySQL compares by default
                 raise ApiError(EXISTS, f"The name {name} already exists")
         made = {
             "experiment_id": str(uuid.uuid4()),
