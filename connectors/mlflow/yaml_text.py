@@ -33,6 +33,24 @@ def parse_mapping(data: bytes, what: str) -> dict[str, Any]:
     return document
 
 
+def parse_mappings(data: bytes, what: str) -> list[dict[str, Any]]:
+    """Parse the YAML mappings that follow one another in a file; see `parse_mapping`.
+
+    Raises:
+        MalformedInput: as there.
+    """
+    import yaml
+
+    try:
+        with well_formed(what):
+            documents = list(yaml.load_all(data, Loader=_loader()))
+    except yaml.YAMLError as cause:
+        raise MalformedInput(f"{what} is not YAML") from cause
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise MalformedInput(f"{what} is not a mapping")
+    return documents
+
+
 def _loader() -> type[yaml.SafeLoader]:
     import yaml
 

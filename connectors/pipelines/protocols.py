@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from connectors.pipelines.told import ToldArtifact, TrackedRun
+
 LAUNCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids of launches that every place takes as they are."""
 
@@ -217,6 +219,10 @@ class PipelineRun:
     steps: tuple[StepRun, ...] = ()
     outputs: tuple[PlannedFile, ...] = ()
     """Files that it left; known once it has ended."""
+    told: tuple[tuple[str, str], ...] = ()
+    """What else the place tells of it, by name."""
+    tracked: tuple[TrackedRun, ...] = ()
+    artifacts: tuple[ToldArtifact, ...] = ()
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long it ran, or has run."""

@@ -144,6 +144,15 @@ def show_one(context: Context) -> int:
         show(
             one_line(f"made       {made.path} sha256:{made.sha256[:16]} {made.size} B")
         )
+    for name, text in run.told:
+        show(one_line(f"told       {name} {text}"))
+    for tracked in run.tracked:
+        where = tracked.url or tracked.run_id
+        show(one_line(f"told       {tracked.plugin} run {where}"))
+    for touched in run.artifacts:
+        what = touched.address or f"artifact {touched.artifact_id}"
+        way = "wrote" if touched.is_output else "read"
+        show(one_line(f"told       {touched.step} {way} {touched.name} {what}"))
     for one in sheet.said:
         show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}"))
     if run.state.is_final and not sheet.is_recorded:

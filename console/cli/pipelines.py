@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
+from console.cli.pipeline_archiving import add_archive
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.problems import Misuse
@@ -61,6 +62,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("launch", metavar="LAUNCH")
     parser.add_argument("--key", metavar="KEY", help="sign as a person")
     parser.set_defaults(handler=record)
+    add_archive(whats)
 
 
 def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,13 +70,20 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "project",
         metavar="PROJECT",
-        help="folder with an MLproject; for a cluster, the manifest of a Job",
+        help="folder with an MLproject; for a cluster, the manifest of a Job; for "
+        "kfp, a compiled pipeline",
     )
     parser.add_argument(
-        "--backend", default="local", metavar="local|kubernetes", help="where it runs"
+        "--backend",
+        default="local",
+        metavar="local|kubernetes|kfp",
+        help="where it runs",
     )
     parser.add_argument(
-        "--context", default="", metavar="NAME", help="of the kubeconfig"
+        "--context",
+        default="",
+        metavar="NAME",
+        help="of the kubeconfig, or the [kubeflow.NAME] configured",
     )
     parser.add_argument(
         "--namespace", default="", metavar="NAME", help="default: the context's own"

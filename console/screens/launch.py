@@ -192,6 +192,8 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         if look is not None and look.run is not None:
             lines += step_lines(look.run.steps, now)
         lines += sheet_lines(self._known.sheet)
+        if not isinstance(self._known.place, CanStreamLogs):
+            lines.append(f"{self._known.place.backend} tells of no log to be shown")
         is_held = self._run is not None and self._run.state is RunState.SUSPENDED
         can_print = isinstance(self._known.place, CanStreamLogs) and not is_held
         self._printed.display = can_print
@@ -262,6 +264,12 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         if action == "repeat":
             return "" if state.is_final else f"it is {state.value}"
         return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """See ActingScreen; nothing is found where there is no log."""
+        if action == "find" and self._known is not None:
+            return True if isinstance(self._known.place, CanStreamLogs) else None
+        return super().check_action(action, parameters)
 
     def action_decide(self, decision: str) -> None:
         """Open the dialog for releasing it, or for saying that it must not go."""

@@ -20,12 +20,29 @@ from policies.notes import NoteKind, read_verifier_key
 FILE_NAME = "countersign.toml"
 DEFAULT_ENVIRONMENT = "default"
 """Where a transition is meant to be when no environment is named."""
-_TOP = {"store", "anchor", "key", "sources", "environments", "witnesses", "git"}
+_TOP = {
+    "store",
+    "anchor",
+    "key",
+    "sources",
+    "environments",
+    "witnesses",
+    "git",
+    "kubeflow",
+}
 _PERSONAL = {"store", "anchor", "key", "witnesses", "git"}
 """Never taken from a file that was merely found in a parent folder."""
 _SOURCE = {"address", "artifacts", "password", "webhook_secret"}
-_SECRETS = ("password", "webhook_secret")
+_SECRETS = ("password", "webhook_secret", "token", "headers")
 """References to secrets: never taken from a file that was merely found either."""
+_KUBEFLOW = {
+    "address",
+    "namespace",
+    "token",
+    "headers",
+    "authority",
+    "service_account",
+}
 _ENVIRONMENT = {"registry", "source", "aliases", "stages", "tag"}
 _LEGACY_STAGES = ("Staging", "Production", "Archived")
 _GIT = {"allowed_signers"}
@@ -41,6 +58,22 @@ class SourceSetting:
     """Where the secret is that its webhooks are signed with: env:NAME or file:PATH."""
     password: str = ""
     """Where the password of a database is: env:NAME or file:PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class KubeflowSetting:
+    """A named endpoint of Kubeflow Pipelines, and who asks there."""
+
+    address: str
+    namespace: str = ""
+    token: str = ""
+    """Where the bearer token is: env:NAME or file:PATH, read for every request."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Other headers that say who asks, by name: where the value of each is."""
+    authority: str = ""
+    """File of the authority that signed its certificate."""
+    service_account: str = ""
+    """As whom its runs work; empty: as the installation has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +108,8 @@ class Configuration:
     """Verifier keys of the witnesses this machine relies on, by their names here."""
     allowed_signers: str = ""
     """A file of OpenSSH's that says whose keys sign commits, for display alone."""
+    kubeflow: Mapping[str, KubeflowSetting] = field(default_factory=dict)
+    """Endpoints of Kubeflow Pipelines, by their names here."""
 
     def environment(self, name: str) -> EnvironmentSetting:
         """The settings of an environment; an unnamed one has no registry."""
@@ -121,8 +156,9 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
             hint="Name the file with --config, or give --store or --anchor.",
         )
     sources = _tables(raw, "sources", _SOURCE, path, text)
+    kubeflow = _tables(raw, "kubeflow", _KUBEFLOW, path, text)
     for secret in () if is_trusted else _SECRETS:
-        if any(secret in table for _, table in sources):
+        if any(secret in table for _, table in (*sources, *kubeflow)):
             raise Misuse(
                 f"{path}:{_line(text, secret)}: a file found in a parent folder "
                 f"may not set {secret!r}",
@@ -154,6 +190,24 @@ def _read(path: Path, *, is_trusted: bool) -> Configuration:
         },
         witnesses=_witnesses(raw, path, text),
         allowed_signers=_allowed_signers(raw, path, text),
+        kubeflow={name: _kubeflow(table, path, text) for name, table in kubeflow},
+    )
+
+
+def _kubeflow(table: Mapping[str, object], path: Path, text: str) -> KubeflowSetting:
+    headers = table.get("headers", {})
+    if not isinstance(headers, dict):
+        raise Misuse(
+            f"{path}:{_line(text, 'headers')}: headers must map names to references",
+            hint='headers = { Cookie = "env:NAME" }',
+        )
+    return KubeflowSetting(
+        _address(table, path, text),
+        _text(table, "namespace", path, text),
+        _secret(table, "token", path, text),
+        {str(name): _secret(headers, name, path, text, "headers") for name in headers},
+        _text(table, "authority", path, text),
+        _text(table, "service_account", path, text),
     )
 
 
@@ -259,12 +313,15 @@ def _address(table: Mapping[str, object], path: Path, text: str) -> str:
     return address
 
 
-def _secret(table: Mapping[str, object], name: str, path: Path, text: str) -> str:
+def _secret(
+    table: Mapping[str, object], name: str, path: Path, text: str, within: str = ""
+) -> str:
     """A reference to a secret; the secret itself is refused and not repeated."""
     reference = _text(table, name, path, text)
     if reference and not re.fullmatch(r"(env|file):.+", reference):
         raise Misuse(
-            f"{path}:{_line(text, name)}: a secret is given by reference, never itself",
+            f"{path}:{_line(text, within or name)}: a secret is given by reference, "
+            "never itself",
             hint=f'{name} = "env:NAME" or "file:PATH"',
         )
     return reference

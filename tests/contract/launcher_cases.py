@@ -11,6 +11,7 @@ from typing import Protocol
 
 from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+from tests.contract.kfp_launching import KfpCase
 from tests.contract.kubernetes_launching import KubernetesCase
 from tests.contract.launching_commands import COMMANDS
 
@@ -86,6 +87,7 @@ class LocalCase:
 
 
 CASES: dict[str, Callable[[Path], LauncherCase]] = {
+    "kfp": KfpCase,
     "kubernetes": KubernetesCase,
     "local": LocalCase,
 }

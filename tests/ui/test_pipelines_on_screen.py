@@ -9,6 +9,7 @@ from textual.widgets import DataTable
 
 from console.app import CountersignApp
 from tests.pipelines import launch_in, make_project, wait_until_over
+from tests.services.kfp_launching import kfp_world
 from tests.ui.test_console import SIZES, on_screen, settle, until
 from tests.worlds import World
 
@@ -50,3 +51,21 @@ async def test_a_store_without_launches_has_an_empty_list(world: World) -> None:
         assert "Launches" in on_screen(app)
         assert app.screen.query_one(DataTable).row_count == 0
         assert "countersign pipeline launch" in on_screen(app)
+
+
+async def test_a_launch_whose_place_tells_of_no_log_is_shown_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kfp_world(world, monkeypatch) as there:
+        there.put_policy(is_released=False)
+        there.launch()
+        there.run_on()
+        app = CountersignApp(world.store)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("8")
+            await settle(pilot)
+            assert "succeeded" in on_screen(app)
+            await pilot.press("enter")
+            await until(pilot, lambda: "quick: succeeded" in on_screen(app))
+            assert "kfp tells of no log to be shown" in on_screen(app)

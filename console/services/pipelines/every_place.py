@@ -7,10 +7,13 @@ place that does not answer hides nothing of the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
-from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
-from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.kfp_planning import BACKEND as KFP
+from connectors.pipelines.kubernetes_jobs import namespace_of
+from connectors.pipelines.kubernetes_planning import BACKEND as KUBERNETES
+from connectors.pipelines.kubernetes_planning import context_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -27,6 +30,18 @@ from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
 from store.errors import StoreError
 
+FAR = (KUBERNETES, KFP)
+"""Backends whose places a context and a namespace name."""
+
+
+class FarLauncher(CanLaunch, Protocol):
+    """A launcher of a place that is not this machine."""
+
+    @property
+    def place(self) -> str:
+        """What its plans call it."""
+        ...
+
 
 class EveryPlace:
     """See the module. What the log does not declare is looked for on this machine."""
@@ -35,13 +50,13 @@ class EveryPlace:
         self,
         store: OpenStore,
         own: CanLaunch,
-        opens: Callable[[str, str], KubernetesLauncher],
+        opens: Callable[[str, str, str], FarLauncher],
     ) -> None:
         self._store = store
         self._own = own
         self._opens = opens
-        """A launcher of a cluster by context and namespace."""
-        self._opened: dict[tuple[str, str], KubernetesLauncher] = {}
+        """A launcher by backend, context and namespace."""
+        self._opened: dict[tuple[str, str, str], FarLauncher] = {}
 
     @property
     def backend(self) -> str:
@@ -65,17 +80,18 @@ class EveryPlace:
         Raises:
             ConnectorError: what is configured here does not lead there.
         """
-        if plan.backend != BACKEND:
+        if plan.backend not in FAR:
             return self._own
-        named = context_of(plan), namespace_of(plan)
+        named = plan.backend, context_of(plan), namespace_of(plan)
         if named not in self._opened:
             self._opened[named] = self._opens(*named)
         launcher = self._opened[named]
         if launcher.place != plan.place:
             raise ConnectorRefused(
                 f"it was launched at {plan.place}, and the context "
-                f"{named[0] or 'in use'} leads to {launcher.place}",
-                hint="Give the kubeconfig a context of that name that leads there.",
+                f"{named[1] or 'in use'} leads to {launcher.place}",
+                hint="Give the kubeconfig, or [kubeflow.NAME] in the configuration, "
+                "a context of that name that leads there.",
             )
         return launcher
 
@@ -97,9 +113,11 @@ class EveryPlace:
         yield from self._own.runs()
         silent: dict[str, ConnectorUnavailable] = {}
         for launch, _, intent in launches(self._store):
+            backend = KUBERNETES
             try:
                 plan = self._plan(intent.definition)
-                if plan.backend != BACKEND:
+                backend = plan.backend
+                if backend not in FAR:
                     continue
                 if plan.place in silent:
                     raise silent[plan.place]
@@ -109,7 +127,7 @@ class EveryPlace:
                     silent[plan.place] = problem
                 yield PipelineRun(
                     launch=launch,
-                    backend=BACKEND,
+                    backend=backend,
                     pipeline=intent.pipeline,
                     state=RunState.UNKNOWN,
                     plan_digest=intent.definition,
@@ -148,7 +166,10 @@ class EveryPlace:
         """See CanStreamLogs.log_lines."""
         launcher = self.of(launch)
         if not isinstance(launcher, CanStreamLogs):
-            raise ConnectorRefused(f"{launcher.backend} shows no logs")
+            raise ConnectorRefused(
+                f"{launcher.backend} shows no logs",
+                hint="Look at them in its own pages.",
+            )
         return launcher.log_lines(launch, follow=follow, stop=stop)
 
     def _plan(self, digest: str) -> LaunchPlan:

@@ -6,19 +6,24 @@ import sys
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorRefused
+from connectors.kubeflow.client import KfpClient
 from connectors.kubernetes.access import from_surroundings
 from connectors.kubernetes.client import KubernetesClient
+from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
 from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.protocols import CanLaunch
 from console.services.opened import OpenStore
 from console.services.pipelines.every_place import EveryPlace
+from console.services.pipelines.held_in_log import HeldInLog
+from console.services.pipelines.kubeflow_endpoints import endpoint_of
 from console.services.problems import Misuse
 from store.errors import StoreError
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"
-BACKENDS = (LOCAL, KUBERNETES)
+KFP = "kfp"
+BACKENDS = (LOCAL, KUBERNETES, KFP)
 FOLDER = "launches"
 
 
@@ -32,6 +37,8 @@ def open_launcher(
     """
     if backend == KUBERNETES:
         return _on_cluster(store, context, namespace)
+    if backend == KFP:
+        return _on_kfp(store, context, namespace)
     if backend != LOCAL:
         raise Misuse(
             f"nothing is launched on {backend[:40]!r} here",
@@ -40,7 +47,7 @@ def open_launcher(
     if context or namespace:
         raise Misuse(
             "this machine has no contexts and namespaces",
-            hint=f"--backend {KUBERNETES}",
+            hint=f"--backend {KUBERNETES} or {KFP}",
         )
     return LocalLauncher(
         store.folder / FOLDER, on_end=lambda launch: _record(store, launch)
@@ -52,7 +59,11 @@ def launcher_of_all(store: OpenStore) -> EveryPlace:
     return EveryPlace(
         store,
         open_launcher(store),
-        lambda context, namespace: _on_cluster(store, context, namespace),
+        lambda backend, context, namespace: (
+            _on_kfp(store, context, namespace)
+            if backend == KFP
+            else _on_cluster(store, context, namespace)
+        ),
     )
 
 
@@ -60,6 +71,17 @@ def _on_cluster(store: OpenStore, context: str, namespace: str) -> KubernetesLau
     client = KubernetesClient(from_surroundings(context=context))
     plans = _PlansOf(store)
     return KubernetesLauncher(client, plans, context=context, namespace=namespace)
+
+
+def _on_kfp(store: OpenStore, context: str, namespace: str) -> KfpLauncher:
+    name, setting, found = endpoint_of(store.configuration, context, namespace)
+    return KfpLauncher(
+        KfpClient(found),
+        _PlansOf(store),
+        HeldInLog(store),
+        context=name,
+        service_account=setting.service_account,
+    )
 
 
 @dataclass(frozen=True, slots=True)

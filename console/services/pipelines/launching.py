@@ -289,7 +289,7 @@ def _require_verdict(judged: JudgedLaunch, launcher: CanLaunch) -> bool:
 def _is_under_way(launcher: CanLaunch, record: LaunchRecord) -> bool:
     """Whether it was started, so that only its outcome is lacking."""
     run = launcher.find(record.launch)
-    return run is not None and run.state not in (RunState.PENDING, RunState.SUSPENDED)
+    return run is not None and (run.state is RunState.RUNNING or run.state.is_final)
 
 
 def send(

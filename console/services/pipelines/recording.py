@@ -6,11 +6,18 @@ are known and linked. Doing it again adds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import CanLaunch, LaunchPlan, RunState
+from connectors.pipelines.protocols import (
+    CanLaunch,
+    LaunchPlan,
+    PipelineRun,
+    RunState,
+)
+from connectors.pipelines.told import TrackedRun
 from console.services.importing import ImportReport, import_address, import_source
 from console.services.opened import OpenStore
 from console.services.pipelines.launch_log import known_launch
@@ -21,7 +28,7 @@ from console.services.pipelines.run_facts import (
 )
 from console.services.problems import Refusal, Undecided
 from console.services.signing import Acting
-from store.identifiers import kind_of
+from store.identifiers import kind_of, run_key
 from store.queries.runs import list_runs
 from store.queries.sql import fetch
 
@@ -59,8 +66,8 @@ def record_run(
     if run.plan_digest != declared.intent.definition:
         raise Refusal(f"what is here as {launch} is not what the log declares")
     plan = read_plan(launcher.plan_bytes(launch))
-    reports, problem = _import_tracking(store, acting, plan)
-    contains = _runs_within(store, launch)
+    reports, problem = _import_tracking(store, acting, plan, run)
+    contains = tuple(sorted({*_runs_within(store, launch), *tracked_keys(store, run)}))
     ended = EndedRun(
         run,
         plan,
@@ -81,9 +88,11 @@ def is_recorded(store: OpenStore, launch: str) -> bool:
 
 
 def _import_tracking(
-    store: OpenStore, acting: Acting, plan: LaunchPlan
+    store: OpenStore, acting: Acting, plan: LaunchPlan, run: PipelineRun
 ) -> tuple[list[ImportReport], str]:
     address = dict(plan.settings).get(TRACKING, "")
+    for tracked in run.tracked:
+        address = address or _source_of(store, tracked)[1]
     if not address:
         return [], ""
     named = [n for n, setting in store.sources().items() if setting.address == address]
@@ -96,6 +105,25 @@ def _import_tracking(
         return import_address(store, acting, address), ""
     except ConnectorError as problem:
         return [], f"{address} could not be imported: {problem}"
+
+
+def tracked_keys(store: OpenStore, run: PipelineRun) -> Iterator[str]:
+    """Keys of the runs that a place says it made on tracking servers that are known
+    here as sources; the others are known by their addresses alone."""
+    for tracked in run.tracked:
+        name, _ = _source_of(store, tracked)
+        if name:
+            yield run_key(name, tracked.run_id)
+
+
+def _source_of(store: OpenStore, tracked: TrackedRun) -> tuple[str, str]:
+    """Name and address of the source that a tracked run is on; empty: none is known."""
+    for name, setting in sorted(store.sources().items()):
+        address = setting.address.rstrip("/")
+        is_server = address.startswith(("http://", "https://"))
+        if is_server and tracked.url.startswith((f"{address}/", f"{address}#")):
+            return name, setting.address
+    return "", ""
 
 
 def _runs_within(store: OpenStore, launch: str) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ import shlex
 from dataclasses import dataclass
 
 from connectors.pipelines.kubernetes_jobs import namespace_of
-from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.kubernetes_planning import context_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
 from console.services.opened import OpenStore
+from console.services.pipelines.every_place import FAR
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launching import Asked
 from console.services.problems import Misuse, Refusal
@@ -26,7 +27,7 @@ def request_of(plan: LaunchPlan) -> LaunchRequest:
     return LaunchRequest(
         project=plan.project,
         pipeline=plan.pipeline,
-        entry_points=("main",) if plan.backend == BACKEND else steps,
+        entry_points=("main",) if plan.backend in FAR else steps,
         parameters={n: v for step in plan.steps for n, v in step.parameters},
         ref=plan.code.commit if plan.code.is_dirty is False else "",
         runtime=plan.runtime,
@@ -115,10 +116,11 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
 
 def _where(plan: LaunchPlan, request: LaunchRequest) -> list[str]:
     """The options that say where and with what it runs."""
-    if plan.backend == BACKEND:
+    if plan.backend in FAR:
         context = context_of(plan)
         named = ["--context", context] if context else []
-        return ["--backend", BACKEND, *named, "--namespace", namespace_of(plan)]
+        named += ["--namespace", space] if (space := namespace_of(plan)) else []
+        return ["--backend", plan.backend, *named]
     entries = [word for name in request.entry_points for word in ("--entry", name)]
     return ["--python", request.runtime, *entries]
 

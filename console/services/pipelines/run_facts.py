@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from connectors.openlineage_names import UNVERSIONED
 from connectors.pipelines.protocols import (
     LaunchPlan,
     PipelineRun,
     PlannedFile,
     RunState,
 )
+from connectors.pipelines.told import ToldArtifact
 from connectors.protocols import KnownState, Tally
 from console.services.pipelines.launch_evidence import dataset_name
 from store.facts import Fact, FactKind, Relation, Strength
@@ -27,6 +29,8 @@ SOURCE = "pipelines"
 """Source of what launches tell."""
 LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
+TOLD = "countersign.told"
+"""Under this are tags whose values are a stranger's word."""
 _STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
@@ -82,6 +86,9 @@ class EndedRun:
             yield from _data(key, Relation.READ, name, given, context=given.name)
         for made in self.run.outputs:
             yield from _data(key, Relation.WROTE, f"{plan.pipeline}/{made.path}", made)
+        for touched in self.run.artifacts:
+            if touched.address:
+                yield from _unversioned(key, touched)
         for inner in self.contains:
             yield _edge(key, Relation.CONTAINS, inner, Strength.DECLARED)
 
@@ -103,7 +110,19 @@ class EndedRun:
             "countersign.launch.place": plan.place if plan.images else "",
             "countersign.launch.images": ", ".join(plan.images),
         }
+        told |= dict(self._told())
         return ((name, value) for name, value in told.items() if value)
+
+    def _told(self) -> Iterator[tuple[str, str]]:
+        """What the place tells besides, under names that are no others'."""
+        for name, text in self.run.told:
+            yield f"{TOLD}.{name}", text
+        for tracked in self.run.tracked:
+            yield f"{TOLD}.tracked.{tracked.plugin}", tracked.url or tracked.run_id
+        for touched in self.run.artifacts:
+            way = "wrote" if touched.is_output else "read"
+            name = f"{TOLD}.{way}.{touched.step}.{touched.name}"
+            yield name, touched.address or f"artifact {touched.artifact_id}"
 
 
 def _data(
@@ -122,6 +141,23 @@ def _data(
         strength=Strength.REREAD.value,
     )
     yield _edge(run, relation, version, context=context)
+
+
+def _unversioned(run: str, touched: ToldArtifact) -> Iterator[Fact]:
+    """What a step is told to have touched, of which nothing says what was in it."""
+    name = touched.address
+    version = dataset_version_key(name, UNVERSIONED)
+    yield Fact(kind=FactKind.DATASET, subject=dataset_key(name), name=name)
+    yield Fact(
+        kind=FactKind.DATASET_VERSION,
+        subject=version,
+        object=dataset_key(name),
+        name=name,
+        digest=UNVERSIONED,
+        location=name,
+    )
+    relation = Relation.WROTE if touched.is_output else Relation.READ
+    yield _edge(run, relation, version, Strength.DECLARED, touched.name)
 
 
 def _edge(

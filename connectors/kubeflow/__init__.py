@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines by its REST API, version v2beta1."""

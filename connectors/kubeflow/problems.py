@@ -1,0 +1,96 @@
+"""What Kubeflow Pipelines refuses, by status and by google.rpc code.
+
+ConnectorRefused
+├── ObjectMissing     there is no such object, or no such method
+├── NameTaken         something of that name is there already
+└── NotAllowed        not this identity, or not this action
+ConnectorUnavailable
+└── OutcomeUnknown    it was sent, and nobody knows what came of it
+
+Nothing here parses messages. Whatever the server said is a stranger's text, cut short,
+and without the credentials that were sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
+
+LONGEST_SAID = 300
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+NOTHING_DONE = frozenset({425, 429})
+"""Transient, and said before anything is done."""
+_ALREADY_EXISTS = 6
+_SHORTEST_HIDDEN = 4
+
+
+class ObjectMissing(ConnectorRefused):
+    """There is no such object, or no such method."""
+
+
+class NameTaken(ConnectorRefused):
+    """Something of that name is there already."""
+
+
+class NotAllowed(ConnectorRefused):
+    """Not this identity, or not this action."""
+
+
+class OutcomeUnknown(ConnectorUnavailable):
+    """A change was sent, and nobody knows what came of it."""
+
+
+def problem(
+    place: str, status: int, data: bytes, hidden: Iterable[str] = ()
+) -> ConnectorError:
+    """The error that an answer other than yes stands for."""
+    code, said = _told(data)
+    for secret in hidden:
+        for part in {secret, *secret.split(" "), secret.rpartition("=")[2]}:
+            if len(part) >= _SHORTEST_HIDDEN:
+                said = said.replace(part, "***")
+    said = said[:LONGEST_SAID]
+    message = f"{place} answered {status}"
+    if code == _ALREADY_EXISTS or status == 409:
+        return NameTaken(message)
+    if status in TRANSIENT:
+        return ConnectorUnavailable(message, hint="Try again in a moment.")
+    if 300 <= status < 400 or status == 401:
+        return NotAllowed(
+            f"{message}: it asks who you are",
+            hint="The credentials are missing, wrong or have expired. A new token: "
+            "kubectl create token NAME --audience pipelines.kubeflow.org",
+        )
+    if said:
+        message = f"{message}: {said}"
+    if status == 403:
+        return NotAllowed(
+            message,
+            hint="Kubeflow asks the cluster whether you may, by the resources of "
+            "pipelines.kubeflow.org. Is the namespace yours?",
+        )
+    if status in (404, 405, 501):
+        return ObjectMissing(message, hint="Is it the right address and namespace?")
+    return ConnectorRefused(message)
+
+
+def _told(data: bytes) -> tuple[int, str]:
+    """Code and message of a google.rpc.Status, or nothing of whatever else it is."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return 0, ""
+    if not isinstance(found, dict):
+        return 0, ""
+    code, said = found.get("code"), found.get("message")
+    return code if isinstance(code, int) else 0, said if isinstance(said, str) else ""
+
+
+def unreachable(place: str, cause: BaseException) -> ConnectorUnavailable:
+    """Without the cause in the chain: what it shows may hold what was sent."""
+    return ConnectorUnavailable(
+        f"{place} does not answer ({type(cause).__name__})",
+        hint="Can Kubeflow Pipelines be reached from here?",
+    )

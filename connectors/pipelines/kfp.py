@@ -1,0 +1,307 @@
+"""The launcher of Kubeflow Pipelines, which holds nothing and starts what it is sent.
+
+So what is held is not sent: whoever keeps the launches says that it is held, and that
+it was let go. What is shown of a run is compared with the plan that it was sent by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.errors import (
+    ConnectorError,
+    ConnectorRefused,
+    ConnectorUnavailable,
+    MalformedInput,
+)
+from connectors.kubeflow.api import KfpApi
+from connectors.kubeflow.client import KfpClient
+from connectors.kubeflow.objects import KfpRun
+from connectors.kubeflow.packages import read_package
+from connectors.pipelines.kfp_artifacts import artifacts_told
+from connectors.pipelines.kfp_holds import KeepsHeld
+from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package, sent_by
+from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of, state_of
+from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
+from connectors.pipelines.kfp_versions import started_with, strange_version
+from connectors.pipelines.kubernetes_jobs import KeepsPlans, place_name
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import (
+    LAUNCH_ID,
+    LaunchPlan,
+    LaunchRequest,
+    PipelineRun,
+    RunState,
+)
+
+_CANCEL_SECONDS = 60.0
+"""What a run may take to end, beyond the grace of whoever cancels."""
+
+
+class KfpLauncher:
+    """Launches runs in one namespace of one installation."""
+
+    backend = BACKEND
+
+    def __init__(
+        self,
+        client: KfpClient,
+        plans: KeepsPlans,
+        holds: KeepsHeld,
+        *,
+        context: str = "",
+        service_account: str = "",
+        clock: Clock | None = None,
+    ) -> None:
+        self._api = KfpApi(client)
+        self._clock = clock or Clock()
+        self._sender = Sender(self._api, self._runs, self._clock)
+        self._plans = plans
+        self._holds = holds
+        self._context = context
+        """The name of the configured endpoint; empty: the only one."""
+        self._service_account = service_account
+        self._versions: dict[tuple[str, str], str] = {}
+        """What is wrong with the versions that were looked at; empty: nothing."""
+        self._ended: dict[object, PipelineRun] = {}
+
+    @property
+    def place(self) -> str:
+        """The endpoint and the namespace."""
+        found = self._api.client.endpoint
+        return place_name(found.address, found.namespace)
+
+    def plan(self, request: LaunchRequest) -> LaunchPlan:
+        """See CanLaunch.plan. Nobody is asked: Kubeflow Pipelines has no dry run."""
+        return plan_package(request, self.place, self._context, self._service_account)
+
+    def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
+        """See CanLaunch.launch."""
+        _check(launch)
+        if plan.backend != BACKEND or plan.place != self.place:
+            raise ConnectorRefused(
+                "the plan was made for another place",
+                hint=f"It is for {plan.place}. Which endpoint is that?",
+            )
+        sent_by(plan)
+        self._plans.put(plan.to_bytes())
+        found = self.find(launch)
+        if found is not None:
+            _require_plan(found, plan.digest)
+        if held:
+            if found is None:
+                self._holds.hold(launch, plan.digest)
+            return self._required(launch)
+        is_waiting = found is None or found.state in (
+            RunState.PENDING,
+            RunState.UNKNOWN,
+        )
+        if found is None or (is_waiting and not self._runs(launch)):
+            return self._send(launch, plan)
+        return found
+
+    def release(self, launch: str) -> PipelineRun:
+        """See CanHold.release."""
+        run = self._required(launch)
+        if run.state is not RunState.SUSPENDED:
+            return run
+        plan = read_plan(self.plan_bytes(launch))
+        if plan.place != self.place:
+            raise ConnectorRefused("the plan was made for another place")
+        self._holds.let_go(launch)
+        return self._send(launch, plan)
+
+    def find(self, launch: str) -> PipelineRun | None:
+        """See CanLaunch.find. What was claimed and does not show is pending while it
+        may be on its way, and unknown after that."""
+        _check(launch)
+        runs = self._runs(launch)
+        if runs:
+            return self._shown(runs)
+        claim = self._sender.claims.newest(launch)
+        if claim is not None:
+            # It may have come between the two questions.
+            runs = self._runs(launch)
+            return self._shown(runs) if runs else claimed_run(launch, claim)
+        held = self._holds.held(launch)
+        return None if held is None else held.run
+
+    def runs(self) -> Iterator[PipelineRun]:
+        """See CanLaunch.runs."""
+        by_launch: dict[str, list[KfpRun]] = {}
+        for run in self._api.runs("description", "IS_SUBSTRING", MARK):
+            launch, _ = marked(run)
+            if launch:
+                by_launch.setdefault(launch, []).append(run)
+        found = [
+            self._shown_or_damage(launch, by_launch[launch]) for launch in by_launch
+        ]
+        for held in self._holds.all(self.place):
+            if held.launch not in by_launch:
+                waiting = self.find(held.launch)
+                found += [waiting] if waiting else []
+        yield from sorted(
+            found, key=lambda run: (run.claimed, run.launch), reverse=True
+        )
+
+    def plan_bytes(self, launch: str) -> bytes:
+        """See CanLaunch.plan_bytes."""
+        digest = self._required(launch).plan_digest
+        data = self._plans.get(digest)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ConnectorRefused(f"what is kept as the plan of {launch} is another")
+        return data
+
+    def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
+        """See CanCancel. What was not sent is made sure never to be."""
+        run = self._required(launch)
+        runs = self._runs(launch)
+        if not runs:
+            is_done = run.state is RunState.CANCELLED
+            return run if is_done else self._sender.withdraw(run)
+        if all(self._shown([one]).state.is_final for one in runs):
+            return run
+        deadline = self._clock.monotonic() + grace_seconds + _CANCEL_SECONDS
+        for one in runs:
+            if not self._shown([one]).state.is_final:
+                self._terminate(one.run_id)
+        while True:
+            runs = self._runs(launch)
+            if all(self._shown([one]).state.is_final for one in runs):
+                return self._shown(runs)
+            if self._clock.monotonic() >= deadline:
+                raise ConnectorUnavailable(
+                    f"{launch} was asked to end, and has not",
+                    hint=f"Ask again: countersign pipeline cancel {launch}",
+                )
+            self._clock.sleep(TURN_SECONDS)
+
+    def _terminate(self, run_id: str) -> None:
+        """Ask a run to end; to ask one again that does, or has ended, is refused.
+
+        Raises:
+            ConnectorError: it goes on, or that is not known.
+        """
+        try:
+            self._api.terminate_run(run_id)
+        except ConnectorRefused:
+            if not is_ending(self._api.run(run_id)):
+                raise
+
+    def archive(self, launch: str) -> PipelineRun:
+        """Take an ended run out of the lists that people see there.
+
+        Raises:
+            ConnectorRefused: it has not ended.
+            ConnectorError: it was not done, or not known whether.
+        """
+        run = self._required(launch)
+        if not run.state.is_final:
+            raise ConnectorRefused(f"{launch} is {run.state.value}")
+        for one in self._runs(launch):
+            self._api.archive_run(one.run_id)
+        return run
+
+    def _send(self, launch: str, plan: LaunchPlan) -> PipelineRun:
+        """Start what nobody holds.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        if self._holds.held(launch) is not None:
+            raise ConnectorRefused(f"{launch} is held, and nothing of it is sent")
+        self._sender.send(launch, plan)
+        try:
+            run = self._required(launch)
+        except ConnectorError as problem:
+            raise ConnectorUnavailable(
+                f"it was sent, and cannot be looked at: {problem}", hint=problem.hint
+            ) from problem
+        _require_plan(run, plan.digest)
+        return run
+
+    def _required(self, launch: str) -> PipelineRun:
+        run = self.find(launch)
+        if run is None:
+            raise ConnectorRefused(
+                f"{self.place} has no run of the launch {launch}",
+                hint="It was launched elsewhere, or deleted there.",
+            )
+        return run
+
+    def _runs(self, launch: str) -> list[KfpRun]:
+        """Every run that has the marks of a launch: one, unless others put them on."""
+        named = self._api.runs("display_name", "EQUALS", launch)
+        return [run for run in named if marked(run)[0] == launch]
+
+    def _shown(self, runs: Sequence[KfpRun]) -> PipelineRun:
+        """A run as it is. One that had ended when it was looked at, and still shows the
+        same end in a list, is not looked at again."""
+        end = tuple((run.run_id, run.state, run.ended) for run in runs)
+        shown = self._ended.get(end) or self._looked_at(runs)
+        had_ended = all(state_of(run).is_final for run in runs)
+        if had_ended and shown.state.is_final:
+            self._ended[end] = shown
+        return shown
+
+    def _looked_at(self, runs: Sequence[KfpRun]) -> PipelineRun:
+        whole = self._api.run(runs[0].run_id)
+        tasks = self._api.tasks(whole)
+        digest = marked(whole)[1]
+        try:
+            plan = read_plan(self._plans.get(digest))
+        except ConnectorError:
+            return run_of(whole, tasks, ())
+        package = read_package(package_of(plan), "the package of the plan")
+        run = run_of(whole, tasks, package.steps)
+        strange = started_with(whole, plan) or self._version_of(whole, plan)
+        if len(runs) > 1:
+            strange = f"{len(runs)} runs have its marks"
+        if strange:
+            run = replace(run, state=RunState.UNKNOWN, reason=strange)
+        if run.state.is_final:
+            told = tuple(artifacts_told(self._api, tasks))
+            run = replace(run, artifacts=told)
+        return replace(run, pipeline=plan.pipeline)
+
+    def _version_of(self, run: KfpRun, plan: LaunchPlan) -> str:
+        """What is wrong with the version that a run was started from; it never changes,
+        so it is looked at once."""
+        key = run.version_id, plan.digest
+        if key not in self._versions:
+            self._versions[key] = strange_version(self._api, run, plan)
+        return self._versions[key]
+
+    def _shown_or_damage(self, launch: str, runs: Sequence[KfpRun]) -> PipelineRun:
+        """A run for a list, in which one damaged run must not hide the others."""
+        try:
+            return self._shown(runs)
+        except MalformedInput as problem:
+            return PipelineRun(
+                launch=launch,
+                backend=BACKEND,
+                pipeline="",
+                state=RunState.UNKNOWN,
+                plan_digest=marked(runs[0])[1],
+                claimed=runs[0].created or datetime.now(UTC),
+                reason=str(problem),
+            )
+
+
+def _require_plan(run: PipelineRun, digest: str) -> None:
+    if run.plan_digest != digest:
+        raise ConnectorRefused(
+            f"the launch {run.launch} is another one: plan {run.plan_digest[:16]}, "
+            f"this is {digest[:16]}"
+        )
+
+
+def _check(launch: str) -> None:
+    if not LAUNCH_ID.fullmatch(launch):
+        raise MalformedInput(
+            f"{launch[:80]!r} is no id of a launch",
+            hint="Letters, digits and . _ - make one, at most 100 of them.",
+        )
