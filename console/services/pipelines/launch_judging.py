@@ -14,7 +14,12 @@ from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name
 from console.services.makers import people_of_identities
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_evidence import launch_evidence, pipeline_key
+from console.services.pipelines.launch_evidence import (
+    CommitTold,
+    commit_told,
+    launch_evidence,
+    pipeline_key,
+)
 from console.services.pipelines.launch_log import LaunchRecord
 from console.services.selecting import Wanted, asked_at, policy_for
 from policies.document import LAUNCH_STAGE, Policy
@@ -40,6 +45,7 @@ class JudgedLaunch:
     tree: Node
     policy: Policy | None
     judged_at: datetime
+    told: CommitTold
 
     @property
     def lacks_people_only(self) -> bool:
@@ -63,28 +69,48 @@ class JudgedLaunch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LogMoment:
+    """A place in the log, and a time, at which something is judged."""
+
+    state: TrustState
+    """By the log below the position."""
+    known: TrustState
+    """Says which keys were stolen."""
+    position: int
+    now: datetime
+
+
 def judge_launch(
     store: OpenStore,
     plan: LaunchPlan,
     environment: str,
     requester: str,
     record: LaunchRecord | None,
+    at: LogMoment | None = None,
+    told: CommitTold | None = None,
 ) -> JudgedLaunch:
-    """Whether a launch may go now, by the log as it is."""
-    state, now = store.state(), store.clock()
+    """Whether a launch may go: now, by the log as it is, or as it was at some moment.
+
+    `record` is what had been said of it by then; `told` what was known of its commit.
+    """
+    if at is None:
+        at = LogMoment(store.state(), store.state(), store.index.size, store.clock())
+    state, now = at.state, at.now
+    told = commit_told(store, plan) if told is None else told
     name = f"{pipeline_subject(plan.pipeline)}: {LAUNCH_STAGE} in {environment}"
-    in_force = [_root_in_force(state, now), *_own_key(record, state)]
+    in_force = [_root_in_force(state, now), *_own_key(record, at.known)]
     try:
-        policy = _policy(store, plan.pipeline, environment, requester, state)
+        policy = _policy(store, plan.pipeline, environment, requester, at)
     except MalformedPolicy as problem:
         is_open = isinstance(problem, UnknownSelection)
         verdict = Verdict.UNKNOWN if is_open else Verdict.NO
-        told = Node("a policy in force", verdict, str(problem), "one", problem.hint)
-        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
+        which = Node("a policy in force", verdict, str(problem), "one", problem.hint)
+        return JudgedLaunch(all_of(name, [*in_force, which]), None, now, told)
     if policy is None:
-        told = _without_policy(plan.backend, environment)
-        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
-    evidence = launch_evidence(store, plan)
+        none = _without_policy(plan.backend, environment)
+        return JudgedLaunch(all_of(name, [*in_force, none]), None, now, told)
+    evidence = launch_evidence(plan, told)
     authors, unknown_authors = people_of_identities(plan.code.authors, state)
     context = Context(
         requester=requester,
@@ -95,7 +121,7 @@ def judge_launch(
         now=now,
     )
     votes = [
-        _vote(store, entry, release, policy, state)
+        _vote(store, entry, release, policy, at)
         for entry, release in (record.releases if record else ())
     ]
     judged = evaluate(policy, evidence, votes, context)
@@ -104,7 +130,7 @@ def judge_launch(
         [*in_force, *map(_of_a_launch, judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
-    return JudgedLaunch(tree, policy, now)
+    return JudgedLaunch(tree, policy, now, told)
 
 
 def _of_a_launch(node: Node) -> Node:
@@ -134,7 +160,7 @@ def _policy(
     pipeline: str,
     environment: str,
     requester: str,
-    state: TrustState,
+    at: LogMoment,
 ) -> Policy | None:
     """The policy that decides; None: none in force is for this launch.
 
@@ -144,11 +170,11 @@ def _policy(
     wanted = Wanted(
         pipeline_key(pipeline), "", Transition("", LAUNCH_STAGE, environment), requester
     )
-    policies = store.policies(state)
-    asked = asked_at(store, wanted, store.index.size, state, policies)
+    policies = store.policies(at.state)
+    asked = asked_at(store, wanted, at.position, at.known, policies)
     if all(covers(policy.applies, asked) is Verdict.NO for policy in policies):
         return None
-    return policy_for(store, wanted, state)
+    return policy_for(store, wanted, at.state, position=at.position, known=at.known)
 
 
 def _without_policy(backend: str, environment: str) -> Node:
@@ -200,15 +226,15 @@ def _vote(
     entry: Entry,
     release: LaunchRelease,
     policy: Policy,
-    state: TrustState,
+    at: LogMoment,
 ) -> Vote:
     stale = ""
     if release.policy != policy.digest:
         stale = f"the policy is now {policy.id} version {policy.version}"
-    if state.is_suspect(entry.key, entry.index):
+    if at.known.is_suspect(entry.key, entry.index):
         stale = "signed with a key that was stolen by then"
     by = entry.statement.by
-    person = state.people.get(by)
+    person = at.state.people.get(by)
     subject = pipeline_subject(release.pipeline)
     days = [q.expires_after_days for q in policy.quorums if q.role == release.role]
     return Vote(
