@@ -91,6 +91,17 @@ KINDS = (
 )
 
 
+CRON_JOB = WorkKind(
+    "batch",
+    "CronJob",
+    "cronjobs",
+    ("v1",),
+    ("spec", "suspend"),
+    "countersign.dev/of-no-pod",
+)
+"""Starts jobs, and is none: it has no pods, and is not among what is watched."""
+
+
 def kind_of(manifest: Json) -> WorkKind:
     """The kind that a manifest is of.
 
@@ -100,7 +111,7 @@ def kind_of(manifest: Json) -> WorkKind:
     with well_formed("the manifest"):
         said = text_of(manifest.get("kind"))
         group, _, version = text_of(manifest.get("apiVersion")).rpartition("/")
-    for one in KINDS:
+    for one in (*KINDS, CRON_JOB):
         if (one.group, one.kind) == (group, said) and version in one.versions:
             return one
     known = ", ".join(f"{one.kind} ({one.group})" for one in KINDS)

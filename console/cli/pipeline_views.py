@@ -16,6 +16,11 @@ from console.cli.output import (
     show_json_line,
     show_table,
 )
+from console.cli.pipeline_schedules import (
+    list_schedules,
+    schedule_lines,
+    tell_objections,
+)
 from console.rendering import one_line, printable
 
 if TYPE_CHECKING:
@@ -30,6 +35,9 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     formats = ("table", "json")
     parser = whats.add_parser("list", help="every launch, newest first")
     parser.add_argument("--pipeline", default="", metavar="NAME")
+    parser.add_argument(
+        "--schedules", action="store_true", help="only those, with next and last times"
+    )
     parser.add_argument("--format", choices=formats, default="table")
     parser.set_defaults(handler=list_all)
     parser = whats.add_parser("show", help="one launch: state, steps, plan, verdict")
@@ -57,13 +65,15 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def list_all(context: Context) -> int:
     """`pipeline list`"""
     from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedules import schedules_objected_to
     from console.services.pipelines.viewing import list_launches
 
+    if context.arguments.schedules:
+        return list_schedules(context)
     store, wanted = context.store, context.arguments.pipeline
+    launcher = launcher_of_all(store)
     lines = [
-        line
-        for line in list_launches(store, launcher_of_all(store))
-        if wanted in ("", line.pipeline)
+        line for line in list_launches(store, launcher) if wanted in ("", line.pipeline)
     ]
     if context.arguments.format == "json":
         show_json("pipeline-list", launches=lines)
@@ -81,7 +91,7 @@ def list_all(context: Context) -> int:
         ),
         [
             (
-                line.launch,
+                f"  {line.launch}" if line.run.schedule else line.launch,
                 line.pipeline,
                 line.environment,
                 line.run.state.value,
@@ -93,29 +103,34 @@ def list_all(context: Context) -> int:
             for line in lines
         ],
     )
+    tell_objections(schedules_objected_to(store, launcher))
     return 0
 
 
 def show_one(context: Context) -> int:
     """`pipeline show`"""
+    from connectors.pipelines.fired_runs import schedule_of
     from connectors.pipelines.plans import read_plan
     from console.services.pipelines.launch_judging import judge_launch
     from console.services.pipelines.launch_log import known_launch
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.recording import is_recorded
+    from console.services.pipelines.schedules import schedule_line
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines
 
     given, store = context.arguments, context.store
     launcher = launcher_of_all(store)
     line = launch_line(store, launcher, given.launch)
-    record = known_launch(store, line.launch, store.state())
+    schedule = schedule_of(line.launch)
+    record = known_launch(store, schedule or line.launch, store.state())
     data = store.objects.get(record.intent.definition)
     if given.plan:
         show(printable(data.decode("utf-8", "replace")))
         return 0
     plan = read_plan(data)
-    held = record.intent.held and record.ended is not None
+    held = record.intent.held and record.ended is not None and not schedule
+    kept = None if schedule else schedule_line(store, launcher, line.launch)
     judged = (
         judge_launch(store, plan, line.environment, record.requester, record)
         if held
@@ -135,6 +150,7 @@ def show_one(context: Context) -> int:
             plan=plan,
             statements=said,
             tree=judged.tree.to_json() if judged else None,
+            schedule=kept,
         )
         return 0
     run = line.run
@@ -152,6 +168,8 @@ def show_one(context: Context) -> int:
         show(one_line(f"image      {image}"))
     for name, value in plan.parameters:
         show(one_line(f"parameter  {name} = {value}"))
+    for text in schedule_lines(kept) if kept else ():
+        show(one_line(text))
     show(f"took       {_span(line.elapsed_seconds)}{_expected(line)}")
     for text in _tree(run.steps):
         show(one_line(text))
@@ -161,7 +179,9 @@ def show_one(context: Context) -> int:
         )
     for one in said:
         show(one_line(f"entry {one['entry']:<5}{one['what']} by {one['by']}"))
-    if run.state.is_final and not is_recorded(store, line.launch):
+    if kept is not None:
+        tell_objections([kept])
+    elif run.state.is_final and not is_recorded(store, line.launch):
         say(f"Not in the log yet: countersign pipeline record {line.launch}")
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))

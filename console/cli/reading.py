@@ -353,8 +353,9 @@ def history(context: Context) -> int:
 
 
 def status(context: Context) -> int:
-    """`status`: 0 when every registry says what the log approves, 1 when one does
-    not, 3 when no policy names a stage to compare."""
+    """`status`: 0 when every registry says what the log approves, and every schedule
+    would be allowed today; 1 when one does not, or would not; 3 when no policy names a
+    stage to compare."""
     if context.arguments.watch:
         if context.arguments.format not in ("table", "json"):
             raise Misuse("--watch prints lines or JSON", hint="--format json")
@@ -363,6 +364,9 @@ def status(context: Context) -> int:
         return watch(context)
     if context.arguments.every:
         raise Misuse("--every goes with --watch", hint="countersign status --watch")
+    from console.cli.pipeline_schedules import tell_objections
+    from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedules import schedules_objected_to
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 
@@ -372,10 +376,11 @@ def status(context: Context) -> int:
             hint="Put one in force: countersign policy activate FILE",
         )
     found = unapproved_changes(context.store)
+    schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
     for batch in unusable_batches(context.store):
         say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
     if context.arguments.format == "json":
-        show_json("status", unapproved_changes=found)
+        show_json("status", unapproved_changes=found, schedules=schedules)
     elif found:
         show_rows(
             context.arguments.format,
@@ -394,4 +399,5 @@ def status(context: Context) -> int:
         )
     else:
         say("Every registry says what the log approves, as of the last import.")
-    return 1 if found else 0
+    tell_objections(schedules)
+    return 1 if found or schedules else 0

@@ -128,7 +128,9 @@ def build_report(
             if scope.covers(model, request.entry.statement.at)
         ],
         "launches": [
-            told for told in launches_told(log) if scope.covers_time(told["at"])
+            told
+            for told in launches_told(log, created_at)
+            if scope.covers_time(told["at"])
         ]
         if not scope.model
         else [],

@@ -31,6 +31,7 @@ def launches_html(launches: Sequence[dict[str, Any]]) -> str:
                         "Stands with what is known now",
                         told["stands_with_what_is_known_now"],
                     ),
+                    *_schedule(told["schedule"]),
                     *(
                         (
                             f"{release['decision']} by {release['by']}",
@@ -54,3 +55,16 @@ def launches_html(launches: Sequence[dict[str, Any]]) -> str:
                 )
             )
     return "\n".join(parts)
+
+
+def _schedule(told: dict[str, str] | None) -> list[tuple[str, str]]:
+    if told is None:
+        return []
+    return [
+        ("Times", f"{told['cron']} in {told['time_zone']}"),
+        ("While the last one runs", told["overlap"]),
+        (
+            "Would be allowed when this was made",
+            told["objection_when_exported"] or "nothing was against it",
+        ),
+    ]

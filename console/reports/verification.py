@@ -147,7 +147,9 @@ def _judge(
         extends=extends,
         new_promotions=_promotions(judgements[extends or 0 :]),
         launches=0 if problems else len(whole().launches),
-        doubts=() if problems else launch_doubts(whole()),
+        doubts=()
+        if problems
+        else launch_doubts(whole(), _parameters(members).created_at),
     )
 
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
+from connectors.pipelines.fired_runs import schedule_of
+from connectors.pipelines.kubernetes_cron import is_schedule
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
     CanHold,
     CanLaunch,
+    CanSchedule,
     CanStreamLogs,
     LaunchPlan,
     LaunchRequest,
     LogLine,
     PipelineRun,
     RunState,
+    ScheduleStanding,
 )
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
@@ -36,12 +41,16 @@ class EveryPlace:
         store: OpenStore,
         own: CanLaunch,
         opens: Callable[[str, str], KubernetesLauncher],
+        opens_schedules: Callable[[str, str], KubernetesSchedules],
     ) -> None:
         self._store = store
         self._own = own
         self._opens = opens
         """A launcher of a cluster by context and namespace."""
-        self._opened: dict[tuple[str, str], KubernetesLauncher] = {}
+        self._opens_schedules = opens_schedules
+        self._opened: dict[
+            tuple[str, str, bool], KubernetesLauncher | KubernetesSchedules
+        ] = {}
 
     @property
     def backend(self) -> str:
@@ -54,8 +63,9 @@ class EveryPlace:
         Raises:
             ConnectorError: its plan cannot be read, so that it is not known.
         """
+        declared = schedule_of(launch) or launch
         for known, _, intent in launches(self._store):
-            if known == launch:
+            if known == declared:
                 return self.at(self._plan(intent.definition))
         return self._own
 
@@ -68,9 +78,11 @@ class EveryPlace:
         if plan.backend != BACKEND:
             return self._own
         named = context_of(plan), namespace_of(plan)
-        if named not in self._opened:
-            self._opened[named] = self._opens(*named)
-        launcher = self._opened[named]
+        opened = (*named, is_schedule(plan))
+        if opened not in self._opened:
+            opens = self._opens_schedules if is_schedule(plan) else self._opens
+            self._opened[opened] = opens(*named)
+        launcher = self._opened[opened]
         if launcher.place != plan.place:
             raise ConnectorRefused(
                 f"it was launched at {plan.place}, and the context "
@@ -103,7 +115,10 @@ class EveryPlace:
                     continue
                 if plan.place in silent:
                     raise silent[plan.place]
-                run = self.at(plan).find(launch)
+                launcher = self.at(plan)
+                run = launcher.find(launch)
+                if run is not None and isinstance(launcher, CanSchedule):
+                    yield from list(launcher.fired(launch))
             except ConnectorError as problem:
                 if isinstance(problem, ConnectorUnavailable):
                     silent[plan.place] = problem
@@ -130,6 +145,23 @@ class EveryPlace:
         if not isinstance(launcher, CanHold):
             raise ConnectorRefused(f"{launcher.backend} holds nothing")
         return launcher.release(launch)
+
+    def standing(self, launch: str) -> ScheduleStanding:
+        """See CanSchedule.standing."""
+        return self._keeper(launch).standing(launch)
+
+    def fired(self, launch: str) -> Iterator[PipelineRun]:
+        """See CanSchedule.fired."""
+        return self._keeper(launch).fired(launch)
+
+    def _keeper(self, launch: str) -> CanSchedule:
+        launcher = self.of(launch)
+        if not isinstance(launcher, CanSchedule):
+            raise ConnectorRefused(
+                f"{launch} is no schedule",
+                hint="Those there are: countersign pipeline list --schedules",
+            )
+        return launcher
 
     def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
         """See CanCancel.cancel."""

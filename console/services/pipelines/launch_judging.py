@@ -1,7 +1,8 @@
 """May a pipeline be launched? A pure verdict over the plan, the policy and releases.
 
 A policy for launches is one that applies to the model `pipeline/NAME` and the stage
-`launch`. docs/adr/0004 says what holds where there is none.
+`launch`, or `schedule` for what one decision starts again and again. docs/adr/0004 says
+what holds where there is none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from connectors.pipelines.kubernetes_cron import is_schedule
 from connectors.pipelines.protocols import LaunchPlan
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name
@@ -22,7 +24,7 @@ from console.services.pipelines.launch_evidence import (
 )
 from console.services.pipelines.launch_log import LaunchRecord
 from console.services.selecting import Wanted, asked_at, policy_for
-from policies.document import LAUNCH_STAGE, Policy
+from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE, Policy
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Transition
@@ -98,17 +100,19 @@ def judge_launch(
         at = LogMoment(store.state(), store.state(), store.index.size, store.clock())
     state, now = at.state, at.now
     told = commit_told(store, plan) if told is None else told
-    name = f"{pipeline_subject(plan.pipeline)}: {LAUNCH_STAGE} in {environment}"
+    stage = SCHEDULE_STAGE if is_schedule(plan) else LAUNCH_STAGE
+    name = f"{pipeline_subject(plan.pipeline)}: {stage} in {environment}"
     in_force = [_root_in_force(state, now), *_own_key(record, at.known)]
     try:
-        policy = _policy(store, plan.pipeline, environment, requester, at)
+        transition = Transition("", stage, environment)
+        policy = _policy(store, plan.pipeline, transition, requester, at)
     except MalformedPolicy as problem:
         is_open = isinstance(problem, UnknownSelection)
         verdict = Verdict.UNKNOWN if is_open else Verdict.NO
         which = Node("a policy in force", verdict, str(problem), "one", problem.hint)
         return JudgedLaunch(all_of(name, [*in_force, which]), None, now, told)
     if policy is None:
-        none = _without_policy(plan.backend, environment)
+        none = _without_policy(plan.backend, transition)
         return JudgedLaunch(all_of(name, [*in_force, none]), None, now, told)
     evidence = launch_evidence(plan, told)
     authors, unknown_authors = people_of_identities(plan.code.authors, state)
@@ -158,7 +162,7 @@ def release_roles(
 def _policy(
     store: OpenStore,
     pipeline: str,
-    environment: str,
+    transition: Transition,
     requester: str,
     at: LogMoment,
 ) -> Policy | None:
@@ -167,9 +171,7 @@ def _policy(
     Raises:
         MalformedPolicy: it is not known which, or no one of several is the narrowest.
     """
-    wanted = Wanted(
-        pipeline_key(pipeline), "", Transition("", LAUNCH_STAGE, environment), requester
-    )
+    wanted = Wanted(pipeline_key(pipeline), "", transition, requester)
     policies = store.policies(at.state)
     asked = asked_at(store, wanted, at.position, at.known, policies)
     if all(covers(policy.applies, asked) is Verdict.NO for policy in policies):
@@ -177,7 +179,8 @@ def _policy(
     return policy_for(store, wanted, at.state, position=at.position, known=at.known)
 
 
-def _without_policy(backend: str, environment: str) -> Node:
+def _without_policy(backend: str, transition: Transition) -> Node:
+    environment, stage = transition.environment, transition.to_stage
     is_own = backend == OWN_BACKEND and environment == DEFAULT_ENVIRONMENT
     return Node(
         "a policy for this launch, or a process of one's own",
@@ -185,7 +188,7 @@ def _without_policy(backend: str, environment: str) -> Node:
         f"no policy in force is for it; it runs on {backend}, in {environment}",
         f"a policy; without one only {OWN_BACKEND}, in {DEFAULT_ENVIRONMENT}",
         'Put a policy in force for models = ["pipeline/*"], to = '
-        f'["{LAUNCH_STAGE}"]: countersign policy activate FILE',
+        f'["{stage}"]: countersign policy activate FILE',
     )
 
 

@@ -27,6 +27,8 @@ SOURCE = "pipelines"
 """Source of what launches tell."""
 LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
+SCHEDULE_TAG = "countersign.launch.schedule"
+"""Tag of a run that says which schedule started it."""
 _STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
@@ -92,6 +94,7 @@ class EndedRun:
             "countersign.launch.plan": plan.digest,
             "countersign.launch.backend": plan.backend,
             "countersign.launch.cause": self.cause,
+            SCHEDULE_TAG: self.run.schedule,
             "countersign.launch.steps": ", ".join(
                 f"{step.name} {step.state.value}" for step in self.run.steps
             ),
