@@ -186,6 +186,11 @@ class KubernetesSchedules:
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[LogLine]:
         """See CanStreamLogs. Only what a schedule started prints anything."""
+        if not schedule_of(launch):
+            runs = ", ".join(run.launch for run in self.fired(launch)) or "none yet"
+            text = f"a schedule prints nothing; its runs do: {runs}"
+            yield LogLine("", "note", self._clock(), text)
+            return
         limit = read_plan(self.plan_bytes(launch)).limits.log_bytes
         log = JobLog(self._pods, limit, stop)
         while True:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import (
+    ConnectorError,
     ConnectorRefused,
     ConnectorUnavailable,
     MalformedInput,
@@ -18,7 +19,16 @@ from connectors.errors import (
 from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.manifests import name_of_launch
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, RunState, Times
+from connectors.pipelines.protocols import (
+    CanCancel,
+    CanHold,
+    CanSchedule,
+    CanStreamLogs,
+    LaunchPlan,
+    LaunchRequest,
+    RunState,
+    Times,
+)
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
 from console.reports.verification import verify_file
@@ -277,8 +287,8 @@ def test_runs_are_listed_under_their_schedule_watched_and_logged(
     first = lines[-1].launch
     assert first.endswith("Z")
     assert [said.text for said in everywhere.log_lines(first)] == ["hello"]
-    with pytest.raises(ConnectorRefused, match="is a schedule"):
-        list(everywhere.log_lines("nightly"))
+    [note] = everywhere.log_lines("nightly")
+    assert (note.stream, first in note.text) == ("note", True)
 
 
 @pytest.mark.parametrize(
@@ -525,6 +535,22 @@ def test_what_was_launched_once_becomes_a_schedule_of_the_same(
     manifest(world).write_text(json.dumps(manifest_of_steps("talks")))
     with pytest.raises(Refusal, match="no longer what ran"):
         as_schedule(world.store, everywhere, "once", NIGHTLY)
+
+
+def test_a_place_that_keeps_no_schedules_refuses_times(
+    world: World, place: KubernetesPlace
+) -> None:
+    request = LaunchRequest(str(manifest(world)), times=NIGHTLY)
+    for launcher in (
+        open_launcher(world.store),
+        open_launcher(world.store, "kubernetes", namespace=place.namespace),
+    ):
+        assert not isinstance(launcher, CanSchedule)
+        with pytest.raises(ConnectorError):
+            launcher.plan(request)
+    keeper = schedules_on_cluster(world.store, namespace=place.namespace)
+    for capability in (CanSchedule, CanHold, CanCancel, CanStreamLogs):
+        assert isinstance(keeper, capability)
 
 
 def test_a_schedule_of_a_cluster_gets_no_line_in_a_crontab(

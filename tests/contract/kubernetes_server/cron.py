@@ -65,6 +65,8 @@ def _numbers(word: str, bounds: tuple[int, int]) -> set[int]:
         first, _, last = span.partition("-")
         low = bounds[0] if first == "*" else int(first)
         high = bounds[1] if first == "*" or (step and not last) else int(last or first)
+        if not bounds[0] <= low <= high <= bounds[1]:
+            raise ValueError(f"{part!r} is out of bounds")
         found |= set(range(low, high + 1, int(step or 1)))
     return found
 
