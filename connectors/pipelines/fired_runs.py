@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.pipelines.cron_times import CronTimes
 
-_SIGN = "+"
+_SIGN = "~"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_MINUTES = 200_000_000
 _TIMELY = re.compile(r"\d{8}T\d{4}Z")

@@ -370,13 +370,14 @@ def status(context: Context) -> int:
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 
-    if not governed_stages(context.store):
+    schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
+    is_governed = bool(governed_stages(context.store))
+    if not is_governed and not schedules:
         raise Undecided(
-            "no policy in force names a stage, so nothing can be compared",
+            "no policy in force names a stage, so no registry can be compared",
             hint="Put one in force: countersign policy activate FILE",
         )
-    found = unapproved_changes(context.store)
-    schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
+    found = unapproved_changes(context.store) if is_governed else []
     for batch in unusable_batches(context.store):
         say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
     if context.arguments.format == "json":
@@ -397,7 +398,7 @@ def status(context: Context) -> int:
                 for c in found
             ],
         )
-    else:
+    elif is_governed:
         say("Every registry says what the log approves, as of the last import.")
     tell_objections(schedules)
     return 1 if found or schedules else 0

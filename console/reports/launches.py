@@ -62,7 +62,7 @@ def _objection(log: WholeLog, record: LaunchRecord, at: str) -> str:
         return ""
     moment = LogMoment(log.state, log.state, len(log.indexed), parse_time(at))
     try:
-        plan = planned_schedule(log.store, record)
+        plan = planned_schedule(log.store, record.intent)
         return "" if plan is None else objection(log.store, record, plan, moment)
     except (*KNOWN_ERRORS, ValueError) as problem:
         return f"what it rests on cannot be read: {problem}"

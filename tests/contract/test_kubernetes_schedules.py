@@ -157,7 +157,7 @@ def test_a_schedule_is_held_released_and_starts_what_its_plan_says(
         (RunState.RUNNING, ""),
     ), run
     assert (run.schedule, run.plan_digest) == ("one", plan.digest)
-    assert run.launch.startswith("one+")
+    assert run.launch.startswith("one~")
     assert run.launch.endswith("Z")
     standing = keeper.standing("one")
     assert standing.last is not None

@@ -281,7 +281,7 @@ def test_runs_are_listed_under_their_schedule_watched_and_logged(
     pass_days(world, place, 2)
     everywhere = launcher_of_all(world.store)
     lines = list_launches(world.store, everywhere)
-    assert [line.launch.partition("+")[0] for line in lines] == ["nightly"] * 3
+    assert [line.launch.partition("~")[0] for line in lines] == ["nightly"] * 3
     assert lines[0].launch == "nightly"
     assert [line.cause for line in lines[1:]] == ["schedule nightly"] * 2
     first = lines[-1].launch

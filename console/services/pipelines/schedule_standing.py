@@ -15,17 +15,18 @@ from console.services.pipelines.launch_judging import LogMoment, judge_launch
 from console.services.pipelines.launch_log import LaunchRecord
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import OutcomeKind
+from policies.predicates.operations import LaunchIntent
 from policies.trust_root import BuiltInRole
 from policies.verdict import Verdict
 
 
-def planned_schedule(store: OpenStore, record: LaunchRecord) -> LaunchPlan | None:
+def planned_schedule(store: OpenStore, intent: LaunchIntent) -> LaunchPlan | None:
     """The plan of a launch that is a schedule; None: it is none.
 
     Raises:
         StoreError, ConnectorError: its plan cannot be read.
     """
-    plan = read_plan(store.objects.get(record.intent.definition))
+    plan = read_plan(store.objects.get(intent.definition))
     return plan if is_schedule(plan) else None
 
 

@@ -124,14 +124,14 @@ def schedule_line(
 ) -> ScheduleLine | None:
     """One schedule; None: the launch is none."""
     record = known_launch(store, launch, store.state())
-    plan = planned_schedule(store, record)
+    plan = planned_schedule(store, record.intent)
     return None if plan is None else _line(store, everywhere, record, plan)
 
 
 def is_declared_schedule(store: OpenStore, launch: str) -> bool:
     """Whether the log declares a launch that is a schedule."""
     record = launch_record(store, launch, store.state())
-    return record is not None and planned_schedule(store, record) is not None
+    return record is not None and planned_schedule(store, record.intent) is not None
 
 
 def schedules_objected_to(
@@ -152,15 +152,13 @@ def schedules_objected_to(
 
 def _declared(store: OpenStore) -> Iterator[tuple[LaunchRecord, LaunchPlan]]:
     state = store.state()
-    for launch, _, _ in launches(store):
-        record = launch_record(store, launch, state)
-        if record is None:
-            continue
+    for launch, _, intent in launches(store):
         try:
-            plan = planned_schedule(store, record)
+            plan = planned_schedule(store, intent)
         except (ConnectorError, StoreError):
             continue  # not known to be one; the list of launches says that it is unread
-        if plan is not None:
+        record = launch_record(store, launch, state) if plan else None
+        if plan is not None and record is not None:
             yield record, plan
 
 

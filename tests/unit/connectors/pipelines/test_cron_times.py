@@ -116,7 +116,7 @@ def test_a_run_is_called_by_its_schedule_and_its_time() -> None:
     at = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
     minutes = int(at.timestamp()) // 60
     name = fired_id("nightly", "cs-1", f"cs-1-{minutes}", times)
-    assert name == "nightly+20261127T0300Z"
+    assert name == "nightly~20261127T0300Z"
     assert (schedule_of(name), cause_of(name)) == ("nightly", "schedule nightly")
     assert schedule_of("nightly") == ""
 
@@ -130,5 +130,5 @@ def test_a_run_is_called_by_its_schedule_and_its_time() -> None:
 )
 def test_a_job_that_no_time_names_was_started_by_hand(job: str) -> None:
     name = fired_id("nightly", "cs-1", job, cron_times("7 3 * * *", "Etc/UTC"))
-    assert name == f"nightly+{job}"
+    assert name == f"nightly~{job}"
     assert cause_of(name) == "schedule nightly, by hand"
