@@ -22,9 +22,13 @@ from connectors.kubernetes.manifests import (
     label_of_launch,
 )
 from connectors.kubernetes.work import QUEUE_LABEL
-from connectors.parsing import text_of, well_formed
+from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.cron_times import cron_times
-from connectors.pipelines.kubernetes_planning import manifest_of, plan_manifest
+from connectors.pipelines.kubernetes_planning import (
+    BACKEND,
+    manifest_of,
+    plan_manifest,
+)
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Times
 
 OVERLAPS = ("Forbid", "Allow", "Replace")
@@ -71,14 +75,13 @@ def plan_schedule(request: LaunchRequest, place: str, context: str) -> LaunchPla
 
 
 def is_schedule(plan: LaunchPlan) -> bool:
-    """Whether what a plan sends is started again and again, by what it sends itself."""
-    if not plan.manifest:
-        return False
-    try:
-        manifest = json.loads("\n".join(plan.manifest))
-    except ValueError:
-        return False
-    return isinstance(manifest, dict) and manifest.get("kind") == CRON_JOB.kind
+    """Whether what a plan sends is started again and again, by what it sends itself.
+
+    Raises:
+        MalformedInput: what it sends cannot be read, so that nobody can tell.
+    """
+    is_here = plan.backend == BACKEND and bool(plan.manifest)
+    return is_here and _sent(plan).get("kind") == CRON_JOB.kind
 
 
 def schedule_manifest(plan: LaunchPlan) -> Json:
@@ -89,7 +92,7 @@ def schedule_manifest(plan: LaunchPlan) -> Json:
     """
     if not is_schedule(plan):
         raise ConnectorRefused("the plan holds no schedule")
-    return dict(json.loads("\n".join(plan.manifest)))
+    return _sent(plan)
 
 
 def times_of(plan: LaunchPlan) -> Times:
@@ -153,6 +156,14 @@ def marked_schedule(plan: LaunchPlan, launch: str) -> Json:
         "spec": job["spec"],
     }
     return manifest
+
+
+def _sent(plan: LaunchPlan) -> Json:
+    text = "\n".join(plan.manifest)
+    found = parse_json(text.encode("utf-8", "replace"), "the manifest of the plan")
+    if not isinstance(found, dict):
+        raise MalformedInput("the manifest of the plan is no object")
+    return found
 
 
 def _check(times: Times) -> None:

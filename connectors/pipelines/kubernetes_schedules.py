@@ -42,6 +42,7 @@ from connectors.pipelines.kubernetes_jobs import KeepsPlans, place_name
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.kubernetes_runs import note_of
+from connectors.pipelines.plan_contradictions import contradiction
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
@@ -111,6 +112,7 @@ class KubernetesSchedules:
                 "the plan was made for another place",
                 hint=f"It is for {plan.place}. Which context leads there?",
             )
+        _require_consistent(plan)
         manifest = marked_schedule(plan, launch)
         self._plans.put(plan.to_bytes())
         is_new = self._work.find(CRON_JOB, launch) is None
@@ -262,7 +264,9 @@ class KubernetesSchedules:
         data = self._plans.get(digest)
         if hashlib.sha256(data).hexdigest() != digest:
             raise ConnectorRefused(f"what is kept as the plan of {launch} is another")
-        return read_plan(data)
+        plan = read_plan(data)
+        _require_consistent(plan)
+        return plan
 
     def _shown(self, launch: str) -> PipelineRun:
         """A schedule as a run: it runs from its release until it is cancelled."""
@@ -321,6 +325,15 @@ class KubernetesSchedules:
         raise ConnectorRefused(
             f"{self.place} has no job of {launch}",
             hint="It was deleted there, or never started.",
+        )
+
+
+def _require_consistent(plan: LaunchPlan) -> None:
+    strange = contradiction(plan)
+    if strange:
+        raise ConnectorRefused(
+            f"the plan contradicts itself: {strange}",
+            hint="Whoever made it wrote it by hand. Schedule the manifest anew.",
         )
 
 

@@ -18,6 +18,7 @@ from connectors.errors import (
 )
 from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.manifests import name_of_launch
+from connectors.pipelines.kubernetes_cron import marked_schedule
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -57,7 +58,7 @@ from console.services.signing import act_as_service
 from policies.predicates import Decision, RevocationCause
 from policies.trust_root import ServiceKind
 from store.queries.sql import fetch
-from tests.contract.kubernetes_launching import manifest_of_steps
+from tests.contract.kubernetes_launching import IMAGE, manifest_of_steps
 from tests.contract.kubernetes_places import MERGE, KubernetesPlace, kubernetes_place
 from tests.contract.kubernetes_server.objects import Object
 from tests.pipelines import POLICY
@@ -367,6 +368,24 @@ def test_what_runs_though_nobody_released_it_is_not_recorded(
     acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
     with pytest.raises(Refusal, match="nobody released"):
         record_fired(world.store, acting, everywhere, "nightly")
+
+
+def test_a_plan_that_hides_what_it_runs_is_neither_sent_nor_released(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world)
+    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    request = LaunchRequest(str(manifest(world)), pipeline="tried", times=NIGHTLY)
+    good = launcher.plan(request)
+    text = "\n".join(good.manifest).replace(IMAGE, OTHER_IMAGE)
+    forged = replace(good, manifest=tuple(text.split("\n")))
+    with pytest.raises(ConnectorRefused, match="contradicts itself"):
+        launcher.launch("nightly", forged, held=True)
+    # Somebody else's program sends it.
+    world.store.objects.put(forged.to_bytes())
+    launcher._work.create(marked_schedule(forged, "nightly"), "nightly")
+    assert launcher.release("nightly").state is RunState.UNKNOWN
+    assert cron_job(place)["spec"]["suspend"] is True
 
 
 @pytest.mark.parametrize(

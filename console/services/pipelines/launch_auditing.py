@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from connectors.pipelines.plan_contradictions import contradiction
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan, RunState
 from console.services.opened import OpenStore, parse_time
@@ -158,6 +159,9 @@ def _wrong(store: OpenStore, again: LaunchAgain) -> Iterator[tuple[str, str]]:
     parameters = json.dumps(dict(plan.parameters), sort_keys=True).encode()
     if store.objects.get(intent.parameters) != parameters:
         yield "the parameters it names are not those of its plan", _LOOK
+    strange = contradiction(plan)
+    if strange:
+        yield f"its plan contradicts itself: {strange}", _LOOK
     judged = again.judged(as_recorded=True)
     policy = judged.policy
     if intent.policy != (policy.digest if policy else ""):
