@@ -17,6 +17,7 @@ from console.screens.asking import AskingScreen
 from console.screens.lists import ListScreen
 from console.services.opened import OpenStore
 from console.services.pipelines.launchers import launcher_of_all
+from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import LaunchLine, launch_line, list_launches
 from console.widgets.keys import KeyBar
 from console.widgets.rows import MOST_ROWS, Rows
@@ -65,6 +66,8 @@ class _Seen:
 
     line: LaunchLine
     printed: tuple[str, ...]
+    schedule: ScheduleLine | None
+    """Where it is one that is kept by its place."""
 
 
 class LaunchScreen(AskingScreen, inherit_bindings=False):
@@ -102,7 +105,8 @@ def _seen(store: OpenStore, launch: str) -> _Seen:
     printed: deque[str] = deque(maxlen=MOST_LOG_LINES)
     if launcher.find(launch) is not None:
         printed.extend(told.text for told in launcher.log_lines(launch))
-    return _Seen(line, tuple(printed))
+    kept = None if line.run.schedule else schedule_line(store, launcher, line.launch)
+    return _Seen(line, tuple(printed), kept)
 
 
 def _told(seen: _Seen) -> list[str]:
@@ -114,10 +118,21 @@ def _told(seen: _Seen) -> list[str]:
         f"{run.state.value}{reason}",
         f"took {_seconds(line)} s" if line.elapsed_seconds is not None else "not begun",
     ]
+    if seen.schedule is not None:
+        told += _times(seen.schedule)
     for step in run.steps:
         status = "" if step.exit_status is None else f", exit status {step.exit_status}"
         told.append(f"  {step.name}: {step.state.value}{status}")
     return [*told, "", *seen.printed]
+
+
+def _times(schedule: ScheduleLine) -> list[str]:
+    times = schedule.times
+    told = [f"due {times.cron} in {times.time_zone}, overlap {times.overlap}"]
+    told += [f"  {run.launch}: {run.state.value}" for run in schedule.fired]
+    if schedule.objection:
+        told.append(f"It would not be allowed today: {schedule.objection}")
+    return told
 
 
 def _seconds(line: LaunchLine) -> str:

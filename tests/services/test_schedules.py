@@ -368,6 +368,8 @@ def test_what_runs_though_nobody_released_it_is_not_recorded(
     acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
     with pytest.raises(Refusal, match="nobody released"):
         record_fired(world.store, acting, everywhere, "nightly")
+    [line] = schedules_objected_to(world.store, everywhere)
+    assert "nobody" in line.objection
 
 
 def test_a_plan_that_hides_what_it_runs_is_neither_sent_nor_released(

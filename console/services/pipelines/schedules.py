@@ -67,7 +67,7 @@ class ScheduleLine:
     standing: ScheduleStanding | None
     fired: tuple[PipelineRun, ...]
     objection: str
-    """Why it would not be allowed today; empty: it would be, or does not run."""
+    """Why it would not be allowed today; empty: it would be, or is not meant to run."""
     silent_times: int
     """Past times of which nothing is there and nothing recorded: left out, too late, or
     deleted before anybody recorded it. Of the first thousand."""
@@ -141,11 +141,9 @@ def schedules_objected_to(
     was let go."""
     found = []
     for record, plan in _declared(store):
-        if not is_let_go(record):
-            continue
         line = _line(store, everywhere, record, plan)
         is_wrong = line.run is not None and line.state is RunState.UNKNOWN
-        if line.state is not RunState.CANCELLED and (line.objection or is_wrong):
+        if line.objection or is_wrong:
             found.append(line)
     return found
 
@@ -176,7 +174,6 @@ def _line(
             fired = tuple(everywhere.fired(record.launch))
     except ConnectorError as cause:
         problem = str(cause)
-    is_over = run is not None and run.state is RunState.CANCELLED
     return ScheduleLine(
         launch=record.launch,
         pipeline=intent.pipeline,
@@ -186,14 +183,24 @@ def _line(
         run=run,
         standing=standing,
         fired=fired,
-        objection=objection_now(store, record, plan)
-        if is_let_go(record) and not is_over
-        else "",
+        objection=_objection(store, record, plan, run),
         silent_times=0
         if run is None or not is_let_go(record)
         else _silent(store, record, plan, run, fired),
         problem=problem,
     )
+
+
+def _objection(
+    store: OpenStore, record: LaunchRecord, plan: LaunchPlan, run: PipelineRun | None
+) -> str:
+    if run is not None and run.state is RunState.CANCELLED:
+        return ""
+    if is_let_go(record):
+        return objection_now(store, record, plan)
+    if run is not None and run.state is RunState.RUNNING:
+        return "the log says of nobody that they let it go, and it runs"
+    return ""
 
 
 def _silent(
