@@ -91,17 +91,6 @@ KINDS = (
 )
 
 
-CRON_JOB = WorkKind(
-    "batch",
-    "CronJob",
-    "cronjobs",
-    ("v1",),
-    ("spec", "suspend"),
-    "countersign.dev/of-no-pod",
-)
-"""Starts jobs, and is none: it has no pods, and is not among what is watched."""
-
-
 def kind_of(manifest: Json) -> WorkKind:
     """The kind that a manifest is of.
 
@@ -111,7 +100,7 @@ def kind_of(manifest: Json) -> WorkKind:
     with well_formed("the manifest"):
         said = text_of(manifest.get("kind"))
         group, _, version = text_of(manifest.get("apiVersion")).rpartition("/")
-    for one in (*KINDS, CRON_JOB):
+    for one in KINDS:
         if (one.group, one.kind) == (group, said) and version in one.versions:
             return one
     known = ", ".join(f"{one.kind} ({one.group})" for one in KINDS)
@@ -120,6 +109,30 @@ def kind_of(manifest: Json) -> WorkKind:
         f"cannot be launched on a cluster",
         hint=f"What can be held until it is released: {known}.",
     )
+
+
+CRON_JOB = WorkKind(
+    "batch",
+    "CronJob",
+    "cronjobs",
+    ("v1",),
+    ("spec", "suspend"),
+    "countersign.dev/of-no-pod",
+)
+"""Starts jobs, and is none: it has no pods, and is neither watched nor planned."""
+
+
+def sent_kind_of(manifest: Json) -> WorkKind:
+    """The kind of what is sent: also of a schedule, which is made here of a job.
+
+    Raises:
+        ConnectorRefused: it is of none that can be held.
+    """
+    with well_formed("the manifest"):
+        said = (manifest.get("apiVersion"), manifest.get("kind"))
+    if said == (f"{CRON_JOB.group}/{CRON_JOB.versions[0]}", CRON_JOB.kind):
+        return CRON_JOB
+    return kind_of(manifest)
 
 
 @dataclass(frozen=True, slots=True)

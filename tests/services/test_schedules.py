@@ -617,3 +617,22 @@ def test_a_cluster_that_is_silent_leaves_the_objection_standing(
     place.own.faults.is_down = False
     assert line.problem
     assert "guard" in line.objection
+
+
+def test_a_cron_job_that_somebody_wrote_is_not_launched(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world, '"launch", "schedule"', is_released=False)
+    written = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "mine"},
+        "spec": {"schedule": "* * * * *", "jobTemplate": manifest_of_steps("quick")},
+    }
+    manifest(world).write_text(json.dumps(written))
+    launcher = open_launcher(world.store, "kubernetes", namespace=place.namespace)
+    keeper = schedules_on_cluster(world.store, namespace=place.namespace)
+    once = LaunchRequest(str(manifest(world)))
+    for where, asked in ((launcher, once), (keeper, replace(once, times=NIGHTLY))):
+        with pytest.raises(ConnectorError, match="CronJob"):
+            where.plan(asked)
