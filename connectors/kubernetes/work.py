@@ -183,32 +183,6 @@ class ClusterWork:
                 typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
                 yield self._work({**one, **typed}, place)
 
-    def read(self, kind: WorkKind, launch: str) -> tuple[Work, Json] | None:
-        """The object of a launch, and every field of it.
-
-        Raises:
-            ConnectorError: it cannot be told.
-        """
-        place = served(self._client, kind)
-        try:
-            found = self._client.get(place.path(self.namespace, name_of_launch(launch)))
-        except ObjectMissing:
-            return None
-        return self._work(found, place), found
-
-    def jobs_of(self, uid: str) -> Iterator[tuple[Work, Json]]:
-        """The jobs that an object controls, by its uid, and every field of each.
-
-        Raises:
-            ConnectorError: they cannot be listed.
-        """
-        place = served(self._client, JOB)
-        found, _ = self._client.items(place.path(self.namespace))
-        for one in found:
-            if uid in _controllers(one):
-                typed = {"apiVersion": place.api_version, "kind": JOB.kind} | one
-                yield self._work(typed, place), typed
-
     def cancel(self, kind: WorkKind, launch: str, *, grace_seconds: float) -> None:
         """Delete a job with its pods, and return once nothing of it is left.
 
@@ -402,12 +376,6 @@ def _of_containers(found: Json, kind: WorkKind, key: str) -> tuple[str, ...]:
     pod = found["spec"]["template"]["spec"]
     groups = [pod.get(group) or [] for group in ("initContainers", "containers")]
     return tuple(text_of(one.get(key)) for group in groups for one in group)
-
-
-def _controllers(found: Json) -> list[str]:
-    with well_formed("an object"):
-        owners = found["metadata"].get("ownerReferences") or []
-        return [text_of(one["uid"]) for one in owners if one.get("controller") is True]
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 
 from connectors.errors import MalformedInput
 from connectors.kubernetes.client import Json
+from connectors.kubernetes.kept_work import KeptWork
 from connectors.kubernetes.kinds import JOB
 from connectors.kubernetes.manifests import difference
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import Work
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import fired_id
 from connectors.pipelines.kubernetes_cron import job_of, times_of
@@ -29,7 +30,7 @@ _UNKNOWN_MOMENT = datetime.fromtimestamp(0, UTC)
 class FiredJobs:
     """What schedules of one namespace started."""
 
-    def __init__(self, work: ClusterWork, pods: ClusterPods) -> None:
+    def __init__(self, work: KeptWork, pods: ClusterPods) -> None:
         self._work = work
         self._pods = pods
 

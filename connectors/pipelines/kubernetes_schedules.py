@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.kept_work import KeptWork
 from connectors.kubernetes.kinds import CRON_JOB
 from connectors.kubernetes.manifests import (
     LAUNCH_ANNOTATION,
@@ -27,7 +28,7 @@ from connectors.kubernetes.manifests import (
 )
 from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.states import moment
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import Work
 from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import schedule_of
@@ -81,7 +82,7 @@ class KubernetesSchedules:
         self._client = client
         self._plans = plans
         self._context = context
-        self._work = ClusterWork(client, namespace, sleep=sleep)
+        self._work = KeptWork(client, namespace, sleep=sleep)
         self._pods = ClusterPods(client)
         self._fired = FiredJobs(self._work, self._pods)
         self._sleep = sleep
