@@ -1,4 +1,4 @@
-"""What keeps jobs, and the jobs that it started: whole objects, by who controls them."""
+"""What keeps jobs, and the jobs that it started: by whom each of them is controlled."""
 
 from __future__ import annotations
 
