@@ -106,8 +106,8 @@ def _crontab(context: Context) -> int:
 
 def _on_cluster(context: Context) -> int:
     from console.cli.pipelines import launch_asked, show_dry_run
-    from console.services.pipelines.launchers import schedules_on_cluster
     from console.services.pipelines.launching import Asked
+    from console.services.pipelines.schedules import schedules_on_cluster
 
     given, store = context.arguments, context.store
     _refuse(context, {"ref": "--ref"}, "is for a line for crontab")

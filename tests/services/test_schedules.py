@@ -39,7 +39,6 @@ from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import (
     launcher_of_all,
     open_launcher,
-    schedules_on_cluster,
 )
 from console.services.pipelines.launching import Asked, Launched, launch
 from console.services.pipelines.recording import is_recorded, record_fired, record_run
@@ -50,6 +49,7 @@ from console.services.pipelines.schedules import (
     as_schedule,
     list_schedules,
     schedules_objected_to,
+    schedules_on_cluster,
 )
 from console.services.pipelines.viewing import list_launches
 from console.services.problems import Misuse, Refusal, Undecided

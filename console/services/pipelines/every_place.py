@@ -13,7 +13,6 @@ from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.kubernetes_cron import is_schedule
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND, context_of
-from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -41,16 +40,12 @@ class EveryPlace:
         store: OpenStore,
         own: CanLaunch,
         opens: Callable[[str, str], KubernetesLauncher],
-        opens_schedules: Callable[[str, str], KubernetesSchedules],
     ) -> None:
         self._store = store
         self._own = own
         self._opens = opens
         """A launcher of a cluster by context and namespace."""
-        self._opens_schedules = opens_schedules
-        self._opened: dict[
-            tuple[str, str, bool], KubernetesLauncher | KubernetesSchedules
-        ] = {}
+        self._opened: dict[tuple[str, str], KubernetesLauncher] = {}
 
     @property
     def backend(self) -> str:
@@ -78,18 +73,16 @@ class EveryPlace:
         if plan.backend != BACKEND:
             return self._own
         named = context_of(plan), namespace_of(plan)
-        opened = (*named, is_schedule(plan))
-        if opened not in self._opened:
-            opens = self._opens_schedules if is_schedule(plan) else self._opens
-            self._opened[opened] = opens(*named)
-        launcher = self._opened[opened]
+        if named not in self._opened:
+            self._opened[named] = self._opens(*named)
+        launcher = self._opened[named]
         if launcher.place != plan.place:
             raise ConnectorRefused(
                 f"it was launched at {plan.place}, and the context "
                 f"{named[0] or 'in use'} leads to {launcher.place}",
                 hint="Give the kubeconfig a context of that name that leads there.",
             )
-        return launcher
+        return launcher.schedules() if is_schedule(plan) else launcher
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan."""

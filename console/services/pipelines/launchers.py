@@ -9,7 +9,6 @@ from connectors.errors import ConnectorRefused
 from connectors.kubernetes.access import from_surroundings
 from connectors.kubernetes.client import KubernetesClient
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
-from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.protocols import CanLaunch
 from console.services.opened import OpenStore
@@ -54,20 +53,6 @@ def launcher_of_all(store: OpenStore) -> EveryPlace:
         store,
         open_launcher(store),
         lambda context, namespace: _on_cluster(store, context, namespace),
-        lambda context, namespace: schedules_on_cluster(store, context, namespace),
-    )
-
-
-def schedules_on_cluster(
-    store: OpenStore, context: str = "", namespace: str = ""
-) -> KubernetesSchedules:
-    """What keeps schedules in a namespace of a cluster."""
-    return KubernetesSchedules(
-        KubernetesClient(from_surroundings(context=context)),
-        _PlansOf(store),
-        context=context,
-        namespace=namespace,
-        clock=store.clock,
     )
 
 

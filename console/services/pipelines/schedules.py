@@ -10,8 +10,9 @@ from connectors.errors import ConnectorError
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import timely_id
 from connectors.pipelines.kubernetes_cron import times_of
-from connectors.pipelines.kubernetes_jobs import namespace_of
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     LaunchPlan,
@@ -29,6 +30,7 @@ from console.services.pipelines.launch_log import (
     launch_record,
     launches,
 )
+from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.recording import recorded_of
 from console.services.pipelines.repeating import request_of
 from console.services.pipelines.schedule_standing import (
@@ -78,6 +80,20 @@ class ScheduleLine:
     def state(self) -> RunState:
         """Where it is."""
         return self.run.state if self.run else RunState.UNKNOWN
+
+
+def schedules_on_cluster(
+    store: OpenStore, context: str = "", namespace: str = ""
+) -> KubernetesSchedules:
+    """What keeps schedules in a namespace of a cluster.
+
+    Raises:
+        Misuse: nothing there does.
+    """
+    launcher = open_launcher(store, BACKEND, context=context, namespace=namespace)
+    if not isinstance(launcher, KubernetesLauncher):
+        raise Misuse(f"{launcher.backend} keeps no schedules")
+    return launcher.schedules()
 
 
 def as_schedule(
