@@ -17,6 +17,9 @@ PIPELINE_PREFIX = "pipeline/"
 """Stands before a pipeline's name where grants and policies name models."""
 LAUNCH_STAGE = "launch"
 """Where policies for launches lead `to`."""
+SCHEDULE_STAGE = "schedule"
+"""The stage that launching again and again, under one decision, is judged as."""
+LAUNCH_STAGES = frozenset({LAUNCH_STAGE, SCHEDULE_STAGE})
 FieldValue = str | int | bool | tuple[str, ...]
 
 
@@ -98,7 +101,7 @@ class Applies:
     @property
     def is_for_launches(self) -> bool:
         """Whether it is for launches of pipelines, and for nothing else."""
-        return self.to == (LAUNCH_STAGE,) and all(
+        return LAUNCH_STAGES.issuperset(self.to) and all(
             name.startswith(PIPELINE_PREFIX) for name in self.models
         )
 

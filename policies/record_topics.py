@@ -58,7 +58,10 @@ def record_topics(statement: Statement) -> tuple[str, ...]:
         case Observation(model=model):
             return (model_topic(model),)
         case LaunchIntent() as intent:
-            kept = (intent.definition, intent.parameters, intent.verdict)
+            kept = (
+                *(intent.definition, intent.parameters),
+                *(intent.verdict, intent.evidence),
+            )
             return (
                 LAUNCHES,
                 launch_topic(intent.launch),

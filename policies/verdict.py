@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.strict_json import encode
+from policies.errors import MalformedStatement
+from policies.strict_json import Fields, encode, parse
+
+_SCHEMA = "countersign/verdict/v1"
+_LARGEST_BYTES = 1024**2
 
 
 class Verdict(StrEnum):
@@ -46,7 +50,7 @@ class Node:
 
     def to_bytes(self) -> bytes:
         """The tree as it is recorded."""
-        return encode({"schema": "countersign/verdict/v1", "tree": self.to_json()})
+        return encode({"schema": _SCHEMA, "tree": self.to_json()})
 
     def leaves(self) -> Iterator[Node]:
         """The rules that were judged, in order."""
@@ -54,6 +58,45 @@ class Node:
             yield self
         for child in self.children:
             yield from child.leaves()
+
+    def decides_as(self, other: Node) -> bool:
+        """Whether the same rules come out the same; their words may differ, because a
+        name in them may have been erased."""
+        return (
+            (self.rule, self.verdict) == (other.rule, other.verdict)
+            and len(self.children) == len(other.children)
+            and all(map(Node.decides_as, self.children, other.children))
+        )
+
+
+def read_tree(data: bytes) -> Node:
+    """Read a tree as it was recorded.
+
+    Raises:
+        MalformedStatement: it is none.
+    """
+    what = "a recorded verdict"
+    fields = Fields(parse(data, what=what, at_most=_LARGEST_BYTES), what=what)
+    if fields.text("schema", 64) != _SCHEMA:
+        raise MalformedStatement(f"{what}: another schema")
+    tree = _read_node(fields.object("tree"))
+    fields.end()
+    return tree
+
+
+def _read_node(fields: Fields) -> Node:
+    longest = _LARGEST_BYTES
+    node = Node(
+        rule=fields.text("rule", longest),
+        verdict=fields.choice("verdict", Verdict),
+        observed=fields.text("observed", longest),
+        wanted=fields.text("wanted", longest),
+        why=fields.text("why", longest),
+        can_settle=fields.flag("can_settle"),
+        children=tuple(map(_read_node, fields.objects("children"))),
+    )
+    fields.end()
+    return node
 
 
 def all_of(rule: str, children: Iterable[Node], *, wanted: str = "") -> Node:

@@ -111,6 +111,30 @@ def kind_of(manifest: Json) -> WorkKind:
     )
 
 
+CRON_JOB = WorkKind(
+    "batch",
+    "CronJob",
+    "cronjobs",
+    ("v1",),
+    ("spec", "suspend"),
+    "countersign.dev/of-no-pod",
+)
+"""Starts jobs, and is none: it has no pods, and is neither watched nor planned."""
+
+
+def sent_kind_of(manifest: Json) -> WorkKind:
+    """The kind of what is sent: also of a schedule, which is made here of a job.
+
+    Raises:
+        ConnectorRefused: it is of none that can be held.
+    """
+    with well_formed("the manifest"):
+        said = (manifest.get("apiVersion"), manifest.get("kind"))
+    if said == (f"{CRON_JOB.group}/{CRON_JOB.versions[0]}", CRON_JOB.kind):
+        return CRON_JOB
+    return kind_of(manifest)
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A kind in the version in which a cluster serves it."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors.errors import ConnectorRefused
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, WorkKind, kind_of
+from connectors.kubernetes.kinds import JOB, WorkKind, sent_kind_of
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -63,7 +63,7 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
             large.
         MalformedInput: it is no manifest.
     """
-    kind = kind_of(manifest)
+    kind = sent_kind_of(manifest)
     with well_formed("the manifest"):
         made = copy.deepcopy(manifest)
         made.pop("status", None)

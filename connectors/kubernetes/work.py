@@ -21,7 +21,7 @@ from connectors.kubernetes.kinds import (
     Served,
     WorkKind,
     available,
-    kind_of,
+    sent_kind_of,
     served,
 )
 from connectors.kubernetes.manifests import (
@@ -283,7 +283,7 @@ class ClusterWork:
 
     def _prepared(self, manifest: Json, launch: str) -> tuple[Json, Served]:
         sent = held(manifest, launch, self.namespace)
-        return sent, served(self._client, kind_of(manifest))
+        return sent, served(self._client, sent_kind_of(manifest))
 
     def _dry(self, sent: Json, place: Served) -> Json:
         """What the cluster would make of it; nothing of what is sent may get lost.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
@@ -36,6 +36,9 @@ from connectors.pipelines.protocols import (
     PipelineRun,
     RunState,
 )
+
+if TYPE_CHECKING:
+    from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 
 _PROBE = "plan"
 _SETTLE_SECONDS = 60.0
@@ -89,6 +92,18 @@ class KubernetesLauncher:
             ConnectorRefused: the configuration cannot be used.
         """
         return place_name(self._client.access.server, self._work.namespace)
+
+    def schedules(self) -> KubernetesSchedules:
+        """What keeps schedules in the same namespace."""
+        from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
+
+        return KubernetesSchedules(
+            self._client,
+            self._plans,
+            context=self._context,
+            namespace=self._work.namespace,
+            sleep=self._sleep,
+        )
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan. The cluster is asked whether it would take it."""

@@ -91,6 +91,7 @@ def _refuse_unkept(request: LaunchRequest, context: str) -> None:
         "--cpu-limit": bool(limits.cpu_seconds),
         "--memory-limit": bool(limits.memory_bytes),
         "--file-limit": bool(limits.file_bytes),
+        "--cron": request.times is not None,
     }
     found = [option for option, is_given in unkept.items() if is_given]
     if found:

@@ -44,6 +44,11 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
     Raises:
         ConnectorError: it cannot be run.
     """
+    if request.times is not None:
+        raise MalformedInput(
+            "this machine starts nothing again and again by itself",
+            hint="Leave --backend out for a line for its crontab.",
+        )
     folder = Path(request.project).expanduser().resolve()
     source = find_code(folder, request.ref)
     project = read_project(_file(source, folder, FILE_NAME))

@@ -59,6 +59,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """When something is launched again and again."""
+
+    cron: str
+    """Minute, hour, day of the month, month, day of the week."""
+    time_zone: str = "Etc/UTC"
+    overlap: str = "Forbid"
+    """What becomes of a time at which the last run still runs: `Forbid` leaves it out,
+    `Replace` ends the last one, `Allow` starts another beside it."""
+    deadline_seconds: int = 0
+    """How late a run may start; 0: however late."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchRequest:
     """What somebody asks to be run."""
 
@@ -79,6 +93,8 @@ class LaunchRequest:
     """Environment variables passed on from whoever starts it. Their values are not
     shown or recorded, and are blotted out of what the run prints."""
     limits: Limits = Limits()
+    times: Times | None = None
+    """Not once, but whenever it is due; the place itself keeps to that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +239,8 @@ class PipelineRun:
     """What else the place tells of it, by name."""
     tracked: tuple[TrackedRun, ...] = ()
     artifacts: tuple[ToldArtifact, ...] = ()
+    schedule: str = ""
+    """The launch of the schedule that started it; empty: somebody launched it."""
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long it ran, or has run."""
@@ -334,5 +352,47 @@ class CanStreamLogs(Protocol):
 
         Raises:
             ConnectorError: it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStanding:
+    """A schedule, as the place that keeps it shows it."""
+
+    launch: str
+    times: Times
+    next: datetime | None
+    """When it is due next; None: it is held, or due no more."""
+    last: datetime | None
+    """The time for which it started something last."""
+    active: int
+    """How many runs of it have not ended."""
+
+
+@runtime_checkable
+class CanSchedule(Protocol):
+    """Keeps what is launched again and again, and shows what came of it.
+
+    A schedule is launched, held, released, found and cancelled as a run is, by a plan
+    with times in it; it runs until it is cancelled.
+    """
+
+    def standing(self, launch: str) -> ScheduleStanding:
+        """A schedule's times.
+
+        Raises:
+            ConnectorError: it is not there, or cannot be told.
+        """
+        ...
+
+    def fired(self, launch: str) -> Iterator[PipelineRun]:
+        """What a schedule started and is still there, newest first.
+
+        Each is of the schedule by the place's own reference, not by its name; what is
+        not made as the plan says is `unknown`. Their ids follow from the schedule's.
+
+        Raises:
+            ConnectorError: they could not be listed.
         """
         ...

@@ -218,6 +218,10 @@ def _tell(found: Verified) -> None:
         f"{found.promotions} promotions judged again, all as recorded; "
         f"{found.void_entries} void entries"
     )
+    if found.launches:
+        show(f"{found.launches} launches judged again, all as recorded")
+    for doubt in found.doubts:
+        show(f"NOTE: {_printable(doubt)}")
     if found.extends is not None:
         show(
             f"extends the {found.extends} entries of the earlier file: "

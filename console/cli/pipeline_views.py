@@ -16,6 +16,11 @@ from console.cli.output import (
     show_json_line,
     show_table,
 )
+from console.cli.pipeline_schedules import (
+    list_schedules,
+    schedule_lines,
+    tell_objections,
+)
 from console.rendering import one_line, printable, span
 
 if TYPE_CHECKING:
@@ -30,6 +35,9 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     formats = ("table", "json")
     parser = whats.add_parser("list", help="every launch, newest first")
     parser.add_argument("--pipeline", default="", metavar="NAME")
+    parser.add_argument(
+        "--schedules", action="store_true", help="only those, with next and last times"
+    )
     parser.add_argument("--format", choices=formats, default="table")
     parser.set_defaults(handler=list_all)
     parser = whats.add_parser("show", help="one launch: state, steps, plan, verdict")
@@ -57,13 +65,15 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def list_all(context: Context) -> int:
     """`pipeline list`"""
     from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedules import schedules_objected_to
     from console.services.pipelines.viewing import list_launches
 
+    if context.arguments.schedules:
+        return list_schedules(context)
     store, wanted = context.store, context.arguments.pipeline
+    launcher = launcher_of_all(store)
     lines = [
-        line
-        for line in list_launches(store, launcher_of_all(store))
-        if wanted in ("", line.pipeline)
+        line for line in list_launches(store, launcher) if wanted in ("", line.pipeline)
     ]
     if context.arguments.format == "json":
         show_json("pipeline-list", launches=lines)
@@ -81,7 +91,7 @@ def list_all(context: Context) -> int:
         ),
         [
             (
-                line.launch,
+                f"  {line.launch}" if line.run.schedule else line.launch,
                 line.pipeline,
                 line.environment,
                 line.run.state.value,
@@ -93,26 +103,29 @@ def list_all(context: Context) -> int:
             for line in lines
         ],
     )
+    tell_objections(schedules_objected_to(store, launcher))
     return 0
 
 
 def show_one(context: Context) -> int:
     """`pipeline show`"""
-    from console.services.pipelines.launch_log import known_launch
     from console.services.pipelines.launch_sheet import launch_sheet
     from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedules import schedule_line
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines
 
     given, store = context.arguments, context.store
-    line = launch_line(store, launcher_of_all(store), given.launch)
+    launcher = launcher_of_all(store)
+    line = launch_line(store, launcher, given.launch)
+    sheet = launch_sheet(store, line.launch)
     if given.plan:
-        record = known_launch(store, line.launch, store.state())
-        data = store.objects.get(record.intent.definition)
+        data = store.objects.get(sheet.record.intent.definition)
         show(printable(data.decode("utf-8", "replace")))
         return 0
-    sheet = launch_sheet(store, line.launch)
     plan, judged = sheet.plan, sheet.judged
+    is_fired = bool(line.run.schedule)
+    kept = None if is_fired else schedule_line(store, launcher, line.launch)
     if given.format == "json":
         show_json(
             "pipeline-show",
@@ -120,6 +133,7 @@ def show_one(context: Context) -> int:
             plan=plan,
             statements=sheet.said,
             tree=judged.tree.to_json() if judged else None,
+            schedule=kept,
         )
         return 0
     run = line.run
@@ -137,6 +151,8 @@ def show_one(context: Context) -> int:
         show(one_line(f"image      {image}"))
     for name, value in plan.parameters:
         show(one_line(f"parameter  {name} = {value}"))
+    for text in schedule_lines(kept) if kept else ():
+        show(one_line(text))
     show(f"took       {span(line.elapsed_seconds)}{_expected(line)}")
     for text in _tree(run.steps):
         show(one_line(text))
@@ -155,7 +171,9 @@ def show_one(context: Context) -> int:
         show(one_line(f"told       {touched.step} {way} {touched.name} {what}"))
     for one in sheet.said:
         show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}"))
-    if run.state.is_final and not sheet.is_recorded:
+    if kept is not None:
+        tell_objections([kept])
+    elif run.state.is_final and not sheet.is_recorded:
         say(f"Not in the log yet: countersign pipeline record {line.launch}")
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))

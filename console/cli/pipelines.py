@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
+from console.cli.pipeline_schedules import add_schedule, record_all
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.problems import Misuse
@@ -47,18 +48,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("launch", metavar="LAUNCH")
     _add_waiting(parser)
     parser.set_defaults(handler=retry, decides=True, dry_run=False)
+    add_schedule(whats)
     parser = whats.add_parser(
-        "schedule", help="print the line with which cron launches the same again"
+        "record", help="tell the log what an ended run was; of a schedule, each"
     )
-    parser.add_argument("launch", metavar="LAUNCH")
-    parser.add_argument("--cron", required=True, metavar="TIMES")
-    parser.add_argument("--name", required=True, metavar="NAME")
-    parser.add_argument(
-        "--ref", default="", metavar="REF", help="run this; default: what was run"
-    )
-    parser.add_argument("--key", default="", metavar="KEY")
-    parser.set_defaults(handler=schedule)
-    parser = whats.add_parser("record", help="tell the log what an ended run was")
     parser.add_argument("launch", metavar="LAUNCH")
     parser.add_argument("--key", metavar="KEY", help="sign as a person")
     parser.set_defaults(handler=record)
@@ -152,11 +145,11 @@ def launch(context: Context) -> int:
         store, given.backend, context=given.context, namespace=given.namespace
     )
     if given.dry_run:
-        return _dry_run(context, asked, launcher)
-    return _launch(context, asked, launcher)
+        return show_dry_run(context, asked, launcher)
+    return launch_asked(context, asked, launcher)
 
 
-def _dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
+def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     """Print the plan, byte for byte; the verdict goes beside it."""
     from console.services.pipelines.launching import plan_launch
     from policies.verdict import Verdict, exit_code, tree_lines
@@ -181,7 +174,8 @@ def _dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     return 0 if may_go else exit_code(judged.tree)
 
 
-def _launch(context: Context, asked: Asked, launcher: CanLaunch) -> int:
+def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
+    """Launch, and say what became of it."""
     from connectors.pipelines.protocols import RunState
     from console.services.pipelines.launching import launch as launch_pipeline
 
@@ -263,28 +257,14 @@ def retry(context: Context) -> int:
     everywhere = launcher_of_all(store)
     line = launch_line(store, everywhere, context.arguments.launch)
     launcher = everywhere.of(line.launch)
-    return _launch(context, once_more(store, launcher, line.launch), launcher)
-
-
-def schedule(context: Context) -> int:
-    """`pipeline schedule`"""
-    from console.rendering import one_line
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.repeating import Schedule, crontab_line
-    from console.services.pipelines.viewing import launch_line
-
-    given, store = context.arguments, context.store
-    line = launch_line(store, launcher_of_all(store), given.launch)
-    times = Schedule(given.cron, given.name, given.ref, given.key)
-    show(one_line(crontab_line(store, line.launch, times)))
-    say("Nothing was scheduled: add this line to the crontab of whoever launches.")
-    return 0
+    return launch_asked(context, once_more(store, launcher, line.launch), launcher)
 
 
 def record(context: Context) -> int:
     """`pipeline record`: 1 when the tracking server could not be imported."""
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.recording import record_run
+    from console.services.pipelines.schedules import is_declared_schedule
     from console.services.signing import act_as_service
     from policies.trust_root import ServiceKind
 
@@ -294,6 +274,8 @@ def record(context: Context) -> int:
         if given.key
         else act_as_service(store, store.state(), ServiceKind.IMPORT)
     )
+    if is_declared_schedule(store, given.launch):
+        return record_all(store, acting, given.launch)
     done = record_run(store, acting, launcher_of_all(store), given.launch)
     new = sum(sum(report.new.values()) for report in done.reports)
     say(f"{new} new facts; {len(done.contains)} runs within it.")
@@ -307,7 +289,7 @@ def _request(context: Context) -> LaunchRequest:
     from connectors.pipelines.protocols import LaunchRequest, Limits
 
     given = context.arguments
-    settings = _pairs(given.settings, "--set")
+    settings = pairs(given.settings, "--set")
     if given.tracking:
         settings["MLFLOW_TRACKING_URI"] = _tracking(context, given.tracking)
     amounts = {
@@ -321,7 +303,7 @@ def _request(context: Context) -> LaunchRequest:
         project=given.project,
         pipeline=given.name,
         entry_points=tuple(given.entry) or ("main",),
-        parameters=_pairs(given.parameters, "-P"),
+        parameters=pairs(given.parameters, "-P"),
         ref=given.ref,
         runtime=given.python,
         settings=settings,
@@ -342,7 +324,12 @@ def _tracking(context: Context, named: str) -> str:
     return address
 
 
-def _pairs(given: list[str], option: str) -> dict[str, str]:
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """NAME=VALUE, each name once.
+
+    Raises:
+        Misuse: not so.
+    """
     found: dict[str, str] = {}
     for pair in given:
         name, equals, value = pair.partition("=")

@@ -353,8 +353,9 @@ def history(context: Context) -> int:
 
 
 def status(context: Context) -> int:
-    """`status`: 0 when every registry says what the log approves, 1 when one does
-    not, 3 when no policy names a stage to compare."""
+    """`status`: 0 when every registry says what the log approves, and every schedule
+    would be allowed today; 1 when one does not, or would not; 3 when no policy names a
+    stage to compare."""
     if context.arguments.watch:
         if context.arguments.format not in ("table", "json"):
             raise Misuse("--watch prints lines or JSON", hint="--format json")
@@ -363,19 +364,24 @@ def status(context: Context) -> int:
         return watch(context)
     if context.arguments.every:
         raise Misuse("--every goes with --watch", hint="countersign status --watch")
+    from console.cli.pipeline_schedules import tell_objections
+    from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedules import schedules_objected_to
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 
-    if not governed_stages(context.store):
+    schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
+    is_governed = bool(governed_stages(context.store))
+    if not is_governed and not schedules:
         raise Undecided(
-            "no policy in force names a stage, so nothing can be compared",
+            "no policy in force names a stage, so no registry can be compared",
             hint="Put one in force: countersign policy activate FILE",
         )
-    found = unapproved_changes(context.store)
+    found = unapproved_changes(context.store) if is_governed else []
     for batch in unusable_batches(context.store):
         say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
     if context.arguments.format == "json":
-        show_json("status", unapproved_changes=found)
+        show_json("status", unapproved_changes=found, schedules=schedules)
     elif found:
         is_one_source = len({c.model.partition("/")[0] for c in found}) == 1
         is_short = is_one_source and context.arguments.format == "table"
@@ -394,6 +400,7 @@ def status(context: Context) -> int:
                 for c in found
             ],
         )
-    else:
+    elif is_governed:
         say("Every registry says what the log approves, as of the last import.")
-    return 1 if found else 0
+    tell_objections(schedules)
+    return 1 if found or schedules else 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Any
 
-from console.rendering import printable
+from console.reports.html_tables import cell_text, table, verdict_rows
+from console.reports.launches_html import launches_html
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;"
@@ -26,11 +26,11 @@ def render_html(report: dict[str, Any]) -> bytes:
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>Audit report of {_text(log['origin'])}</title>",
+        f"<title>Audit report of {cell_text(log['origin'])}</title>",
         f"<style>{_STYLE}</style></head><body>",
         "<h1>Audit report</h1>",
         _demo(report),
-        _table(
+        table(
             ("", ""),
             [
                 ("Log", log["origin"]),
@@ -45,12 +45,13 @@ def render_html(report: dict[str, Any]) -> bytes:
         ),
         "<p>Verify this file offline, as README.txt beside it says.</p>",
         "<h2>What this file does not claim</h2><ul>",
-        *(f"<li>{_text(claim)}</li>" for claim in report["non_claims"]),
+        *(f"<li>{cell_text(claim)}</li>" for claim in report["non_claims"]),
         "</ul><h2>Promotions</h2>",
         *(_promotion(promotion) for promotion in report["promotions"]),
         "" if report["promotions"] else "<p>None.</p>",
         "<h2>Requests</h2>",
         _requests(report["requests"]),
+        launches_html(report["launches"]),
         "<h2>People and keys</h2>",
         _people(report["people"]),
         _former_keys(report["keys_no_longer_in_force"]),
@@ -65,24 +66,10 @@ def render_html(report: dict[str, Any]) -> bytes:
     return "\n".join(part for part in parts if part).encode()
 
 
-def _text(value: object) -> str:
-    return escape(printable(str(value)))
-
-
 def _demo(report: dict[str, Any]) -> str:
     if not report["trust_root"]["demo"]:
         return ""
     return "<p class=no>DEMONSTRATION: the keys of this log protect nothing.</p>"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    top = f"<tr>{head}</tr>" if any(headings) else ""
-    return f"<table>{top}{body}</table>"
 
 
 def _promotion(promotion: dict[str, Any]) -> str:
@@ -91,8 +78,8 @@ def _promotion(promotion: dict[str, Any]) -> str:
     title += f"{promotion['stage']} of {promotion['environment']}"
     return "\n".join(
         [
-            f"<h3>{_text(title)}</h3>",
-            _table(
+            f"<h3>{cell_text(title)}</h3>",
+            table(
                 ("", ""),
                 [
                     ("Manifest", promotion["manifest"]),
@@ -115,12 +102,12 @@ def _promotion(promotion: dict[str, Any]) -> str:
             _answers(promotion["answers"]),
             _waivers(promotion["waivers"]),
             "<h4>Verdict, judged again from the evidence in this file</h4>",
-            _table(
+            table(
                 ("rule", "verdict", "observed", "wanted"),
-                _flat(promotion["verdict_judged_again"], 0),
+                verdict_rows(promotion["verdict_judged_again"], 0),
             ),
             "<h4>What the approvers saw</h4>",
-            f"<pre>{_text(promotion['review_text'])}</pre>",
+            f"<pre>{cell_text(promotion['review_text'])}</pre>",
         ]
     )
 
@@ -138,7 +125,7 @@ def _former_keys(keys: Sequence[dict[str, Any]]) -> str:
         for key in keys
     ]
     heading = "<h3>Keys that count no longer</h3>"
-    return heading + _table(("key", "of", "until entry", "stolen since entry"), rows)
+    return heading + table(("key", "of", "until entry", "stolen since entry"), rows)
 
 
 def _erasures(erasures: Sequence[dict[str, Any]]) -> str:
@@ -148,7 +135,7 @@ def _erasures(erasures: Sequence[dict[str, Any]]) -> str:
         (e["entry"], e["by"], e["kind"], e["object"], e["reason"]) for e in erasures
     ]
     heading = "<h3>Erased</h3>"
-    return heading + _table(("entry", "by", "what", "object", "reason"), rows)
+    return heading + table(("entry", "by", "what", "object", "reason"), rows)
 
 
 def _unusable_batches(batches: Sequence[dict[str, Any]]) -> str:
@@ -156,25 +143,11 @@ def _unusable_batches(batches: Sequence[dict[str, Any]]) -> str:
         return ""
     rows = [(b["entry"], b["object"], b["reason"]) for b in batches]
     heading = "<h3>Batches of facts that change nothing</h3>"
-    return heading + _table(("entry", "object", "why"), rows)
-
-
-def _flat(node: dict[str, Any], depth: int) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [
-        (
-            "\u00a0\u00a0" * depth + node["rule"],
-            node["verdict"],
-            node["observed"],
-            node["wanted"],
-        )
-    ]
-    for child in node["children"]:
-        rows += _flat(child, depth + 1)
-    return rows
+    return heading + table(("entry", "object", "why"), rows)
 
 
 def _answers(answers: list[dict[str, Any]]) -> str:
-    return _table(
+    return table(
         ("name", "meaning", "role", "at (claimed)", "reason", "entry"),
         (
             (a["name"], a["meaning"], a["role"], a["at"], a["reason"], a["entry"])
@@ -199,11 +172,11 @@ def _waivers(waivers: list[dict[str, Any]]) -> str:
         for w in waivers
     ]
     columns = ("name", "rules", "role", "at (claimed)", "until", "reason", "entry")
-    return "<h4>Waivers</h4>" + _table(columns, rows)
+    return "<h4>Waivers</h4>" + table(columns, rows)
 
 
 def _requests(requests: list[dict[str, Any]]) -> str:
-    return _table(
+    return table(
         ("entry", "model", "version", "to", "state", "asked by", "reason", "answers"),
         (
             (
@@ -222,7 +195,7 @@ def _requests(requests: list[dict[str, Any]]) -> str:
 
 
 def _people(people: list[dict[str, Any]]) -> str:
-    return _table(
+    return table(
         ("id", "name", "roles", "identities (claimed)", "keys", "since entry"),
         (
             (
@@ -241,13 +214,13 @@ def _people(people: list[dict[str, Any]]) -> str:
 def _policy(policy: dict[str, Any]) -> str:
     title = f"{policy['id']} version {policy['version']}, entry {policy['entry']}"
     return (
-        f"<h3>{_text(title)}</h3><p><code>{_text(policy['digest'])}</code></p>"
-        f"<pre>{_text(policy['text'])}</pre>"
+        f"<h3>{cell_text(title)}</h3><p><code>{cell_text(policy['digest'])}</code></p>"
+        f"<pre>{cell_text(policy['text'])}</pre>"
     )
 
 
 def _entries(entries: list[dict[str, Any]]) -> str:
-    return _table(
+    return table(
         ("index", "standing", "type", "signer", "statement", "reason"),
         (
             (

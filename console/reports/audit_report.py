@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from console.reports.launches import launches_told
 from console.reports.whole_log import ModelHistory, WholeLog
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
@@ -48,6 +49,10 @@ class Scope:
         source, name = split_key(model_key)[1]
         if self.model and self.model not in (name, f"{source}/{name}"):
             return False
+        return self.covers_time(at)
+
+    def covers_time(self, at: str) -> bool:
+        """Whether something claimed at a time belongs in it."""
         moment = parse_time(at)
         return (not self.since or moment >= parse_time(self.since)) and (
             not self.until or moment < parse_time(self.until)
@@ -122,6 +127,13 @@ def build_report(
             for request in history.record.requests.values()
             if scope.covers(model, request.entry.statement.at)
         ],
+        "launches": [
+            told
+            for told in launches_told(log, created_at)
+            if scope.covers_time(told["at"])
+        ]
+        if not scope.model
+        else [],
         "entries": [
             {
                 "index": e.index,

@@ -242,7 +242,8 @@ VERIFY IT
 
   Add --head FILE to hold it against a checkpoint you were given earlier. Exit code 0
   means: every byte is as it was exported, every signature verifies, every promotion
-  judged again from its own evidence, policy and people comes out as recorded.
+  and every launch judged again from its own evidence, policy and people comes out as
+  recorded.
 
 VERIFY IT WITHOUT US
 {bundle_readme()}

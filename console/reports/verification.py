@@ -29,6 +29,7 @@ from console.reports.demands import (
     size_of,
     witnessed,
 )
+from console.reports.launches import check_launches, launch_doubts
 from console.reports.members import MemberBackend, members_of, read_zip
 from console.reports.whole_log import WholeLog
 from console.services.checkpoints import checked_checkpoint
@@ -63,6 +64,9 @@ class Verified:
     extends: int | None = None
     """Entries of the earlier file, when one was given."""
     new_promotions: int = 0
+    launches: int = 0
+    doubts: tuple[str, ...] = ()
+    """Launches that were allowed, and would not have been with what is known now."""
 
     @property
     def is_good(self) -> bool:
@@ -119,6 +123,7 @@ def _judge(
         lambda: check_extends(store, demands.since),
         lambda: missing_objects(store, batches=False),
         lambda: _check_promotions(whole()),
+        lambda: check_launches(whole()),
         lambda: _check_bytes(whole(), members, data),
     )
     for step in steps:
@@ -141,6 +146,10 @@ def _judge(
         witnessed=witnessed(checkpoint, demands.witnesses),
         extends=extends,
         new_promotions=_promotions(judgements[extends or 0 :]),
+        launches=0 if problems else len(whole().launches),
+        doubts=()
+        if problems
+        else launch_doubts(whole(), _parameters(members).created_at),
     )
 
 

@@ -12,9 +12,13 @@ from functools import cached_property
 
 from console.services.judging import Judged, judge_standing
 from console.services.opened import OpenStore, parse_time
+from console.services.pipelines.launch_auditing import records_of
+from console.services.pipelines.launch_log import LaunchRecord
 from console.services.problems import KNOWN_ERRORS
 from policies.dsse import Envelope, read_envelope
+from policies.errors import PolicyError
 from policies.keys import PublicKey
+from policies.predicates import PredicateType
 from policies.statements import Statement, UnknownStatement, read_statement
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict
@@ -24,6 +28,7 @@ from store.errors import StoreDamaged
 from store.judgement import IndexedEntry, Standing
 
 _DECISION = "decision:"
+_LAUNCHED = {PredicateType.LAUNCH_INTENT.value, PredicateType.LAUNCH_OUTCOME.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,31 @@ class WholeLog:
     def tree(self) -> merkle.MemoryTree:
         """The Merkle tree over all entries."""
         return merkle.MemoryTree([entry.leaf for entry in self.indexed])
+
+    @cached_property
+    def launches(self) -> dict[str, LaunchRecord]:
+        """Id of every launch -> everything that was said of it."""
+        return records_of(signed.entry for signed in self.signed())
+
+    @cached_property
+    def void_launches(self) -> list[tuple[Entry, str]]:
+        """Statements about launches that count for nothing, and why; only what people
+        who were enrolled signed, because anybody can write rubbish."""
+        accepted = {signed.entry.id for signed in self.signed()}
+        found = []
+        for entry in self.indexed:
+            judged = entry.judgement
+            if judged.standing is not Standing.VOID or judged.statement_id in accepted:
+                continue
+            if judged.predicate_type in _LAUNCHED:
+                try:
+                    signed = read_signed(
+                        self.store, entry.index, self.state, self._data[entry.index]
+                    )
+                except (PolicyError, StoreDamaged):
+                    continue
+                found.append((signed.entry, judged.reason))
+        return found
 
     @cached_property
     def models(self) -> dict[str, ModelHistory]:

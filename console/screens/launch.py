@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.protocols import (
     CanCancel,
     CanLaunch,
@@ -33,7 +34,12 @@ from console.rendering import one_line
 from console.screens.acting import ActingScreen
 from console.screens.asking import Failed
 from console.screens.confirming import ConfirmDialog
-from console.screens.launch_text import headline, sheet_lines, step_lines
+from console.screens.launch_text import (
+    headline,
+    schedule_lines,
+    sheet_lines,
+    step_lines,
+)
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore, wall_clock
 from console.services.pipelines.launch_sheet import LaunchSheet, launch_sheet
@@ -41,6 +47,7 @@ from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.launching import launch as launch_pipeline
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import once_more
+from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import expected_seconds
 from console.services.problems import KNOWN_ERRORS
 from console.services.signing import Acting
@@ -51,6 +58,8 @@ from policies.predicates import Decision
 from policies.verdict import Verdict
 
 LOOK_SECONDS = 1.0
+READ_EVERY = 5
+"""Looks after which the log is read again, where others may have said something."""
 GRACE_SECONDS = 10.0
 _DRAW_SECONDS = 0.2
 _RETRY_SECONDS = 2.0
@@ -62,6 +71,8 @@ class _Known:
 
     sheet: LaunchSheet
     place: CanLaunch
+    schedule: ScheduleLine | None
+    """Where it is one that is kept by its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         self._known: _Known | None = None
         self._look_seen: _Look | None = None
         self._missed = ""
-        self._seen_at = wall_clock()
+        self._seen_at, self._ticks = wall_clock(), 0
         self._is_looking = self._is_following = False
         self._is_left = threading.Event()
         self._come: deque[LogLine | None] = deque(maxlen=MOST_LINES)
@@ -120,8 +131,10 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         self.console.tell_problem(problem)
 
     def _read(self, store: OpenStore) -> _Known:
-        sheet = launch_sheet(store, self._launch)
-        return _Known(sheet, launcher_of_all(store).at(sheet.plan))
+        sheet, everywhere = launch_sheet(store, self._launch), launcher_of_all(store)
+        is_fired = bool(schedule_of(self._launch))
+        kept = None if is_fired else schedule_line(store, everywhere, self._launch)
+        return _Known(sheet, everywhere.at(sheet.plan), kept)
 
     def _show_known(self, known: _Known) -> None:
         self._known = known
@@ -134,6 +147,11 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             return
         self._draw()
         self._look_now()
+        self._ticks += 1
+        is_held = run is not None and run.state is RunState.SUSPENDED
+        is_schedule = self._known is not None and self._known.schedule is not None
+        if self._ticks % READ_EVERY == 0 and (is_held or is_schedule):
+            self.action_refresh()
 
     def _look_now(self) -> None:
         if self._known is None or self._is_looking:
@@ -191,6 +209,8 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             lines.append(f"{since}; {self._missed}")
         if look is not None and look.run is not None:
             lines += step_lines(look.run.steps, now)
+        if self._known.schedule is not None:
+            lines += schedule_lines(self._known.schedule)
         lines += sheet_lines(self._known.sheet)
         if not isinstance(self._known.place, CanStreamLogs):
             lines.append(f"{self._known.place.backend} tells of no log to be shown")

@@ -9,7 +9,9 @@ import dataclasses
 from collections.abc import Iterable
 
 from policies.document import (
+    LAUNCH_STAGE,
     PIPELINE_PREFIX,
+    SCHEDULE_STAGE,
     Applies,
     Policy,
     Quorum,
@@ -97,7 +99,9 @@ def applies_in_words(applies: Applies) -> str:
         pipeline = f"a pipeline named {_either(named)}"
         if "*" in named:
             pipeline = "a pipeline"
-        return f"When {pipeline} is to be launched, {where}{more}."
+        kinds = {LAUNCH_STAGE: "launched", SCHEDULE_STAGE: "launched on a schedule"}
+        what = " or ".join(word for to, word in kinds.items() if to in applies.to)
+        return f"When {pipeline} is to be {what}, {where}{more}."
     return f"When a version of {models} is to go to {stages}, {where}{more}."
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies import document_reading as reading
-from policies.document import LAUNCH_STAGE, PIPELINE_PREFIX
+from policies.document import LAUNCH_STAGES, PIPELINE_PREFIX
 from policies.rules.forms import Field, Holds, RuleKind
 from policies.rules.kinds import RULE_KINDS
 from policies.strict_json import TIME_PATTERN
@@ -40,7 +40,7 @@ def policy_schema() -> JsonSchema:
 def _launches() -> JsonSchema:
     """What a policy applies to that need not ask for approvals."""
     names = {"items": {"pattern": f"^{PIPELINE_PREFIX}"}}
-    where = {"models": names, "to": {"const": [LAUNCH_STAGE]}}
+    where = {"models": names, "to": {"items": {"enum": sorted(LAUNCH_STAGES)}}}
     return {"applies": {"properties": where}}
 
 

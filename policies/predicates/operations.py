@@ -39,6 +39,9 @@ class LaunchIntent:
     """Whether it waits, once it is there, for people to release it."""
     takes_over: OptionalDigest
     """Statement id of the earlier intent for the same launch, or empty."""
+    evidence: Digest
+    """What the verdict rests on that neither plan nor log says: what was known of the
+    commit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ INTENT = LaunchIntent(
     judged_at=AT,
     held=True,
     takes_over="",
+    evidence=PLAN,
 )
 
 

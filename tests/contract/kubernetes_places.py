@@ -21,6 +21,7 @@ import pytest
 
 from tests.contract.kubernetes_server.cluster import Cluster
 from tests.contract.kubernetes_server.controller import Controller
+from tests.contract.kubernetes_server.cron import CronController
 from tests.contract.kubernetes_server.kubeconfigs import write_kubeconfig
 from tests.contract.kubernetes_server.objects import Object
 from tests.contract.kubernetes_server.server import serving
@@ -70,6 +71,11 @@ class KubernetesPlace:
         return Controller(self.own)
 
     @property
+    def cron(self) -> CronController:
+        """Its controller of schedules; see `own`."""
+        return CronController(self.own)
+
+    @property
     def core(self) -> str:
         """The path of the core group in the namespace."""
         return f"/api/v1/namespaces/{self.namespace}"
@@ -78,6 +84,11 @@ class KubernetesPlace:
     def batch(self) -> str:
         """The path of jobs in the namespace."""
         return f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
+
+    @property
+    def cron_jobs(self) -> str:
+        """The path of CronJobs in the namespace."""
+        return f"/apis/batch/v1/namespaces/{self.namespace}/cronjobs"
 
     def ask(
         self,

@@ -29,6 +29,7 @@ from policies.strict_json import encode
 from policies.trust_root import Person, Service, ServiceKind, TrustRoot
 from store.merkle import MemoryTree, consistency_proof, inclusion_proof, leaf_hash
 from tests.conftest import REPOSITORY
+from tests.fuzz.launch_seeds import launch_seeds
 from tests.unit.policies.memory_log import AT, ORIGIN, Holder
 from tests.unit.policies.test_commit_signature import EDWARDS, PAYLOAD, with_signature
 
@@ -64,7 +65,7 @@ def made() -> dict[str, bytes]:
     files |= _hostile_envelopes(json.loads(request["envelope"]))
     files |= _hostile_statements(request["payload"].encode())
     files |= _json() | _checkpoints() | _roots() | _policies() | _manifests()
-    files |= _cases() | _commits() | _projects() | _plans()
+    files |= _cases() | _commits() | _projects() | _plans() | launch_seeds()
     return files | _keys() | _zips() | _proofs() | _public_lines() | _events()
 
 

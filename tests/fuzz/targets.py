@@ -47,6 +47,11 @@ from store.projection.admission import admit_batch
 from store.projection.batches import batch_schema, batch_writer
 from store.projection.fact_checks import UnusableBatch
 from tests.conftest import REPOSITORY
+from tests.fuzz.launch_targets import (
+    check_launch_evidence,
+    check_schedule,
+    check_verdict,
+)
 from tests.worlds import NOON
 
 FOR_CASES = read_policy(
@@ -229,6 +234,9 @@ TARGETS: dict[str, Target] = {
     "manifest": check_manifest,
     "mlproject": check_project,
     "launch-plan": check_launch_plan,
+    "launch-evidence": check_launch_evidence,
+    "schedule": check_schedule,
+    "verdict": check_verdict,
     "key": check_key,
     "audit-file": check_audit_file,
     "batch": check_batch,

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
+from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.kfp_planning import BACKEND as KFP
-from connectors.pipelines.kubernetes_jobs import namespace_of
+from connectors.pipelines.kubernetes_cron import is_schedule
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND as KUBERNETES
 from connectors.pipelines.kubernetes_planning import context_of
 from connectors.pipelines.plans import read_plan
@@ -19,12 +21,14 @@ from connectors.pipelines.protocols import (
     CanCancel,
     CanHold,
     CanLaunch,
+    CanSchedule,
     CanStreamLogs,
     LaunchPlan,
     LaunchRequest,
     LogLine,
     PipelineRun,
     RunState,
+    ScheduleStanding,
 )
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
@@ -69,8 +73,9 @@ class EveryPlace:
         Raises:
             ConnectorError: its plan cannot be read, so that it is not known.
         """
+        declared = schedule_of(launch) or launch
         for known, _, intent in launches(self._store):
-            if known == launch:
+            if known == declared:
                 return self.at(self._plan(intent.definition))
         return self._own
 
@@ -93,7 +98,11 @@ class EveryPlace:
                 hint="Give the kubeconfig, or [kubeflow.NAME] in the configuration, "
                 "a context of that name that leads there.",
             )
-        return launcher
+        if not is_schedule(plan):
+            return launcher
+        if not isinstance(launcher, KubernetesLauncher):
+            raise ConnectorRefused(f"{launcher.backend} keeps no schedules")
+        return launcher.schedules()
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan."""
@@ -121,7 +130,10 @@ class EveryPlace:
                     continue
                 if plan.place in silent:
                     raise silent[plan.place]
-                run = self.at(plan).find(launch)
+                launcher = self.at(plan)
+                run = launcher.find(launch)
+                if run is not None and isinstance(launcher, CanSchedule):
+                    yield from list(launcher.fired(launch))
             except ConnectorError as problem:
                 if isinstance(problem, ConnectorUnavailable):
                     silent[plan.place] = problem
@@ -148,6 +160,23 @@ class EveryPlace:
         if not isinstance(launcher, CanHold):
             raise ConnectorRefused(f"{launcher.backend} holds nothing")
         return launcher.release(launch)
+
+    def standing(self, launch: str) -> ScheduleStanding:
+        """See CanSchedule.standing."""
+        return self._keeper(launch).standing(launch)
+
+    def fired(self, launch: str) -> Iterator[PipelineRun]:
+        """See CanSchedule.fired."""
+        return self._keeper(launch).fired(launch)
+
+    def _keeper(self, launch: str) -> CanSchedule:
+        launcher = self.of(launch)
+        if not isinstance(launcher, CanSchedule):
+            raise ConnectorRefused(
+                f"{launch} is no schedule",
+                hint="Those there are: countersign pipeline list --schedules",
+            )
+        return launcher
 
     def cancel(self, launch: str, *, grace_seconds: float) -> PipelineRun:
         """See CanCancel.cancel."""

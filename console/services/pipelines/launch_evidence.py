@@ -6,9 +6,12 @@ empty, and rules that ask for it come out unknown, which refuses.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from connectors.data_formats import stem_of
 from connectors.pipelines.protocols import LaunchPlan, PlannedFile
 from console.services.opened import OpenStore
+from policies.errors import MalformedStatement
 from policies.evidence import (
     ArtifactItem,
     CommitUse,
@@ -21,12 +24,55 @@ from policies.evidence import (
 )
 from policies.evidence_origins import Account, CommitBranches, Known, OriginsItem
 from policies.launch_permissions import pipeline_subject
+from policies.strict_json import Fields, encode, parse
 from store.identifiers import entity_key
 
+_SCHEMA = "countersign/launch-evidence/v1"
+_LARGEST_BYTES = 1024**2
 
-def launch_evidence(store: OpenStore, plan: LaunchPlan) -> Evidence:
-    """What is known of a launch before it runs; its commit by the lineage store."""
-    is_known, on, recorded = _commit_told(store, plan)
+
+@dataclass(frozen=True, slots=True)
+class CommitTold:
+    """What the imported repositories said of a plan's commit, kept for the log."""
+
+    is_known: bool = False
+    branches: tuple[str, ...] = ()
+    """Those that it is on."""
+    recorded: tuple[str, ...] = ()
+    """Every branch of the repositories that have it."""
+
+    def to_bytes(self) -> bytes:
+        """As it is kept."""
+        return encode(
+            {
+                "schema": _SCHEMA,
+                "commit_known": self.is_known,
+                "branches": list(self.branches),
+                "recorded": list(self.recorded),
+            }
+        )
+
+
+def read_commit_told(data: bytes) -> CommitTold:
+    """Read what was kept.
+
+    Raises:
+        PolicyError: it is nothing that was kept so.
+    """
+    what = "what a launch rests on"
+    fields = Fields(parse(data, what=what, at_most=_LARGEST_BYTES), what=what)
+    if fields.text("schema", 64) != _SCHEMA:
+        raise MalformedStatement(f"{what}: another schema")
+    told = CommitTold(
+        fields.flag("commit_known"), fields.texts("branches"), fields.texts("recorded")
+    )
+    fields.end()
+    return told
+
+
+def launch_evidence(plan: LaunchPlan, told: CommitTold) -> Evidence:
+    """What is known of a launch before it runs."""
+    is_known, on, recorded = told.is_known, told.branches, told.recorded
     code = plan.code
     commits = (CommitUse(code.commit, is_known, code.authors),) if code.commit else ()
     return Evidence(
@@ -100,9 +146,7 @@ def _accounts(plan: LaunchPlan, is_known: bool) -> list[Account]:
     return found
 
 
-def _commit_told(
-    store: OpenStore, plan: LaunchPlan
-) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+def commit_told(store: OpenStore, plan: LaunchPlan) -> CommitTold:
     """Whether an imported repository has the commit, on which branches, and of which.
 
     The clone that a launch is made from may hold a branch of any name, so it is not
@@ -112,11 +156,11 @@ def _commit_told(
     from store.queries.upstream import branches_with
 
     if not plan.code.commit:
-        return False, (), ()
+        return CommitTold()
     store.projection.catch_up()
     with store.projection.reading() as connection:
         found = fetch(
             connection, "SELECT 1 FROM commit WHERE digest = ?", plan.code.commit
         )
         on, recorded = branches_with(connection, plan.code.commit)
-    return bool(found), tuple(sorted(on)), tuple(sorted(recorded))
+    return CommitTold(bool(found), tuple(sorted(on)), tuple(sorted(recorded)))

@@ -1,7 +1,8 @@
 """May a pipeline be launched? A pure verdict over the plan, the policy and releases.
 
 A policy for launches is one that applies to the model `pipeline/NAME` and the stage
-`launch`. docs/adr/0004 says what holds where there is none.
+`launch`, or `schedule` for what one decision starts again and again. docs/adr/0004 says
+what holds where there is none.
 """
 
 from __future__ import annotations
@@ -9,15 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from connectors.pipelines.kubernetes_cron import is_schedule
 from connectors.pipelines.protocols import LaunchPlan
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name
 from console.services.makers import people_of_identities
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_evidence import launch_evidence, pipeline_key
+from console.services.pipelines.launch_evidence import (
+    CommitTold,
+    commit_told,
+    launch_evidence,
+    pipeline_key,
+)
 from console.services.pipelines.launch_log import LaunchRecord
 from console.services.selecting import Wanted, asked_at, policy_for
-from policies.document import LAUNCH_STAGE, Policy
+from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE, Policy
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Transition
@@ -40,6 +47,7 @@ class JudgedLaunch:
     tree: Node
     policy: Policy | None
     judged_at: datetime
+    told: CommitTold
 
     @property
     def lacks_people_only(self) -> bool:
@@ -63,28 +71,50 @@ class JudgedLaunch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LogMoment:
+    """A place in the log, and a time, at which something is judged."""
+
+    state: TrustState
+    """By the log below the position."""
+    known: TrustState
+    """Says which keys were stolen."""
+    position: int
+    now: datetime
+
+
 def judge_launch(
     store: OpenStore,
     plan: LaunchPlan,
     environment: str,
     requester: str,
     record: LaunchRecord | None,
+    at: LogMoment | None = None,
+    told: CommitTold | None = None,
 ) -> JudgedLaunch:
-    """Whether a launch may go now, by the log as it is."""
-    state, now = store.state(), store.clock()
-    name = f"{pipeline_subject(plan.pipeline)}: {LAUNCH_STAGE} in {environment}"
-    in_force = [_root_in_force(state, now), *_own_key(record, state)]
+    """Whether a launch may go: now, by the log as it is, or as it was at some moment.
+
+    `record` is what had been said of it by then; `told` what was known of its commit.
+    """
+    if at is None:
+        at = LogMoment(store.state(), store.state(), store.index.size, store.clock())
+    state, now = at.state, at.now
+    told = commit_told(store, plan) if told is None else told
+    stage = SCHEDULE_STAGE if is_schedule(plan) else LAUNCH_STAGE
+    name = f"{pipeline_subject(plan.pipeline)}: {stage} in {environment}"
+    in_force = [_root_in_force(state, now), *_own_key(record, at.known)]
     try:
-        policy = _policy(store, plan.pipeline, environment, requester, state)
+        transition = Transition("", stage, environment)
+        policy = _policy(store, plan.pipeline, transition, requester, at)
     except MalformedPolicy as problem:
         is_open = isinstance(problem, UnknownSelection)
         verdict = Verdict.UNKNOWN if is_open else Verdict.NO
-        told = Node("a policy in force", verdict, str(problem), "one", problem.hint)
-        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
+        which = Node("a policy in force", verdict, str(problem), "one", problem.hint)
+        return JudgedLaunch(all_of(name, [*in_force, which]), None, now, told)
     if policy is None:
-        told = _without_policy(plan.backend, environment)
-        return JudgedLaunch(all_of(name, [*in_force, told]), None, now)
-    evidence = launch_evidence(store, plan)
+        none = _without_policy(plan.backend, transition)
+        return JudgedLaunch(all_of(name, [*in_force, none]), None, now, told)
+    evidence = launch_evidence(plan, told)
     authors, unknown_authors = people_of_identities(plan.code.authors, state)
     context = Context(
         requester=requester,
@@ -95,7 +125,7 @@ def judge_launch(
         now=now,
     )
     votes = [
-        _vote(store, entry, release, policy, state)
+        _vote(store, entry, release, policy, at)
         for entry, release in (record.releases if record else ())
     ]
     judged = evaluate(policy, evidence, votes, context)
@@ -104,7 +134,7 @@ def judge_launch(
         [*in_force, *map(_of_a_launch, judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
-    return JudgedLaunch(tree, policy, now)
+    return JudgedLaunch(tree, policy, now, told)
 
 
 def _of_a_launch(node: Node) -> Node:
@@ -132,26 +162,25 @@ def release_roles(
 def _policy(
     store: OpenStore,
     pipeline: str,
-    environment: str,
+    transition: Transition,
     requester: str,
-    state: TrustState,
+    at: LogMoment,
 ) -> Policy | None:
     """The policy that decides; None: none in force is for this launch.
 
     Raises:
         MalformedPolicy: it is not known which, or no one of several is the narrowest.
     """
-    wanted = Wanted(
-        pipeline_key(pipeline), "", Transition("", LAUNCH_STAGE, environment), requester
-    )
-    policies = store.policies(state)
-    asked = asked_at(store, wanted, store.index.size, state, policies)
+    wanted = Wanted(pipeline_key(pipeline), "", transition, requester)
+    policies = store.policies(at.state)
+    asked = asked_at(store, wanted, at.position, at.known, policies)
     if all(covers(policy.applies, asked) is Verdict.NO for policy in policies):
         return None
-    return policy_for(store, wanted, state)
+    return policy_for(store, wanted, at.state, position=at.position, known=at.known)
 
 
-def _without_policy(backend: str, environment: str) -> Node:
+def _without_policy(backend: str, transition: Transition) -> Node:
+    environment, stage = transition.environment, transition.to_stage
     is_own = backend == OWN_BACKEND and environment == DEFAULT_ENVIRONMENT
     return Node(
         "a policy for this launch, or a process of one's own",
@@ -159,7 +188,7 @@ def _without_policy(backend: str, environment: str) -> Node:
         f"no policy in force is for it; it runs on {backend}, in {environment}",
         f"a policy; without one only {OWN_BACKEND}, in {DEFAULT_ENVIRONMENT}",
         'Put a policy in force for models = ["pipeline/*"], to = '
-        f'["{LAUNCH_STAGE}"]: countersign policy activate FILE',
+        f'["{stage}"]: countersign policy activate FILE',
     )
 
 
@@ -200,15 +229,15 @@ def _vote(
     entry: Entry,
     release: LaunchRelease,
     policy: Policy,
-    state: TrustState,
+    at: LogMoment,
 ) -> Vote:
     stale = ""
     if release.policy != policy.digest:
         stale = f"the policy is now {policy.id} version {policy.version}"
-    if state.is_suspect(entry.key, entry.index):
+    if at.known.is_suspect(entry.key, entry.index):
         stale = "signed with a key that was stolen by then"
     by = entry.statement.by
-    person = state.people.get(by)
+    person = at.state.people.get(by)
     subject = pipeline_subject(release.pipeline)
     days = [q.expires_after_days for q in policy.quorums if q.role == release.role]
     return Vote(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan
 from console.services.founding import printed_name
@@ -28,7 +29,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class LaunchSheet:
-    """What the log has of a launch."""
+    """What the log has of a launch, or of the schedule that started it."""
 
     record: LaunchRecord
     plan: LaunchPlan
@@ -50,15 +51,18 @@ class LaunchSheet:
 def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
     """Read what the log has of a launch by its whole id; asks no place about it.
 
+    Of what a schedule started it is what the log has of the schedule.
+
     Raises:
         Refusal: the log knows none of that id.
         StoreError: its plan cannot be read.
     """
     state = store.state()
-    record = known_launch(store, launch, state)
+    schedule = schedule_of(launch)
+    record = known_launch(store, schedule or launch, state)
     intent = record.intent
     plan = read_plan(store.objects.get(intent.definition))
-    is_held = intent.held and record.ended is not None
+    is_held = intent.held and record.ended is not None and not schedule
     statements = [*record.intents, *record.releases, *record.outcomes]
     entries = sorted((entry for entry, _ in statements), key=lambda entry: entry.index)
 

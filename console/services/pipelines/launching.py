@@ -33,7 +33,7 @@ from console.services.problems import Misuse, Refusal, Undecided
 from console.services.signing import Acting, Appended, append
 from policies.predicates import OutcomeKind
 from policies.predicates.operations import LaunchIntent, LaunchOutcome
-from policies.verdict import Verdict, exit_code, tree_lines
+from policies.verdict import Verdict, exit_code, read_tree, tree_lines
 from store.errors import StoreRefused
 
 LONGEST_CAUSE = 500
@@ -219,12 +219,23 @@ def declare(
     requester: str,
 ) -> Appended:
     """Append an intent, if the verdict is still the same where it lands."""
+    recorded = read_tree(store.objects.get(intent.verdict))
 
     def still_so() -> None:
         record = launch_record(store, intent.launch, store.state())
         judged = judge_launch(store, plan, intent.environment, requester, record)
-        if _require_verdict(judged, launcher) != intent.held:
-            raise Refusal("something else was decided meanwhile; nothing was launched")
+        is_same_policy = intent.policy == (
+            judged.policy.digest if judged.policy else ""
+        )
+        if (
+            _require_verdict(judged, launcher) != intent.held
+            or not is_same_policy
+            or not judged.tree.decides_as(recorded)
+        ):
+            raise Refusal(
+                "something else was decided meanwhile; nothing was launched",
+                hint="Run the same command again.",
+            )
 
     return append(
         store,
@@ -260,6 +271,7 @@ def new_intent(
         judged_at=rfc3339(judged.judged_at),
         held=held,
         takes_over=record.entry.id if record else "",
+        evidence=store.objects.put(judged.told.to_bytes()),
     )
 
 

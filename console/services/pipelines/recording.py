@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError
+from connectors.pipelines.fired_runs import cause_of, schedule_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanLaunch,
@@ -20,15 +21,17 @@ from connectors.pipelines.protocols import (
 from connectors.pipelines.told import TrackedRun
 from console.services.importing import ImportReport, import_address, import_source
 from console.services.opened import OpenStore
+from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.run_facts import (
     LAUNCH_TAG,
+    SCHEDULE_TAG,
     EndedRun,
     pipeline_run_key,
 )
 from console.services.problems import Refusal, Undecided
 from console.services.signing import Acting
-from store.identifiers import kind_of, run_key
+from store.identifiers import kind_of, run_key, split_key
 from store.queries.runs import list_runs
 from store.queries.sql import fetch
 
@@ -55,7 +58,14 @@ def record_run(
     Raises:
         Refusal: it has not ended, or the log knows no such launch.
     """
-    declared = known_launch(store, launch, store.state())
+    schedule = schedule_of(launch)
+    declared = known_launch(store, schedule or launch, store.state())
+    if schedule and declared.intent.held:
+        raise Refusal(
+            f"nobody released the schedule {schedule}; what runs under its name was "
+            "let go outside, and is not recorded as its own",
+            hint=f"End it: countersign pipeline cancel {schedule}",
+        )
     run = launcher.find(launch)
     if run is None:
         raise Refusal(f"the launch {launch} is not here; record it where it ran")
@@ -73,11 +83,43 @@ def record_run(
         plan,
         declared.intent.environment,
         declared.requester,
-        declared.intents[0][1].cause,
+        cause_of(launch) if schedule else declared.intents[0][1].cause,
         contains,
     )
     reports.append(import_source(store, acting, ended))
     return Recorded(pipeline_run_key(launch), contains, tuple(reports), problem)
+
+
+def record_fired(
+    store: OpenStore, acting: Acting, launcher: EveryPlace, schedule: str
+) -> tuple[list[Recorded], list[str]]:
+    """Tell the log of everything that a schedule started, has ended and is not told of
+    yet, oldest first; and say why something of it is left out.
+
+    Raises:
+        Refusal: nobody released the schedule.
+    """
+    done: list[Recorded] = []
+    left: list[str] = []
+    for run in reversed(list(launcher.fired(schedule))):
+        if run.state is RunState.UNKNOWN:
+            left.append(f"{run.launch} is not recorded: {run.reason}")
+        elif run.state.is_final and not is_recorded(store, run.launch):
+            done.append(record_run(store, acting, launcher, run.launch))
+    return done, left
+
+
+def recorded_of(store: OpenStore, schedule: str) -> set[str]:
+    """Ids of the runs of a schedule that the lineage store knows."""
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        found = fetch(
+            connection,
+            "SELECT DISTINCT subject FROM tag WHERE name = ? AND text = ?",
+            SCHEDULE_TAG,
+            schedule,
+        )
+    return {split_key(str(row["subject"]))[1][-1] for row in found}
 
 
 def is_recorded(store: OpenStore, launch: str) -> bool:

@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from connectors.pipelines.kubernetes_cron import is_schedule, times_of
 from connectors.pipelines.kubernetes_jobs import namespace_of
 from connectors.pipelines.kubernetes_planning import context_of
 from connectors.pipelines.plans import read_plan
@@ -34,6 +35,7 @@ def request_of(plan: LaunchPlan) -> LaunchRequest:
         settings=dict(plan.settings),
         passed=plan.passed,
         limits=plan.limits,
+        times=times_of(plan) if is_schedule(plan) else None,
     )
 
 
@@ -89,6 +91,11 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
         raise Misuse(f"{name[:80]!r} is no name", hint="Letters, digits and . _ -")
     record = known_launch(store, launch, store.state())
     plan = read_plan(store.objects.get(record.intent.definition))
+    if is_schedule(plan):
+        raise Misuse(
+            f"{launch} is started again and again by its cluster already",
+            hint=f"When: countersign pipeline show {launch}",
+        )
     request = request_of(plan)
     words = ["countersign", "--store", store.address, "pipeline", "launch"]
     words += [request.project, "--name", request.pipeline]

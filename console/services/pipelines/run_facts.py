@@ -31,6 +31,8 @@ LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
 TOLD = "countersign.told"
 """Under this are tags whose values are a stranger's word."""
+SCHEDULE_TAG = "countersign.launch.schedule"
+"""Tag of a run that says which schedule started it."""
 _STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
@@ -99,6 +101,7 @@ class EndedRun:
             "countersign.launch.plan": plan.digest,
             "countersign.launch.backend": plan.backend,
             "countersign.launch.cause": self.cause,
+            SCHEDULE_TAG: self.run.schedule,
             "countersign.launch.steps": ", ".join(
                 f"{step.name} {step.state.value}" for step in self.run.steps
             ),

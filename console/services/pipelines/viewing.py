@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from connectors.pipelines.fired_runs import cause_of
 from connectors.pipelines.protocols import CanLaunch, PipelineRun, RunState
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
@@ -44,10 +45,15 @@ class LaunchLine:
 
 
 def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
-    """Every launch that the log declares, newest first."""
+    """Every launch that the log declares, newest first; under a schedule what it
+    started."""
     here = {run.launch: run for run in launcher.runs()}
     times = _times(here.values())
-    found, people = [], store.state().people
+    fired: dict[str, list[PipelineRun]] = {}
+    for run in here.values():
+        fired.setdefault(run.schedule, []).append(run)
+    found: list[list[LaunchLine]] = []
+    people = store.state().people
     for launch, by, intent in launches(store):
         person = people.get(by)
         run = here.get(launch) or PipelineRun(
@@ -60,21 +66,24 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
             reason=_ELSEWHERE,
         )
         found.append(
-            LaunchLine(
-                launch=launch,
-                pipeline=intent.pipeline,
-                environment=intent.environment,
-                requester=by,
-                requester_name=printed_name(store, person.profile, by)
-                if person
-                else by,
-                cause=intent.cause,
-                run=run,
-                elapsed_seconds=_seconds(run.elapsed(store.clock())),
-                expected_seconds=times.get(_kind(run)),
-            )
+            [
+                LaunchLine(
+                    launch=one.launch,
+                    pipeline=intent.pipeline,
+                    environment=intent.environment,
+                    requester=by,
+                    requester_name=printed_name(store, person.profile, by)
+                    if person
+                    else by,
+                    cause=cause_of(one.launch) if one.schedule else intent.cause,
+                    run=one,
+                    elapsed_seconds=_seconds(one.elapsed(store.clock())),
+                    expected_seconds=times.get(_kind(one)),
+                )
+                for one in (run, *fired.get(launch, ()))
+            ]
         )
-    return found[::-1]
+    return [line for lines in found[::-1] for line in lines]
 
 
 def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLine:

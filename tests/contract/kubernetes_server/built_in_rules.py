@@ -138,8 +138,12 @@ def problems_of_built_in(found: Object, old: Object | None) -> Iterator[Object]:
     """What the API's own rules refuse."""
     if found["kind"] == "Job":
         yield from _problems_of_job(found, old)
+    if found["kind"] == "CronJob":
+        from tests.contract.kubernetes_server.cron import problems_of_cron
+
+        yield from problems_of_cron(found)
     if found["kind"] == "Pod":
-        yield from _problems_of_pod(dig(found, "spec", default={}), "spec")
+        yield from problems_of_pod(dig(found, "spec", default={}), "spec")
         if old is not None and _fixed(found) != _fixed(old):
             message = "Forbidden: pod updates may not change fields other than "
             message += "`spec.containers[*].image`"
@@ -163,7 +167,8 @@ def _fixed(pod: Object) -> Object:
     return spec
 
 
-def _problems_of_pod(spec: Object, path: str) -> Iterator[Object]:
+def problems_of_pod(spec: Object, path: str) -> Iterator[Object]:
+    """What the API refuses of a pod, wherever one is described."""
     if not spec.get("containers"):
         yield cause("FieldValueRequired", f"{path}.containers", "Required value")
     for position, container in enumerate(spec.get("containers") or []):
@@ -182,7 +187,7 @@ def _unscheduled(template: Object) -> Object:
 
 def _problems_of_job(job: Object, old: Object | None) -> Iterator[Object]:
     pod = dig(job, "spec", "template", "spec", default={})
-    yield from _problems_of_pod(pod, "spec.template.spec")
+    yield from problems_of_pod(pod, "spec.template.spec")
     allowed = 'valid values: "OnFailure", "Never"'
     where = "spec.template.spec.restartPolicy"
     said = pod.get("restartPolicy")

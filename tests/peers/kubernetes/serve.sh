@@ -50,7 +50,7 @@ until curl --silent --fail --cacert run/pki/apiserver.crt --output /dev/null \
 done
 ./kube-controller-manager --kubeconfig run/kubeconfig --leader-elect=false \
     --service-account-private-key-file run/pki/accounts.key --secure-port 0 \
-    --controllers job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller \
+    --controllers job-controller,cronjob-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller \
     >run/controllers.log 2>&1 &
 echo "export COUNTERSIGN_TEST_KUBECONFIG=$PWD/run/kubeconfig"
 wait

@@ -191,6 +191,7 @@ SAMPLES: tuple[object, ...] = (
         AT,
         True,
         "",
+        digest("9"),
     ),
     LaunchRelease(
         digest("b"),

@@ -1,0 +1,50 @@
+"""What a run that a schedule started is called, and what it was started for.
+
+The id joins the schedule's with a sign that no launch's own id may hold, so that
+neither can be taken for the other.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from connectors.pipelines.cron_times import CronTimes
+
+_SIGN = "~"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_MINUTES = 200_000_000
+_TIMELY = re.compile(r"\d{8}T\d{4}Z")
+
+
+def fired_id(schedule: str, keeper: str, job: str, times: CronTimes) -> str:
+    """The id of the run of a job, by its name and that of what keeps the schedule.
+
+    The controller names a job by the minute for which it starts it. One of another
+    name, or for a minute that is none of the times, was started by hand.
+    """
+    minutes = job.removeprefix(f"{keeper}-")
+    is_named = minutes != job and minutes.isascii() and minutes.isdecimal()
+    if is_named and len(minutes) <= len(str(_MOST_MINUTES)):
+        due = _EPOCH + timedelta(minutes=min(int(minutes), _MOST_MINUTES))
+        if f"{int(minutes)}" == minutes and times.includes(due):
+            return timely_id(schedule, due)
+    return f"{schedule}{_SIGN}{job}"
+
+
+def timely_id(schedule: str, due: datetime) -> str:
+    """The id of the run that a schedule starts for one of its times."""
+    return f"{schedule}{_SIGN}{due:%Y%m%dT%H%MZ}"
+
+
+def schedule_of(run: str) -> str:
+    """The schedule that an id of a run names; empty: it names none."""
+    schedule, sign, _ = run.partition(_SIGN)
+    return schedule if sign else ""
+
+
+def cause_of(run: str) -> str:
+    """What a run was started for, by its id."""
+    schedule, _, what = run.partition(_SIGN)
+    by_hand = "" if _TIMELY.fullmatch(what) else ", by hand"
+    return f"schedule {schedule}{by_hand}"

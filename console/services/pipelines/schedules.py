@@ -1,0 +1,235 @@
+"""Schedules: asked for, listed with their times, and held against what holds today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connectors.errors import ConnectorError
+from connectors.pipelines.cron_times import cron_times
+from connectors.pipelines.fired_runs import timely_id
+from connectors.pipelines.kubernetes_cron import times_of
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
+from connectors.pipelines.kubernetes_planning import BACKEND, context_of
+from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import (
+    LaunchPlan,
+    LaunchRequest,
+    PipelineRun,
+    RunState,
+    ScheduleStanding,
+    Times,
+)
+from console.services.opened import OpenStore, parse_time
+from console.services.pipelines.every_place import EveryPlace
+from console.services.pipelines.launch_log import (
+    LaunchRecord,
+    known_launch,
+    launch_record,
+    launches,
+)
+from console.services.pipelines.launchers import open_launcher
+from console.services.pipelines.recording import recorded_of
+from console.services.pipelines.repeating import request_of
+from console.services.pipelines.schedule_standing import (
+    is_let_go,
+    objection_now,
+    planned_schedule,
+)
+from console.services.problems import Misuse, Refusal
+from store.errors import StoreError
+
+_MOST_TIMES = 1000
+"""How many past times are looked at for those that started nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSchedule:
+    """What is to be started again and again, and where."""
+
+    request: LaunchRequest
+    environment: str
+    context: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLine:
+    """One schedule, as people read it."""
+
+    launch: str
+    pipeline: str
+    environment: str
+    requester: str
+    times: Times
+    run: PipelineRun | None
+    """None: it is not where it was launched."""
+    standing: ScheduleStanding | None
+    fired: tuple[PipelineRun, ...]
+    objection: str
+    """Why it would not be allowed today; empty: it would be, or is not meant to run."""
+    silent_times: int
+    """Past times of which nothing is there and nothing recorded: left out, too late, or
+    deleted before anybody recorded it. Of the first thousand."""
+    problem: str = ""
+    """Why its place could not be asked, or empty."""
+
+    @property
+    def state(self) -> RunState:
+        """Where it is."""
+        return self.run.state if self.run else RunState.UNKNOWN
+
+
+def schedules_on_cluster(
+    store: OpenStore, context: str = "", namespace: str = ""
+) -> KubernetesSchedules:
+    """What keeps schedules in a namespace of a cluster.
+
+    Raises:
+        Misuse: nothing there does.
+    """
+    launcher = open_launcher(store, BACKEND, context=context, namespace=namespace)
+    if not isinstance(launcher, KubernetesLauncher):
+        raise Misuse(f"{launcher.backend} keeps no schedules")
+    return launcher.schedules()
+
+
+def as_schedule(
+    store: OpenStore, everywhere: EveryPlace, launch: str, times: Times
+) -> WantedSchedule:
+    """What was launched once, to be started again and again.
+
+    Raises:
+        Misuse: its place keeps no schedules.
+        Refusal: what would run is no longer what ran.
+    """
+    record = known_launch(store, launch, store.state())
+    plan = read_plan(store.objects.get(record.intent.definition))
+    if plan.backend != BACKEND:
+        raise Misuse(
+            f"{plan.backend} keeps no schedules; {launch} ran there",
+            hint="Leave --backend out for a line for this machine's crontab.",
+        )
+    request = request_of(plan)
+    if everywhere.at(plan).plan(request).digest != plan.digest:
+        raise Refusal(
+            f"what would run is no longer what ran as {launch}",
+            hint="Schedule the manifest as it is now: countersign pipeline schedule "
+            f"{plan.project}",
+        )
+    return WantedSchedule(
+        replace(request, times=times),
+        record.intent.environment,
+        context_of(plan),
+        namespace_of(plan),
+    )
+
+
+def list_schedules(store: OpenStore, everywhere: EveryPlace) -> list[ScheduleLine]:
+    """Every schedule that the log declares, newest first."""
+    found = [
+        _line(store, everywhere, record, plan) for record, plan in _declared(store)
+    ]
+    return found[::-1]
+
+
+def schedule_line(
+    store: OpenStore, everywhere: EveryPlace, launch: str
+) -> ScheduleLine | None:
+    """One schedule; None: the launch is none."""
+    record = known_launch(store, launch, store.state())
+    plan = planned_schedule(store, record.intent)
+    return None if plan is None else _line(store, everywhere, record, plan)
+
+
+def is_declared_schedule(store: OpenStore, launch: str) -> bool:
+    """Whether the log declares a launch that is a schedule."""
+    record = launch_record(store, launch, store.state())
+    return record is not None and planned_schedule(store, record.intent) is not None
+
+
+def schedules_objected_to(
+    store: OpenStore, everywhere: EveryPlace
+) -> list[ScheduleLine]:
+    """Schedules that run, or may, and would not be allowed today, or that are not what
+    was let go."""
+    found = []
+    for record, plan in _declared(store):
+        line = _line(store, everywhere, record, plan)
+        is_wrong = line.run is not None and line.state is RunState.UNKNOWN
+        if line.objection or is_wrong:
+            found.append(line)
+    return found
+
+
+def _declared(store: OpenStore) -> Iterator[tuple[LaunchRecord, LaunchPlan]]:
+    state = store.state()
+    for launch, _, intent in launches(store):
+        try:
+            plan = planned_schedule(store, intent)
+        except (ConnectorError, StoreError):
+            continue  # not known to be one; the list of launches says that it is unread
+        record = launch_record(store, launch, state) if plan else None
+        if plan is not None and record is not None:
+            yield record, plan
+
+
+def _line(
+    store: OpenStore, everywhere: EveryPlace, record: LaunchRecord, plan: LaunchPlan
+) -> ScheduleLine:
+    intent = record.intent
+    run, standing, problem = None, None, ""
+    fired: tuple[PipelineRun, ...] = ()
+    try:
+        launcher = everywhere.at(plan)
+        run = launcher.find(record.launch)
+        if run is not None:
+            standing = everywhere.standing(record.launch)
+            fired = tuple(everywhere.fired(record.launch))
+    except ConnectorError as cause:
+        problem = str(cause)
+    return ScheduleLine(
+        launch=record.launch,
+        pipeline=intent.pipeline,
+        environment=intent.environment,
+        requester=record.requester,
+        times=times_of(plan),
+        run=run,
+        standing=standing,
+        fired=fired,
+        objection=_objection(store, record, plan, run),
+        silent_times=0
+        if run is None or not is_let_go(record)
+        else _silent(store, record, plan, run, fired),
+        problem=problem,
+    )
+
+
+def _objection(
+    store: OpenStore, record: LaunchRecord, plan: LaunchPlan, run: PipelineRun | None
+) -> str:
+    if run is not None and run.state is RunState.CANCELLED:
+        return ""
+    if is_let_go(record):
+        return objection_now(store, record, plan)
+    if run is not None and run.state is RunState.RUNNING:
+        return "the log says of nobody that they let it go, and it runs"
+    return ""
+
+
+def _silent(
+    store: OpenStore,
+    record: LaunchRecord,
+    plan: LaunchPlan,
+    run: PipelineRun,
+    fired: tuple[PipelineRun, ...],
+) -> int:
+    """How many times have passed since it was let go of which nothing is known."""
+    times = times_of(plan)
+    begun = parse_time(record.entry.statement.at)
+    until: datetime = run.ended or store.clock()
+    due = cron_times(times.cron, times.time_zone).between(begun, until, _MOST_TIMES)
+    known = {one.launch for one in fired} | recorded_of(store, record.launch)
+    return sum(timely_id(record.launch, at) not in known for at in due)

@@ -1,0 +1,76 @@
+"""Seeds of what stands in a log about launches, by the verdict that each must get."""
+
+from __future__ import annotations
+
+import json
+
+from console.services.pipelines.launch_evidence import CommitTold
+from policies.verdict import Node, Verdict, all_of
+
+
+def launch_seeds() -> dict[str, bytes]:
+    """Path below the corpus -> bytes."""
+    return _verdicts() | _evidence() | _schedules()
+
+
+def _verdicts() -> dict[str, bytes]:
+    leaf = Node("clean", Verdict.YES, "it is", "a clean tree", "why", True)
+    good = all_of("pipeline/train: launch in dev", [leaf, leaf]).to_bytes()
+    files = {
+        "accepted-two-rules": good,
+        "accepted-one": leaf.to_bytes(),
+        "refused-another-verdict": good.replace(b'"yes"', b'"aye"'),
+        "refused-another-schema": good.replace(b"verdict/v1", b"verdict/v2"),
+        "refused-a-field-too-many": good.replace(b"{", b'{"x": 1,', 1),
+        "refused-children-that-are-none": good.replace(b"[]", b"7"),
+        "refused-too-deep": _nested(40),
+        "refused-nothing": b"",
+    }
+    return {f"verdict/{name}": data for name, data in files.items()}
+
+
+def _nested(depth: int) -> bytes:
+    node = Node("deep", Verdict.NO)
+    for _ in range(depth):
+        node = all_of("deep", [node])
+    return node.to_bytes()
+
+
+def _evidence() -> dict[str, bytes]:
+    good = CommitTold(True, ("main",), ("main", "try")).to_bytes()
+    files = {
+        "accepted-known": good,
+        "accepted-unknown": CommitTold().to_bytes(),
+        "refused-another-schema": good.replace(b"evidence/v1", b"evidence/v2"),
+        "refused-a-word-for-a-flag": good.replace(b"true", b'"true"'),
+        "refused-a-branch-that-is-none": good.replace(b'"try"', b"null"),
+        "refused-cut-short": good[:-3],
+    }
+    return {f"launch-evidence/{name}": data for name, data in files.items()}
+
+
+def _schedules() -> dict[str, bytes]:
+    spec = {
+        "schedule": "0 3 * * 1-5",
+        "timeZone": "Europe/Berlin",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 600,
+        "jobTemplate": {"spec": {"template": {"spec": {}}}},
+    }
+    good = json.dumps({"apiVersion": "batch/v1", "kind": "CronJob", "spec": spec})
+    files = {
+        "accepted-nights": good,
+        "accepted-a-short-name": good.replace("0 3 * * 1-5", "@daily"),
+        "refused-no-times": good.replace("0 3 * * 1-5", "never"),
+        "refused-every": good.replace("0 3 * * 1-5", "@every 1h"),
+        "refused-a-zone-that-leads-out": good.replace("Europe/Berlin", "../../x"),
+        "refused-another-overlap": good.replace("Forbid", "forbid"),
+        "refused-a-deadline-too-short": good.replace("600", "1"),
+        "refused-a-deadline-that-is-none": good.replace("600", "true"),
+        "refused-no-job": good.replace("jobTemplate", "podTemplate"),
+        "refused-a-job-that-is-none": good.replace('{"template"', '7, "x": {"y"'),
+        "refused-a-job": good.replace("CronJob", "Job"),
+        "refused-a-list": f"[{good}]",
+        "refused-cut-short": good[:-3],
+    }
+    return {f"schedule/{name}": data.encode() for name, data in files.items()}
