@@ -26,6 +26,14 @@ class WorkKind:
     is_labelled_by_uid: bool = False
     step_labels: tuple[str, ...] = ()
     """Labels of a pod that make the name of its step."""
+    set_label: str = ""
+    """The label that names the set of replicas that a pod is of; empty: it has one."""
+    policy: tuple[str, ...] = ("spec",)
+    """Where its deadline is said, and after how long it is forgotten."""
+    forgets: str = "ttlSecondsAfterFinished"
+    """The field that makes the cluster forget it once it has ended."""
+    own_containers: frozenset[str] = frozenset()
+    """Containers that its controller puts into every pod beside those asked for."""
 
     def selector(self, name: str, uid: str) -> str:
         """A label selector for its pods."""
@@ -76,6 +84,8 @@ def _operated(kind: str) -> WorkKind:
             "training.kubeflow.org/replica-type",
             "training.kubeflow.org/replica-index",
         ),
+        set_label="training.kubeflow.org/replica-type",
+        policy=("spec", "runPolicy"),
     )
 
 
@@ -143,7 +153,7 @@ def served(client: KubernetesClient, kind: WorkKind) -> Served:
     versions = " or ".join(kind.versions)
     command = f"kubectl api-resources --api-group={kind.group}"
     raise ConnectorRefused(
-        f"the cluster has no {kind.kind} of {kind.group} in {versions}",
+        f"this cluster has no {kind.kind} of {kind.group} in {versions}",
         hint=f"Is its operator installed? `{command}` tells.",
     )
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterator
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient
@@ -26,7 +24,6 @@ from connectors.kubernetes.kinds import (
 )
 from connectors.kubernetes.manifests import (
     LAUNCH_LABEL,
-    OWN_MARKS,
     WITHDRAWN_ANNOTATION,
     difference,
     dropped,
@@ -34,46 +31,22 @@ from connectors.kubernetes.manifests import (
     label_of_launch,
     name_of_launch,
     probe,
+    without_hold,
 )
-from connectors.kubernetes.problems import NameTaken, ObjectMissing, VersionConflict
-from connectors.kubernetes.states import Standing, is_held, moment, standing
-from connectors.parsing import text_of, well_formed
-from connectors.pipelines.protocols import RunState
+from connectors.kubernetes.problems import (
+    NameTaken,
+    NotAllowed,
+    ObjectMissing,
+    VersionConflict,
+)
+from connectors.kubernetes.states import is_held
+from connectors.kubernetes.works import Work, work_of
+from connectors.parsing import well_formed
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Kueue holds jobs in the same way, and lets those with this label go when it can."""
 _ATTEMPTS_TO_RELEASE = 5
 _TURN_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One job on a cluster, as it was when it was read."""
-
-    kind: WorkKind
-    api_version: str
-    namespace: str
-    name: str
-    uid: str
-    version: str
-    """The resourceVersion; equal or not, nothing more."""
-    launch: str
-    """The label of its launch; empty for what others made."""
-    standing: Standing
-    marks: Mapping[str, str] = field(default_factory=dict)
-    """Its annotations of countersign; whoever may patch it can write them."""
-    created: datetime | None = None
-    containers: tuple[str, ...] = ()
-    """Of a job's own pods: those that initialise in their order, then the others."""
-
-    images: tuple[str, ...] = ()
-    """Of those containers, in the same order."""
-
-    @property
-    def is_withdrawn(self) -> bool:
-        """Whether it is held for good, and nothing of it runs."""
-        is_held = self.standing.state is RunState.SUSPENDED
-        return is_held and WITHDRAWN_ANNOTATION in self.marks
 
 
 class ClusterWork:
@@ -90,6 +63,8 @@ class ClusterWork:
         self._client = client
         self._namespace = namespace
         self._sleep, self._clock = sleep, clock
+        self._kinds: dict[str, WorkKind] = {}
+        """Of launches that were found."""
 
     @property
     def namespace(self) -> str:
@@ -122,8 +97,8 @@ class ClusterWork:
         except NameTaken:
             return self._found_as(expected, place, launch)
         if not is_held(made, place.kind):
-            self._refuse_unheld(place, self._work(made, place))
-        return self._work(made, place)
+            self._refuse_unheld(place, work_of(made, place))
+        return work_of(made, place)
 
     def release(self, manifest: Json, launch: str) -> Work:
         """Let a held job go, if it is still what the manifest makes; once.
@@ -149,7 +124,7 @@ class ClusterWork:
                 raise ConnectorRefused(f"{launch} has ended and cannot be released")
             try:
                 body = _suspension(work, is_suspended=False)
-                return self._work(self._client.patch(path, body), place)
+                return work_of(self._client.patch(path, body), place)
             except VersionConflict:
                 continue
         raise ConnectorUnavailable(
@@ -166,22 +141,49 @@ class ClusterWork:
         place = served(self._client, kind)
         try:
             path = place.path(self.namespace, name_of_launch(launch))
-            return self._work(self._client.get(path), place)
+            return work_of(self._client.get(path), place)
         except ObjectMissing:
             return None
 
+    def find_any(self, launch: str) -> Work | None:
+        """The job of a launch as it is now, whatever kind it is of.
+
+        What this account may not read, it cannot have launched.
+
+        Raises:
+            ConnectorError: it cannot be told.
+        """
+        known = self._kinds.get(launch)
+        found = self.find(known, launch) if known else None
+        for place in [] if found else available(self._client):
+            try:
+                found = found or self.find(place.kind, launch)
+            except NotAllowed:
+                if place.kind is JOB:
+                    raise
+        if found is not None:
+            self._kinds[launch] = found.kind
+        return found
+
     def works(self, *, only_launched: bool = False) -> Iterator[Work]:
         """Every job of the kinds that the cluster serves.
+
+        With `only_launched` those that this account may read: it launched no others.
 
         Raises:
             ConnectorError: they cannot be listed.
         """
         query = {"labelSelector": LAUNCH_LABEL} if only_launched else {}
         for place in available(self._client):
-            found, _ = self._client.items(place.path(self.namespace), **query)
+            try:
+                found, _ = self._client.items(place.path(self.namespace), **query)
+            except NotAllowed:
+                if place.kind is JOB or not only_launched:
+                    raise
+                continue
             for one in found:
                 typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
-                yield self._work({**one, **typed}, place)
+                yield work_of({**one, **typed}, place)
 
     def cancel(self, kind: WorkKind, launch: str, *, grace_seconds: float) -> None:
         """Delete a job with its pods, and return once nothing of it is left.
@@ -193,7 +195,7 @@ class ClusterWork:
         place = served(self._client, kind)
         path = place.path(self.namespace, name_of_launch(launch))
         try:
-            work = self._work(self._client.get(path), place)
+            work = work_of(self._client.get(path), place)
         except ObjectMissing:
             return
         self._check_is_of(work, launch)
@@ -232,9 +234,9 @@ class ClusterWork:
             try:
                 body = _suspension(work, is_suspended=True)
                 body["metadata"]["annotations"] = {WITHDRAWN_ANNOTATION: note}
-                work = self._work(self._client.patch(path, body), place)
+                work = work_of(self._client.patch(path, body), place)
             except VersionConflict:
-                found = self._work(self._client.get(path), place)
+                found = work_of(self._client.get(path), place)
                 if found.uid != work.uid:
                     raise ConnectorRefused(
                         f"another {work.kind.kind} took its name"
@@ -250,7 +252,7 @@ class ClusterWork:
                     hint="They may still run. Cancel it again to go on waiting.",
                 )
             self._sleep(_TURN_SECONDS)
-        return self._work(self._client.get(path), place)
+        return work_of(self._client.get(path), place)
 
     def _running(self, work: Work) -> int:
         """How many of its pods have not ended."""
@@ -291,7 +293,20 @@ class ClusterWork:
         A cluster refuses unknown fields by itself, but an old one drops them in
         silence, and one that drops `suspend` would start the job.
         """
-        made = self._client.create(place.path(self.namespace), sent, is_dry=True)
+        path = place.path(self.namespace)
+        try:
+            made = self._client.create(path, sent, is_dry=True)
+        except NotAllowed:
+            raise
+        except ConnectorRefused as refused:
+            if self._takes(without_hold(sent, place.kind), path):
+                field = ".".join(place.kind.suspend)
+                raise ConnectorRefused(
+                    f"a {place.kind.kind} of this cluster cannot be held: it has no "
+                    f"{field}",
+                    hint="Install an operator that knows it. Nothing was created.",
+                ) from refused
+            raise
         with well_formed(f"a {place.kind.kind}"):
             lost = dropped(sent["spec"], made["spec"])
             is_queued = QUEUE_LABEL in (made["metadata"].get("labels") or {})
@@ -311,6 +326,14 @@ class ClusterWork:
             )
         return made
 
+    def _takes(self, sent: Json, path: str) -> bool:
+        """Whether the cluster would take something. Creates nothing."""
+        try:
+            self._client.create(path, sent, is_dry=True)
+        except ConnectorRefused:
+            return False
+        return True
+
     def _refuse_unheld(self, place: Served, work: Work) -> None:
         """Take away at once what was to be held and is not."""
         path = place.path(self.namespace, work.name)
@@ -328,7 +351,7 @@ class ClusterWork:
         """What is there under the name of a launch, if it is what was meant."""
         path = place.path(self.namespace, name_of_launch(launch))
         found = self._client.get(path)
-        work = self._work(found, place)
+        work = work_of(found, place)
         self._check_is_of(work, launch)
         where = difference(expected, found, place.kind)
         if where:
@@ -345,37 +368,6 @@ class ClusterWork:
                 f"{work.kind.kind} {work.name} was not made by the launch {launch}",
                 hint="Its label says so. Somebody else made it under that name.",
             )
-
-    def _work(self, found: Json, place: Served) -> Work:
-        with well_formed(f"a {place.kind.kind}"):
-            metadata = found["metadata"]
-            labels = metadata.get("labels") or {}
-            return Work(
-                place.kind,
-                place.api_version,
-                text_of(metadata["namespace"]),
-                text_of(metadata["name"]),
-                text_of(metadata["uid"]),
-                text_of(metadata["resourceVersion"]),
-                text_of(labels.get(LAUNCH_LABEL)),
-                standing(found, place.kind),
-                {
-                    key: text_of(value)
-                    for key, value in (metadata.get("annotations") or {}).items()
-                    if key.startswith(OWN_MARKS)
-                },
-                moment(metadata.get("creationTimestamp")),
-                _of_containers(found, place.kind, "name"),
-                _of_containers(found, place.kind, "image"),
-            )
-
-
-def _of_containers(found: Json, kind: WorkKind, key: str) -> tuple[str, ...]:
-    if kind is not JOB:
-        return ()
-    pod = found["spec"]["template"]["spec"]
-    groups = [pod.get(group) or [] for group in ("initContainers", "containers")]
-    return tuple(text_of(one.get(key)) for group in groups for one in group)
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

@@ -1,4 +1,4 @@
-"""The launcher of a cluster: a Job that is created held, released once, and followed.
+"""The launcher of a cluster: jobs that are created held, released once, and followed.
 
 The plan goes to whoever keeps plans; the job carries its digest, and everything that it
 is made of is compared with the plan before it is released. What was cancelled stays on
@@ -16,10 +16,11 @@ from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
-from connectors.kubernetes.kinds import JOB
+from connectors.kubernetes.kinds import kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import ClusterWork
+from connectors.kubernetes.works import Work
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import (
     BACKEND,
@@ -106,9 +107,14 @@ class KubernetesLauncher:
             )
         manifest = _marked(plan, launch)
         self._plans.put(plan.to_bytes())
-        is_new = self._work.find(JOB, launch) is None
+        had = self._work.find_any(launch)
+        if had is not None and had.kind is not kind_of(manifest):
+            raise ConnectorRefused(
+                f"the launch {launch} is another one there: a {had.kind.kind}",
+                hint="Launch under a new id.",
+            )
         made = self._work.create(manifest, launch)
-        if is_new and not held:
+        if had is None and not held:
             made = self._work.release(manifest, launch)
         return self._run(made)
 
@@ -126,7 +132,7 @@ class KubernetesLauncher:
     def find(self, launch: str) -> PipelineRun | None:
         """See CanLaunch.find."""
         _check(launch)
-        work = self._work.find(JOB, launch)
+        work = self._work.find_any(launch)
         if work is None:
             return None
         self._require_of(work, launch)
@@ -137,7 +143,7 @@ class KubernetesLauncher:
         found = [
             self._run_or_damage(work)
             for work in self._work.works(only_launched=True)
-            if work.kind is JOB and launch_of(work)
+            if launch_of(work)
         ]
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
@@ -183,7 +189,7 @@ class KubernetesLauncher:
 
     def _existing(self, launch: str) -> Work:
         _check(launch)
-        work = self._work.find(JOB, launch)
+        work = self._work.find_any(launch)
         if work is None:
             raise ConnectorRefused(
                 f"{self.place} has no job of the launch {launch}",

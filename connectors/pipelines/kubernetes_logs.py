@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from connectors.kubernetes.pods import ClusterPods, ContainerStatus, Pod
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.works import Work
 from connectors.pipelines.protocols import LogLine
 
 IDLE_SECONDS = 5.0
@@ -35,8 +35,11 @@ class JobLog:
         """
         for pod in self._pods.of(work):
             for one in pod.statuses:
-                if one.started is not None or one.exit_status is not None:
-                    yield from self._of(work, pod, one, follow)
+                is_own = one.name in work.kind.own_containers
+                has_begun = one.started is not None or one.exit_status is not None
+                if has_begun and not is_own:
+                    is_followed = follow and one.exit_status is None
+                    yield from self._of(work, pod, one, is_followed)
 
     def _of(
         self, work: Work, pod: Pod, one: ContainerStatus, follow: bool
@@ -61,7 +64,7 @@ class JobLog:
                 return
             self._left -= len(data) + 1
             self._seen[key] = number + 1
-            yield LogLine(one.name, "out", at, text.decode("utf-8", "replace"))
+            yield LogLine(one.step, "out", at, text.decode("utf-8", "replace"))
             if self._stop():
                 return
 

@@ -1,4 +1,7 @@
-"""A job of a cluster and its pods, as a pipeline run: one step for each container."""
+"""A job of a cluster and its pods, as a pipeline run.
+
+One step for each container of each set of replicas, and in it the replicas.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from connectors.kubernetes.manifests import (
 )
 from connectors.kubernetes.pods import ContainerStatus, Pod
 from connectors.kubernetes.states import moment
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.templates import Part
+from connectors.kubernetes.works import Work
 from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.protocols import PipelineRun, RunState, StepRun
@@ -49,7 +53,7 @@ def run_of(work: Work, pods: Sequence[Pod]) -> PipelineRun:
         reason=_reason(work, pods),
         started=standing.started,
         ended=standing.ended,
-        steps=tuple(_step(name, work, pods) for name in work.containers),
+        steps=tuple(_step(part, work, pods) for part in work.parts),
     )
     if not work.is_withdrawn:
         return run
@@ -104,9 +108,12 @@ def _said(at: datetime | None) -> str | None:
 def _reason(work: Work, pods: Sequence[Pod]) -> str:
     """What keeps it from running or made it fail, then the controller's own word."""
     standing = work.standing
-    if standing.state in (RunState.SUCCEEDED, RunState.SUSPENDED):
+    if standing.state is RunState.SUSPENDED:
         return ""
-    newest = sorted(pods, key=_age)[-1:]
+    if standing.state is RunState.SUCCEEDED:
+        left = sum(pod.phase == "Running" for pod in pods)
+        return f"{left} of its pods still run" if left else ""
+    newest = {pod.step: pod for pod in sorted(pods, key=_age)}.values()
     found = [
         f"{trouble}: {trouble.message}" if trouble.message else str(trouble)
         for pod in newest
@@ -117,30 +124,52 @@ def _reason(work: Work, pods: Sequence[Pod]) -> str:
     return said[:_LONGEST_REASON]
 
 
-def _step(name: str, work: Work, pods: Sequence[Pod]) -> StepRun:
+def _step(part: Part, work: Work, pods: Sequence[Pod]) -> StepRun:
     """A container in every pod that has it; the newest one stands for all of them
     where one pod follows another."""
+    here = [pod for pod in sorted(pods, key=_age) if pod.set_name == part.set_name]
+    if part.set_name:
+        # Of each replica the newest pod: the others are attempts that it replaced.
+        here = [pod for _, pod in sorted({pod.step: pod for pod in here}.items())]
     found = [
-        _stood(one, pod.name)
-        for pod in sorted(pods, key=_age)
+        _stood(one, one.step if part.set_name else pod.name)
+        for pod in here
         for one in pod.statuses
-        if one.name == name
+        if one.name == part.container
     ]
+    if part.set_name:
+        found += [
+            StepRun(pod.step, RunState.PENDING) for pod in here if not pod.statuses
+        ]
     if not found:
-        return StepRun(name, RunState.PENDING)
+        state = RunState.PENDING if here else _without_pods(part, work)
+        return StepRun(part.step, state)
     if len(found) == 1:
-        return replace(found[0], name=name)
-    is_many = any(step.wanted > 1 for step in work.standing.steps)
+        return replace(found[0], name=part.step)
+    is_many = part.set_name or any(step.wanted > 1 for step in work.standing.steps)
     state = _together(found) if is_many else found[-1].state
     newest = found[-1]
     return StepRun(
-        name,
+        part.step,
         state,
         min((one.started for one in found if one.started), default=None),
         newest.ended if state.is_final else None,
         newest.exit_status if state.is_final else None,
         tuple(found),
     )
+
+
+def _without_pods(part: Part, work: Work) -> RunState:
+    """What is known of a set whose pods were taken away when the job ended."""
+    if not (part.set_name and work.standing.state.is_final):
+        return RunState.PENDING
+    for step in work.standing.steps:
+        if step.name.lower() == part.set_name:
+            if step.failed:
+                return RunState.FAILED
+            if step.succeeded:
+                return RunState.SUCCEEDED
+    return RunState.PENDING
 
 
 def _together(found: Sequence[StepRun]) -> RunState:
