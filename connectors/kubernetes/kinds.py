@@ -59,8 +59,9 @@ TRAIN_JOB = WorkKind(
     "jobset.sigs.k8s.io/jobset-name",
     step_labels=(
         "jobset.sigs.k8s.io/replicatedjob-name",
-        "jobset.sigs.k8s.io/job-index",
+        "batch.kubernetes.io/job-completion-index",
     ),
+    set_label="jobset.sigs.k8s.io/replicatedjob-name",
 )
 WORKFLOW = WorkKind(
     "argoproj.io",

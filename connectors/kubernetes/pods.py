@@ -42,6 +42,8 @@ class Pod:
     """Those that initialise in their order, then the others."""
     set_name: str = ""
     """The set of replicas that it is of."""
+    images: tuple[tuple[str, str], ...] = ()
+    """Its containers, with the image of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,11 @@ def _pod(found: Json, work: Work) -> Pod:
         moment(metadata.get("creationTimestamp")),
         tuple(_statuses(status, called)),
         set_name,
+        tuple(
+            (text_of(one["name"]), text_of(one.get("image")))
+            for group in ("initContainers", "containers")
+            for one in found["spec"].get(group) or []
+        ),
     )
 
 

@@ -70,11 +70,13 @@ def standing(found: Json, kind: WorkKind) -> Standing:
         status = _object(found.get("status"))
         steps = tuple(_steps(found, status, kind))
         state, reason, message = _decided(found, status, kind, steps)
+        if state is RunState.RUNNING:
+            message = message or _progress(status)
         return Standing(
             state,
             reason[:_LONGEST_TEXT],
             message[:_LONGEST_TEXT],
-            moment(status.get("startTime") or status.get("startedAt")),
+            _started(status),
             _ended(status),
             steps,
             is_held(found, kind),
@@ -115,6 +117,16 @@ def _decided(
         said = text_of(told.get("reason")), text_of(told.get("message"))
         return RunState.RUNNING, *said
     return RunState.PENDING, text_of(told.get("reason")), text_of(told.get("message"))
+
+
+def _progress(status: Json) -> str:
+    """How far a trainer says that it is, where it says so."""
+    told = _object(status.get("trainerStatus"))
+    if "progressPercentage" not in told:
+        return ""
+    left = _count(told.get("estimatedRemainingSeconds"))
+    about = f", about {left} s left" if left else ""
+    return f"{_count(told['progressPercentage'])} % by its trainer{about}"
 
 
 def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
@@ -208,6 +220,17 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"a number is expected where {value!r:.80} stands")
     return value
+
+
+def _started(status: Json) -> datetime | None:
+    """When it began, or, where that is not told, when it was let go."""
+    named = moment(status.get("startTime") or status.get("startedAt"))
+    if named is not None:
+        return named
+    for one in _objects(status.get("conditions")):
+        if one.get("type") == "Suspended" and one.get("status") == "False":
+            return moment(one.get("lastTransitionTime"))
+    return None
 
 
 def _ended(status: Json) -> datetime | None:

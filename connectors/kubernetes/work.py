@@ -245,14 +245,19 @@ class ClusterWork:
         else:
             raise ConnectorUnavailable(f"{launch} changes faster than it can be ended")
         until = self._clock() + grace_seconds
-        while left := self._running(work):
+        while True:
+            left = self._running(work)
+            work = work_of(self._client.get(path), place)
+            if not left and (work.is_withdrawn or work.standing.state.is_final):
+                return work
             if self._clock() >= until:
+                still = f"{left} of its pods are still there"
                 raise ConnectorUnavailable(
-                    f"{launch} is being ended, but {left} of its pods are still there",
-                    hint="They may still run. Cancel it again to go on waiting.",
+                    f"{launch} is being ended, but "
+                    f"{still if left else 'its controller has not said so'}",
+                    hint="It may still run. Cancel it again to go on waiting.",
                 )
             self._sleep(_TURN_SECONDS)
-        return work_of(self._client.get(path), place)
 
     def _running(self, work: Work) -> int:
         """How many of its pods have not ended."""

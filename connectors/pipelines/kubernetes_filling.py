@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from connectors.errors import MalformedInput
 from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import WorkKind
+from connectors.kubernetes.runtimes import TRAINERS
 from connectors.kubernetes.templates import PodSet
 from connectors.parsing import text_of
 from connectors.pipelines.protocols import LaunchRequest, PlannedStep
@@ -54,6 +55,42 @@ def fill_containers(
             steps.append(PlannedStep(name, words_of(container), pairs_of(given)))
     require_taken(request, taken)
     return tuple(steps)
+
+
+def fill_trainer(manifest: Json, request: LaunchRequest) -> dict[str, str]:
+    """Give the trainer of a TrainJob its variables; the parameters that it declares.
+
+    Raises:
+        MalformedInput: it does not declare one.
+    """
+    trainer = dict(manifest["spec"].get("trainer") or {})
+    given = fill_environment(trainer, request)
+    require_taken(request, set(given))
+    if trainer:
+        manifest["spec"]["trainer"] = trainer
+    return given
+
+
+def steps_of_trainer(
+    sets: Sequence[PodSet], given: Mapping[str, str]
+) -> tuple[PlannedStep, ...]:
+    """A step for each container that a TrainJob leads to.
+
+    Raises:
+        MalformedInput: none of them is the trainer, and it is given something.
+    """
+    containers = [(one, container) for one in sets for container in one.containers]
+    trained = [c for _, c in containers if c["name"] in TRAINERS]
+    if given and not trained:
+        raise MalformedInput("the runtime has no container that takes `trainer.env`")
+    return tuple(
+        PlannedStep(
+            one.step_of(text_of(container["name"])),
+            words_of(container),
+            pairs_of(given if container["name"] in TRAINERS else {}),
+        )
+        for one, container in containers
+    )
 
 
 def fill_environment(container: Json, request: LaunchRequest) -> dict[str, str]:

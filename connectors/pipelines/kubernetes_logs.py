@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from connectors.kubernetes.pods import ClusterPods, ContainerStatus, Pod
@@ -33,7 +33,8 @@ class JobLog:
         Raises:
             ConnectorError: it cannot be read.
         """
-        for pod in self._pods.of(work):
+        sets = [part.set_name for part in work.parts]
+        for pod in sorted(self._pods.of(work), key=lambda pod: _begun(pod, sets)):
             for one in pod.statuses:
                 is_own = one.name in work.kind.own_containers
                 has_begun = one.started is not None or one.exit_status is not None
@@ -67,6 +68,13 @@ class JobLog:
             yield LogLine(one.step, "out", at, text.decode("utf-8", "replace"))
             if self._stop():
                 return
+
+
+def _begun(pod: Pod, sets: Sequence[str]) -> tuple[float, int]:
+    """When a pod began, and the place of its set among those that began with it."""
+    starts = [one.started.timestamp() for one in pod.statuses if one.started]
+    place = sets.index(pod.set_name) if pod.set_name in sets else len(sets)
+    return min(starts, default=float("inf")), place
 
 
 def _split(data: bytes, before: datetime) -> tuple[datetime, bytes]:

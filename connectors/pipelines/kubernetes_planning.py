@@ -1,7 +1,7 @@
 """From a manifest file to the plan of a job: what would be sent, exactly.
 
-Only what says everything about its pods itself is taken, with every image named by its
-digest. The plan knows no launch; the marks of one are put on when it is sent.
+Every image is named by its digest, also those that a manifest only leads to. The plan
+knows no launch; the marks of one are put on when it is sent.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import WorkKind, kind_of
+from connectors.kubernetes.kinds import TRAIN_JOB, WorkKind, kind_of
 from connectors.kubernetes.manifests import OWN_MARKS
-from connectors.kubernetes.templates import PodSet, images_of, pod_sets
+from connectors.kubernetes.templates import images_of, pod_sets
 from connectors.mlflow.yaml_text import parse_mapping
 from connectors.parsing import text_of, well_formed
 from connectors.pipelines.kubernetes_filling import (
     fill_containers,
+    fill_trainer,
     limit_time,
     require_names,
+    steps_of_trainer,
 )
+from connectors.pipelines.kubernetes_leads import Leads
 from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest
 
 BACKEND = "kubernetes"
@@ -33,8 +36,16 @@ _BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _AS_GIVEN = "current"
 
 
-def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPlan:
+def plan_manifest(
+    request: LaunchRequest,
+    place: str,
+    context: str,
+    leads_of: Callable[[Json], Leads] | None = None,
+) -> LaunchPlan:
     """The plan of a manifest file with what was asked for filled in.
+
+    What a manifest leads to without saying it is asked for where there is somebody to
+    ask.
 
     Raises:
         ConnectorRefused: what was asked for cannot be kept to on a cluster.
@@ -47,9 +58,14 @@ def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPla
     require_names(request)
     with well_formed(path.name):
         limit_time(manifest, kind, request.limits.wall_seconds)
-        sets = _pods_of(manifest, kind)
-        steps = fill_containers(sets, request)
-        images = tuple(sorted(set(_by_digest(sets))))
+        if kind is TRAIN_JOB and leads_of is not None:
+            given = fill_trainer(manifest, request)
+            leads = leads_of(manifest)
+            steps = steps_of_trainer(leads.sets, given)
+        else:
+            leads = _described(manifest, kind)
+            steps = fill_containers(leads.sets, request)
+        images = tuple(sorted(set(_by_digest(leads.images))))
         name = text_of((manifest.get("metadata") or {}).get("name"))
         lines = tuple(json.dumps(manifest, indent=1, sort_keys=True).split("\n"))
     return LaunchPlan(
@@ -64,6 +80,7 @@ def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPla
         settings=tuple(sorted(request.settings.items())),
         limits=request.limits,
         manifest=lines,
+        resolved=leads.resolved,
     )
 
 
@@ -143,8 +160,8 @@ def _manifest(data: bytes, name: str) -> tuple[Json, WorkKind]:
     return manifest, kind
 
 
-def _pods_of(manifest: Json, kind: WorkKind) -> list[PodSet]:
-    """The pods that a manifest describes.
+def _described(manifest: Json, kind: WorkKind) -> Leads:
+    """The pods that a manifest describes itself.
 
     Raises:
         ConnectorRefused: it describes none.
@@ -155,16 +172,16 @@ def _pods_of(manifest: Json, kind: WorkKind) -> list[PodSet]:
             f"a {kind.kind} whose pods its manifest does not describe is not launched",
             hint="What it runs is to be known before it is launched.",
         )
-    return sets
+    return Leads(sets, tuple(images_of(sets)), ())
 
 
-def _by_digest(sets: Sequence[PodSet]) -> Iterator[str]:
+def _by_digest(images: Iterable[str]) -> Iterator[str]:
     """Every image that its pods use.
 
     Raises:
         ConnectorRefused: one is not named by its digest.
     """
-    for image in images_of(sets):
+    for image in images:
         if not _BY_DIGEST.fullmatch(image):
             raise ConnectorRefused(
                 f"the image {image[:200]!r} is not named by its digest",

@@ -36,13 +36,15 @@ def launch_of(work: Work) -> str:
     return launch if is_named and work.launch == label_of_launch(launch) else ""
 
 
-def run_of(work: Work, pods: Sequence[Pod]) -> PipelineRun:
-    """A job as a run.
+def run_of(work: Work, pods: Sequence[Pod], planned: Sequence[str] = ()) -> PipelineRun:
+    """A job as a run; of one that says nothing of its pods yet, the planned steps.
 
     Raises:
         MalformedInput: how it stood when it was withdrawn cannot be read.
     """
     standing = work.standing
+    steps = tuple(_step(part, work, pods) for part in work.parts)
+    begun = [step.started for step in steps if step.started]
     run = PipelineRun(
         launch=launch_of(work),
         backend=BACKEND,
@@ -51,9 +53,9 @@ def run_of(work: Work, pods: Sequence[Pod]) -> PipelineRun:
         plan_digest=work.marks.get(PLAN_ANNOTATION, ""),
         claimed=work.created or _UNKNOWN_MOMENT,
         reason=_reason(work, pods),
-        started=standing.started,
+        started=standing.started or min(begun, default=None),
         ended=standing.ended,
-        steps=tuple(_step(part, work, pods) for part in work.parts),
+        steps=steps or tuple(StepRun(name, RunState.PENDING) for name in planned),
     )
     if not work.is_withdrawn:
         return run
@@ -74,7 +76,13 @@ def note_of(run: PipelineRun, now: datetime) -> str:
         }
         for step in run.steps
     ]
-    told = {"at": _said(now), "started": _said(run.started), "steps": stood}
+    told: dict[str, object] = {
+        "at": _said(now),
+        "started": _said(run.started),
+        "steps": stood,
+    }
+    if run.state is RunState.UNKNOWN:
+        told["unknown"] = run.reason
     return json.dumps(told, sort_keys=True)
 
 
@@ -91,10 +99,11 @@ def _withdrawn(run: PipelineRun, note: str) -> PipelineRun:
             )
             for one in told["steps"]
         }
+        unknown = text_of(told.get("unknown"))
         return replace(
             run,
-            state=RunState.CANCELLED,
-            reason="cancelled",
+            state=RunState.UNKNOWN if unknown else RunState.CANCELLED,
+            reason=unknown or "cancelled",
             started=moment(told["started"]),
             ended=moment(told["at"]),
             steps=tuple(stood.get(step.name, step) for step in run.steps),

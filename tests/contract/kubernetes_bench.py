@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ class Bench:
     launcher: KubernetesLauncher
     folder: Path
     plans: KeptPlans = field(default_factory=KeptPlans)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+    """What happens, once, as soon as the launcher waits."""
 
     @property
     def controller(self) -> Controller:
@@ -84,11 +86,15 @@ def bench(folder: Path, definitions: Sequence[Json]) -> Iterator[Bench]:
             bounds=Bounds(first_pause_seconds=0.001),
         )
         plans = KeptPlans()
+        meanwhile: list[Callable[[], object]] = []
+
+        def turn(seconds: float) -> None:
+            while meanwhile:
+                meanwhile.pop()()
+            place.controller.step()
+
         launcher = KubernetesLauncher(
-            client,
-            plans,
-            namespace=place.namespace,
-            sleep=lambda seconds: place.controller.step(),
+            client, plans, namespace=place.namespace, sleep=turn
         )
-        yield Bench(place, launcher, folder, plans)
+        yield Bench(place, launcher, folder, plans, meanwhile)
         client.close()

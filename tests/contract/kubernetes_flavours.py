@@ -9,6 +9,9 @@ from connectors.kubernetes.client import Json
 from tests.contract.kubernetes_definitions import definition
 from tests.contract.kubernetes_launching import IMAGE, JOB, Flavour, pod_of
 
+RUNTIMES = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
+ANCESTOR = "trainer.kubeflow.org/trainjob-ancestor-step"
+
 
 @dataclass(frozen=True)
 class Operated:
@@ -72,9 +75,61 @@ def _of_operator(kind: Operated) -> Flavour:
     )
 
 
+def runtime(*does: str, image: str = IMAGE) -> Json:
+    """A runtime whose steps follow on one another, each as the trainer."""
+    jobs: list[Json] = []
+    for name in does:
+        inner = {"spec": {"template": {"spec": pod_of(name, last="node", image=image)}}}
+        labels = {ANCESTOR: "trainer" if name == does[-1] else name}
+        job: Json = {"name": name, "template": inner | {"metadata": {"labels": labels}}}
+        if jobs:
+            job["dependsOn"] = [{"name": jobs[-1]["name"], "status": "Complete"}]
+        jobs.append(job)
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "ClusterTrainingRuntime",
+        "metadata": {"name": f"contract-{'-'.join(does)}"},
+        "spec": {
+            "mlPolicy": {"numNodes": 1},
+            "template": {"spec": {"replicatedJobs": jobs}},
+        },
+    }
+
+
+def trained(*does: str) -> Json:
+    """A TrainJob on that runtime."""
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {"name": "contract"},
+        "spec": {
+            "runtimeRef": {"name": f"contract-{'-'.join(does)}"},
+            "trainer": {"env": [{"name": "mark", "value": "/dev/null"}]},
+        },
+    }
+
+
+def of_trainer() -> list[Json]:
+    """What Kubeflow Trainer and JobSet define."""
+    group, version = "trainer.kubeflow.org", "v1alpha1"
+    return [
+        definition(group, version, "TrainJob", "trainjobs"),
+        definition(group, version, "TrainingRuntime", "trainingruntimes"),
+        definition(group, version, "ClusterTrainingRuntime", "clustertrainingruntimes"),
+        definition("jobset.x-k8s.io", "v1alpha2", "JobSet"),
+    ]
+
+
+TRAINED = Flavour(
+    trained,
+    log_steps=lambda *does: [f"{name}-0" for name in does],
+    definitions=of_trainer,
+    surroundings=lambda *does: [(RUNTIMES, runtime(*does))],
+)
 FLAVOURS = {
     "kubernetes": JOB,
     "kubernetes-mpijob": _of_operator(MPI),
     "kubernetes-pytorchjob": _of_operator(PYTORCH),
     "kubernetes-tfjob": _of_operator(TENSORFLOW),
+    "kubernetes-trainjob": TRAINED,
 }

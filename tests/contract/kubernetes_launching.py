@@ -60,6 +60,10 @@ def _as_they_are(*does: str) -> list[str]:
     return list(does)
 
 
+def _nothing(*does: str) -> list[tuple[str, Json]]:
+    return []
+
+
 @dataclass(frozen=True)
 class Flavour:
     """How one kind is written, and what it calls its steps."""
@@ -68,6 +72,8 @@ class Flavour:
     steps: Callable[..., list[str]] = _as_they_are
     log_steps: Callable[..., list[str]] = _as_they_are
     definitions: Callable[[], Sequence[Json]] = tuple
+    surroundings: Callable[..., Sequence[tuple[str, Json]]] = _nothing
+    """What has to be on the cluster before: where it is created, and what."""
 
 
 JOB = Flavour(manifest_of_steps)
@@ -115,6 +121,8 @@ class KubernetesCase:
         self.launcher: CanLaunch = self.another()
 
     def request(self, *does: str) -> LaunchRequest:
+        for where, body in self._flavour.surroundings(*does):
+            assert self._place.ask("POST", where, body).status in (201, 409)
         path = self._folder / f"{'-'.join(does)}.json"
         path.write_text(json.dumps(self._flavour.manifest(*does)))
         return LaunchRequest(str(path), parameters={"mark": str(self._mark)})

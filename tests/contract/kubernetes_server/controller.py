@@ -20,6 +20,7 @@ from tests.contract.kubernetes_server.objects import (
     namespace_of,
     timestamp,
 )
+from tests.contract.kubernetes_server.trainer import step_trainer
 from tests.contract.kubernetes_server.training_operator import step_operated
 
 JOBS = ("batch", "jobs")
@@ -40,6 +41,7 @@ class Controller:
         for job in self.store.all(JOBS):
             self._step_job(job)
         step_operated(self)
+        step_trainer(self)
         self.collect()
 
     def pods_of(self, owner: Object) -> list[Object]:
@@ -55,7 +57,21 @@ class Controller:
         name: str = "",
     ) -> Object:
         """A new pod of an owner, pending."""
-        name = name or f"{name_of(owner)}-{secrets.token_hex(3)[:5]}"
+        pod = self.owned(
+            owner,
+            "v1",
+            "Pod",
+            name or f"{name_of(owner)}-{secrets.token_hex(3)[:5]}",
+            spec or {"containers": [{"name": "main", "image": "image:1"}]},
+        )
+        pod["metadata"]["labels"] = labels
+        settle_new(pod)
+        return self.store.put(PODS, pod)
+
+    def owned(
+        self, owner: Object, version: str, kind: str, name: str, spec: Object
+    ) -> Object:
+        """A new object that belongs to another; not stored yet."""
         reference = {
             "apiVersion": owner["apiVersion"],
             "kind": owner["kind"],
@@ -64,22 +80,19 @@ class Controller:
             "controller": True,
             "blockOwnerDeletion": True,
         }
-        pod: Object = {
-            "apiVersion": "v1",
-            "kind": "Pod",
+        return {
+            "apiVersion": version,
+            "kind": kind,
             "metadata": {
                 "name": name,
                 "namespace": namespace_of(owner),
-                "labels": labels,
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": timestamp(),
                 "generation": 1,
                 "ownerReferences": [reference],
             },
-            "spec": spec or {"containers": [{"name": "main", "image": "image:1"}]},
+            "spec": spec,
         }
-        settle_new(pod)
-        return self.store.put(PODS, pod)
 
     def run(self, pod: Object) -> None:
         """The containers have begun."""
