@@ -70,6 +70,8 @@ WORKFLOW = WorkKind(
     ("v1alpha1",),
     ("spec", "suspend"),
     "workflows.argoproj.io/workflow",
+    forgets="ttlStrategy",
+    own_containers=frozenset({"init", "wait"}),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors.errors import ConnectorRefused
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, WorkKind, kind_of
+from connectors.kubernetes.kinds import JOB, WORKFLOW, WorkKind, kind_of
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -165,6 +165,8 @@ def _compared(found: Json, kind: WorkKind) -> object:
     for step in kind.suspend[:-1]:
         place = place.get(step, {})
     place.pop(kind.suspend[-1], None)
+    if kind is WORKFLOW:
+        spec.pop("shutdown", None)  # it only ends what runs
     if kind is JOB:
         spec.pop("selector", None)
         metadata = spec["template"].setdefault("metadata", {})

@@ -5,20 +5,24 @@ Everything they say is a stranger's text; nothing here interprets it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.errors import ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient, segment
+from connectors.kubernetes.kinds import WORKFLOW
 from connectors.kubernetes.problems import ObjectMissing
 from connectors.kubernetes.states import moment
 from connectors.kubernetes.stream import Stream
+from connectors.kubernetes.templates import MAIN
 from connectors.kubernetes.works import Work
 from connectors.parsing import text_of, well_formed
 
 NODE_NAME = "workflows.argoproj.io/node-name"
 _STATUSES = ("initContainerStatuses", "containerStatuses")
+_GROUP = re.compile(r"\A(\[\d+\])?\.")
 _WAITS_AS_USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
 _LONGEST_TEXT = 1000
 _MOST_EVENTS = 50
@@ -201,7 +205,7 @@ def _pod(found: Json, work: Work) -> Pod:
     annotations = metadata.get("annotations") or {}
     parts = [text_of(labels.get(key)) for key in work.kind.step_labels]
     step = "-".join(part for part in parts if part)
-    step = step or text_of(annotations.get(NODE_NAME))
+    step = step or _step_of_node(text_of(annotations.get(NODE_NAME)), work)
     set_name = text_of(labels.get(work.kind.set_label)) if work.kind.set_label else ""
     name = text_of(metadata["name"])
 
@@ -226,8 +230,16 @@ def _pod(found: Json, work: Work) -> Pod:
     )
 
 
+def _step_of_node(node: str, work: Work) -> str:
+    """The step of a node: its name without that of the workflow, and the group that it
+    is of at the top."""
+    return _GROUP.sub("", node.removeprefix(work.name), count=1) or node
+
+
 def _called(work: Work, step: str, set_name: str, container: str) -> str:
     """What a container of a pod is called among the steps of a job."""
+    if work.kind is WORKFLOW and step:
+        return step if container == MAIN else f"{step}/{container}"
     if not (work.kind.set_label and step):
         return container
     is_alone = sum(part.set_name == set_name for part in work.parts) < 2

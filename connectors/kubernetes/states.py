@@ -45,6 +45,8 @@ class Standing:
     """Whether it is asked to be held."""
     is_ending: bool = False
     """Whether it is being deleted."""
+    is_stopped: bool = False
+    """Whether it is asked to stop: to be held, or for a Workflow to end."""
 
 
 _SUCCEEDED = ("Complete", "Succeeded")
@@ -81,6 +83,7 @@ def standing(found: Json, kind: WorkKind) -> Standing:
             steps,
             is_held(found, kind),
             bool(_object(found["metadata"]).get("deletionTimestamp")),
+            is_held(found, kind) if kind is not WORKFLOW else _is_shut_down(found),
         )
 
 
@@ -133,7 +136,7 @@ def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
     phase, message = text_of(status.get("phase")), text_of(status.get("message"))
     state = _PHASES.get(phase, RunState.UNKNOWN)
     spec = _object(found.get("spec"))
-    if state is RunState.FAILED and spec.get("shutdown") in ("Terminate", "Stop"):
+    if state is RunState.FAILED and _is_shut_down(found):
         return RunState.CANCELLED, text_of(spec.get("shutdown")), message
     if not state.is_final and is_held(found, WORKFLOW):
         nodes = _object(status.get("nodes")).values()
@@ -143,6 +146,10 @@ def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
         )
         return (RunState.RUNNING if is_active else RunState.SUSPENDED), "", message
     return state, phase if state is RunState.FAILED else "", message
+
+
+def _is_shut_down(found: Json) -> bool:
+    return _object(found.get("spec")).get("shutdown") in ("Terminate", "Stop")
 
 
 def _steps(found: Json, status: Json, kind: WorkKind) -> Iterator[Step]:

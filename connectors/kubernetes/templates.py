@@ -14,6 +14,8 @@ from connectors.parsing import text_of
 
 _GROUPS = ("initContainers", "containers")
 _REPLICAS = "ReplicaSpecs"
+MAIN = "main"
+"""What a container is called that its template does not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,12 @@ class PodSet:
         """Those that initialise in their order, then the others."""
         return [one for group in _GROUPS for one in self.pod.get(group) or []]
 
-    def step_of(self, container: str) -> str:
+    def step_of(self, container: Json) -> str:
         """What the step of a container is called."""
+        name = name_of(container)
         if not self.name:
-            return container
-        return self.name if len(self.containers) == 1 else f"{self.name}/{container}"
+            return name
+        return self.name if len(self.containers) == 1 else f"{self.name}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Part:
     set_name: str
     container: str
     step: str
+
+
+def name_of(container: Json) -> str:
+    """What a container is called."""
+    return text_of(container.get("name")) or MAIN
 
 
 def pod_sets(manifest: Json, kind: WorkKind) -> list[PodSet]:
@@ -63,9 +71,9 @@ def pod_sets(manifest: Json, kind: WorkKind) -> list[PodSet]:
 def parts_of(sets: Iterable[PodSet]) -> tuple[Part, ...]:
     """Every container of some sets of pods."""
     return tuple(
-        Part(one.name, name, one.step_of(name))
+        Part(one.name, name_of(found), one.step_of(found))
         for one in sets
-        for name in (text_of(found["name"]) for found in one.containers)
+        for found in one.containers
     )
 
 

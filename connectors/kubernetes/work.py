@@ -16,6 +16,7 @@ from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.kinds import (
     JOB,
+    WORKFLOW,
     Served,
     WorkKind,
     available,
@@ -42,6 +43,7 @@ from connectors.kubernetes.problems import (
 from connectors.kubernetes.states import is_held
 from connectors.kubernetes.works import Work, work_of
 from connectors.parsing import well_formed
+from connectors.pipelines.protocols import RunState
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Kueue holds jobs in the same way, and lets those with this label go when it can."""
@@ -227,12 +229,13 @@ class ClusterWork:
         place = served(self._client, work.kind)
         path = place.path(self.namespace, work.name)
         for _ in range(_ATTEMPTS_TO_RELEASE):
-            if WITHDRAWN_ANNOTATION in work.marks and work.standing.is_held:
+            if WITHDRAWN_ANNOTATION in work.marks and work.standing.is_stopped:
                 break
             if work.standing.state.is_final:
                 return work
             try:
-                body = _suspension(work, is_suspended=True)
+                note = work.marks.get(WITHDRAWN_ANNOTATION, note)
+                body = _ending(work)
                 body["metadata"]["annotations"] = {WITHDRAWN_ANNOTATION: note}
                 work = work_of(self._client.patch(path, body), place)
             except VersionConflict:
@@ -373,6 +376,17 @@ class ClusterWork:
                 f"{work.kind.kind} {work.name} was not made by the launch {launch}",
                 hint="Its label says so. Somebody else made it under that name.",
             )
+
+
+def _ending(work: Work) -> Json:
+    """A patch that ends a job for good, of the version that was looked at."""
+    if work.kind is not WORKFLOW:
+        return _suspension(work, is_suspended=True)
+    # A controller does not end what is suspended; and what never ran stays held.
+    is_idle = work.standing.state is RunState.SUSPENDED
+    body = _suspension(work, is_suspended=is_idle)
+    body["spec"]["shutdown"] = "Terminate"
+    return body
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

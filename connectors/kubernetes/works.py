@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import Served, WorkKind
+from connectors.kubernetes.kinds import WORKFLOW, Served, WorkKind
 from connectors.kubernetes.manifests import (
     LAUNCH_LABEL,
     OWN_MARKS,
@@ -15,6 +15,8 @@ from connectors.kubernetes.manifests import (
 )
 from connectors.kubernetes.states import Standing, moment, standing
 from connectors.kubernetes.templates import Part, images_of, parts_of, pod_sets
+from connectors.kubernetes.workflow_nodes import Node, missing_nodes, nodes_of
+from connectors.kubernetes.workflows import stored_sets, template_sets
 from connectors.parsing import text_of, well_formed
 from connectors.pipelines.protocols import RunState
 
@@ -40,12 +42,16 @@ class Work:
     """The containers of the pods that it describes itself."""
     images: tuple[str, ...] = ()
     """Of those pods."""
+    nodes: tuple[Node, ...] = ()
+    """Its steps, of a kind that tells them itself."""
+    remark: str = ""
+    """What is not told of it, for a person."""
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether it is held for good, and nothing of it runs."""
-        is_held = self.standing.state is RunState.SUSPENDED
-        return is_held and WITHDRAWN_ANNOTATION in self.marks
+        """Whether it is held or ended for good, and nothing of it runs."""
+        is_over = self.standing.state in (RunState.SUSPENDED, RunState.CANCELLED)
+        return is_over and WITHDRAWN_ANNOTATION in self.marks
 
 
 def work_of(found: Json, place: Served) -> Work:
@@ -57,7 +63,9 @@ def work_of(found: Json, place: Served) -> Work:
     with well_formed(f"a {place.kind.kind}"):
         metadata = found["metadata"]
         labels = metadata.get("labels") or {}
-        sets = pod_sets(found, place.kind)
+        is_workflow = place.kind is WORKFLOW
+        sets = template_sets(found) if is_workflow else pod_sets(found, place.kind)
+        stored = stored_sets(found) if is_workflow else []
         return Work(
             place.kind,
             place.api_version,
@@ -73,6 +81,8 @@ def work_of(found: Json, place: Served) -> Work:
                 if key.startswith(OWN_MARKS)
             },
             moment(metadata.get("creationTimestamp")),
-            parts_of(sets),
-            tuple(images_of(sets)),
+            () if is_workflow else parts_of(sets),
+            tuple(images_of([*sets, *stored])),
+            nodes_of(found) if is_workflow else (),
+            missing_nodes(found) if is_workflow else "",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from connectors.errors import MalformedInput
 from connectors.kubernetes.client import Json
@@ -51,7 +52,7 @@ def fill_containers(
         for container in one.containers:
             given = fill_environment(container, request)
             taken |= given.keys()
-            name = one.step_of(text_of(container["name"]))
+            name = one.step_of(container)
             steps.append(PlannedStep(name, words_of(container), pairs_of(given)))
     require_taken(request, taken)
     return tuple(steps)
@@ -85,12 +86,48 @@ def steps_of_trainer(
         raise MalformedInput("the runtime has no container that takes `trainer.env`")
     return tuple(
         PlannedStep(
-            one.step_of(text_of(container["name"])),
+            one.step_of(container),
             words_of(container),
             pairs_of(given if container["name"] in TRAINERS else {}),
         )
         for one, container in containers
     )
+
+
+def fill_workflow(
+    manifest: Json, sets: Sequence[PodSet], request: LaunchRequest
+) -> tuple[PlannedStep, ...]:
+    """Give a Workflow its parameters and its containers their settings; its steps.
+
+    Raises:
+        MalformedInput: it does not declare a parameter.
+    """
+    arguments = manifest["spec"].get("arguments") or {}
+    given: dict[str, str] = {}
+    for one in arguments.get("parameters") or []:
+        name = text_of(one["name"])
+        if name in request.parameters:
+            if "valueFrom" in one:
+                raise MalformedInput(
+                    f"the parameter {name!r} comes from elsewhere (valueFrom)"
+                )
+            one["value"] = given[name] = request.parameters[name]
+    unknown = sorted(request.parameters.keys() - given.keys())
+    if unknown:
+        raise MalformedInput(
+            f"the Workflow declares no parameter {unknown[0]!r}",
+            hint="They are those of spec.arguments.parameters.",
+        )
+    only_settings = replace(request, parameters={})
+    steps = []
+    for one in sets:
+        for container in one.containers:
+            fill_environment(container, only_settings)
+            name, words = one.step_of(container), words_of(container)
+            source = text_of(container.get("source"))
+            said = (*words, source) if source else words
+            steps.append(PlannedStep(name, said, pairs_of(given)))
+    return tuple(steps)
 
 
 def fill_environment(container: Json, request: LaunchRequest) -> dict[str, str]:

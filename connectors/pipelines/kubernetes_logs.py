@@ -33,8 +33,9 @@ class JobLog:
         Raises:
             ConnectorError: it cannot be read.
         """
-        sets = [part.set_name for part in work.parts]
-        for pod in sorted(self._pods.of(work), key=lambda pod: _begun(pod, sets)):
+        steps = [part.set_name for part in work.parts]
+        steps += [node.name for node in work.nodes]
+        for pod in sorted(self._pods.of(work), key=lambda pod: _begun(pod, steps)):
             for one in pod.statuses:
                 is_own = one.name in work.kind.own_containers
                 has_begun = one.started is not None or one.exit_status is not None
@@ -70,10 +71,11 @@ class JobLog:
                 return
 
 
-def _begun(pod: Pod, sets: Sequence[str]) -> tuple[float, int]:
-    """When a pod began, and the place of its set among those that began with it."""
+def _begun(pod: Pod, steps: Sequence[str]) -> tuple[float, int]:
+    """When a pod began, and the place of its step among those that began with it."""
     starts = [one.started.timestamp() for one in pod.statuses if one.started]
-    place = sets.index(pod.set_name) if pod.set_name in sets else len(sets)
+    step = pod.set_name or pod.step
+    place = steps.index(step) if step in steps else len(steps)
     return min(starts, default=float("inf")), place
 
 

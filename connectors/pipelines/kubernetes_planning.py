@@ -15,14 +15,16 @@ from pathlib import Path
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import TRAIN_JOB, WorkKind, kind_of
+from connectors.kubernetes.kinds import TRAIN_JOB, WORKFLOW, WorkKind, kind_of
 from connectors.kubernetes.manifests import OWN_MARKS
-from connectors.kubernetes.templates import images_of, pod_sets
+from connectors.kubernetes.templates import PodSet, images_of, pod_sets
+from connectors.kubernetes.workflows import require_all_said, template_sets
 from connectors.mlflow.yaml_text import parse_mapping
 from connectors.parsing import text_of, well_formed
 from connectors.pipelines.kubernetes_filling import (
     fill_containers,
     fill_trainer,
+    fill_workflow,
     limit_time,
     require_names,
     steps_of_trainer,
@@ -62,8 +64,12 @@ def plan_manifest(
             given = fill_trainer(manifest, request)
             leads = leads_of(manifest)
             steps = steps_of_trainer(leads.sets, given)
+        elif kind is WORKFLOW:
+            require_all_said(manifest)
+            leads = _described(template_sets(manifest), kind)
+            steps = fill_workflow(manifest, leads.sets, request)
         else:
-            leads = _described(manifest, kind)
+            leads = _described(pod_sets(manifest, kind), kind)
             steps = fill_containers(leads.sets, request)
         images = tuple(sorted(set(_by_digest(leads.images))))
         name = text_of((manifest.get("metadata") or {}).get("name"))
@@ -160,13 +166,12 @@ def _manifest(data: bytes, name: str) -> tuple[Json, WorkKind]:
     return manifest, kind
 
 
-def _described(manifest: Json, kind: WorkKind) -> Leads:
+def _described(sets: list[PodSet], kind: WorkKind) -> Leads:
     """The pods that a manifest describes itself.
 
     Raises:
         ConnectorRefused: it describes none.
     """
-    sets = pod_sets(manifest, kind)
     if not any(one.containers for one in sets):
         raise ConnectorRefused(
             f"a {kind.kind} whose pods its manifest does not describe is not launched",

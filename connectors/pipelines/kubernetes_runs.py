@@ -20,12 +20,24 @@ from connectors.kubernetes.manifests import (
 from connectors.kubernetes.pods import ContainerStatus, Pod
 from connectors.kubernetes.states import moment
 from connectors.kubernetes.templates import Part
+from connectors.kubernetes.workflow_nodes import Node
 from connectors.kubernetes.works import Work
 from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.protocols import PipelineRun, RunState, StepRun
 
 _LONGEST_REASON = 300
+_PHASES = {
+    "": RunState.PENDING,
+    "Pending": RunState.PENDING,
+    "Running": RunState.RUNNING,
+    "Succeeded": RunState.SUCCEEDED,
+    "Failed": RunState.FAILED,
+    "Error": RunState.FAILED,
+    "Skipped": RunState.PENDING,
+    "Omitted": RunState.PENDING,
+}
+"""Of nodes; one that was skipped has not run, and never will."""
 _UNKNOWN_MOMENT = datetime.fromtimestamp(0, UTC)
 
 
@@ -44,6 +56,7 @@ def run_of(work: Work, pods: Sequence[Pod], planned: Sequence[str] = ()) -> Pipe
     """
     standing = work.standing
     steps = tuple(_step(part, work, pods) for part in work.parts)
+    steps += tuple(map(_of_node, work.nodes))
     begun = [step.started for step in steps if step.started]
     run = PipelineRun(
         launch=launch_of(work),
@@ -53,13 +66,20 @@ def run_of(work: Work, pods: Sequence[Pod], planned: Sequence[str] = ()) -> Pipe
         plan_digest=work.marks.get(PLAN_ANNOTATION, ""),
         claimed=work.created or _UNKNOWN_MOMENT,
         reason=_reason(work, pods),
-        started=standing.started or min(begun, default=None),
+        started=_began(work, begun),
         ended=standing.ended,
         steps=steps or tuple(StepRun(name, RunState.PENDING) for name in planned),
     )
     if not work.is_withdrawn:
         return run
     return _withdrawn(run, work.marks[WITHDRAWN_ANNOTATION])
+
+
+def _began(work: Work, begun: Sequence[datetime]) -> datetime | None:
+    """When anything of it began; a Workflow begins for itself while it is held."""
+    is_told = work.nodes and not work.remark
+    said = None if is_told else work.standing.started
+    return said or min(begun, default=None)
 
 
 def note_of(run: PipelineRun, now: datetime) -> str:
@@ -118,10 +138,10 @@ def _reason(work: Work, pods: Sequence[Pod]) -> str:
     """What keeps it from running or made it fail, then the controller's own word."""
     standing = work.standing
     if standing.state is RunState.SUSPENDED:
-        return ""
+        return work.remark
     if standing.state is RunState.SUCCEEDED:
         left = sum(pod.phase == "Running" for pod in pods)
-        return f"{left} of its pods still run" if left else ""
+        return f"{left} of its pods still run" if left else work.remark
     newest = {pod.step: pod for pod in sorted(pods, key=_age)}.values()
     found = [
         f"{trouble}: {trouble.message}" if trouble.message else str(trouble)
@@ -129,7 +149,7 @@ def _reason(work: Work, pods: Sequence[Pod]) -> str:
         for trouble in pod.troubles
     ]
     told = ": ".join(part for part in (standing.reason, standing.message) if part)
-    said = "; ".join([*found, *([told] if told else [])])
+    said = "; ".join(part for part in (*found, told, work.remark) if part)
     return said[:_LONGEST_REASON]
 
 
@@ -165,6 +185,17 @@ def _step(part: Part, work: Work, pods: Sequence[Pod]) -> StepRun:
         newest.ended if state.is_final else None,
         newest.exit_status if state.is_final else None,
         tuple(found),
+    )
+
+
+def _of_node(node: Node) -> StepRun:
+    return StepRun(
+        node.name,
+        _PHASES.get(node.phase, RunState.UNKNOWN),
+        node.started,
+        node.ended,
+        node.exit_status,
+        tuple(map(_of_node, node.nodes)),
     )
 
 

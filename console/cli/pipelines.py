@@ -68,7 +68,7 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "project",
         metavar="PROJECT",
-        help="folder with an MLproject; for a cluster, the manifest of a Job",
+        help="folder with an MLproject; for a cluster, the manifest of a job",
     )
     parser.add_argument(
         "--backend", default="local", metavar="local|kubernetes", help="where it runs"

@@ -7,7 +7,7 @@ from functools import partial
 
 from connectors.kubernetes.client import Json
 from tests.contract.kubernetes_definitions import definition
-from tests.contract.kubernetes_launching import IMAGE, JOB, Flavour, pod_of
+from tests.contract.kubernetes_launching import IMAGE, JOB, Flavour, container, pod_of
 
 RUNTIMES = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
 ANCESTOR = "trainer.kubeflow.org/trainjob-ancestor-step"
@@ -120,6 +120,30 @@ def of_trainer() -> list[Json]:
     ]
 
 
+def workflow(*does: str) -> Json:
+    """A Workflow whose steps follow on one another."""
+    mark = {"name": "mark", "value": "{{workflow.parameters.mark}}"}
+    templates: list[Json] = [
+        {"name": name, "container": {**container(name), "env": [mark]}} for name in does
+    ]
+    steps = [[{"name": name, "template": name}] for name in does]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "contract"},
+        "spec": {
+            "entrypoint": "whole",
+            "arguments": {"parameters": [{"name": "mark", "value": "/dev/null"}]},
+            "templates": [{"name": "whole", "steps": steps}, *templates],
+        },
+    }
+
+
+def of_argo() -> list[Json]:
+    """What Argo Workflows defines; its usual definition leaves everything open."""
+    return [definition("argoproj.io", "v1alpha1", "Workflow")]
+
+
 TRAINED = Flavour(
     trained,
     log_steps=lambda *does: [f"{name}-0" for name in does],
@@ -132,4 +156,5 @@ FLAVOURS = {
     "kubernetes-pytorchjob": _of_operator(PYTORCH),
     "kubernetes-tfjob": _of_operator(TENSORFLOW),
     "kubernetes-trainjob": TRAINED,
+    "kubernetes-workflow": Flavour(workflow, definitions=of_argo),
 }

@@ -9,6 +9,7 @@ import secrets
 import uuid
 from collections.abc import Iterator
 
+from tests.contract.kubernetes_server.argo import step_argo
 from tests.contract.kubernetes_server.built_in_rules import settle_new
 from tests.contract.kubernetes_server.cluster import Cluster
 from tests.contract.kubernetes_server.conditions import conditions, has, say
@@ -42,6 +43,7 @@ class Controller:
             self._step_job(job)
         step_operated(self)
         step_trainer(self)
+        step_argo(self)
         self.collect()
 
     def pods_of(self, owner: Object) -> list[Object]:
