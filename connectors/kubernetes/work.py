@@ -9,22 +9,19 @@ may.
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
-from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.client import Json
+from connectors.kubernetes.finding import FoundWork
 from connectors.kubernetes.kinds import (
     JOB,
     WORKFLOW,
     Served,
     WorkKind,
-    available,
     kind_of,
     served,
 )
 from connectors.kubernetes.manifests import (
-    LAUNCH_LABEL,
     WITHDRAWN_ANNOTATION,
     difference,
     dropped,
@@ -51,27 +48,8 @@ _ATTEMPTS_TO_RELEASE = 5
 _TURN_SECONDS = 0.5
 
 
-class ClusterWork:
-    """The jobs of one namespace."""
-
-    def __init__(
-        self,
-        client: KubernetesClient,
-        namespace: str = "",
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._sleep, self._clock = sleep, clock
-        self._kinds: dict[str, WorkKind] = {}
-        """Of launches that were found."""
-
-    @property
-    def namespace(self) -> str:
-        """Where the jobs are: as told, or as the context has it."""
-        return self._namespace or self._client.access.namespace
+class ClusterWork(FoundWork):
+    """The jobs of one namespace, to launch and to end."""
 
     def planned(self, manifest: Json, launch: str) -> Json:
         """What the cluster would make of a manifest. Creates nothing.
@@ -133,59 +111,6 @@ class ClusterWork:
             f"{launch} changes faster than it can be released",
             hint="Try the same again; it was not released.",
         )
-
-    def find(self, kind: WorkKind, launch: str) -> Work | None:
-        """The job of a launch as it is now.
-
-        Raises:
-            ConnectorError: it cannot be told.
-        """
-        place = served(self._client, kind)
-        try:
-            path = place.path(self.namespace, name_of_launch(launch))
-            return work_of(self._client.get(path), place)
-        except ObjectMissing:
-            return None
-
-    def find_any(self, launch: str) -> Work | None:
-        """The job of a launch as it is now, whatever kind it is of.
-
-        What this account may not read, it cannot have launched.
-
-        Raises:
-            ConnectorError: it cannot be told.
-        """
-        known = self._kinds.get(launch)
-        found = self.find(known, launch) if known else None
-        for place in [] if found else available(self._client):
-            try:
-                found = found or self.find(place.kind, launch)
-            except NotAllowed:
-                if place.kind is JOB:
-                    raise
-        if found is not None:
-            self._kinds[launch] = found.kind
-        return found
-
-    def works(self, *, only_launched: bool = False) -> Iterator[Work]:
-        """Every job of the kinds that the cluster serves.
-
-        With `only_launched` those that this account may read: it launched no others.
-
-        Raises:
-            ConnectorError: they cannot be listed.
-        """
-        query = {"labelSelector": LAUNCH_LABEL} if only_launched else {}
-        for place in available(self._client):
-            try:
-                found, _ = self._client.items(place.path(self.namespace), **query)
-            except NotAllowed:
-                if place.kind is JOB or not only_launched:
-                    raise
-                continue
-            for one in found:
-                typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
-                yield work_of({**one, **typed}, place)
 
     def cancel(self, kind: WorkKind, launch: str, *, grace_seconds: float) -> None:
         """Delete a job with its pods, and return once nothing of it is left.
@@ -307,7 +232,8 @@ class ClusterWork:
         except NotAllowed:
             raise
         except ConnectorRefused as refused:
-            if self._takes(without_hold(sent, place.kind), path):
+            can_lack_it = place.kind is not JOB
+            if can_lack_it and self._takes(without_hold(sent, place.kind), path):
                 field = ".".join(place.kind.suspend)
                 raise ConnectorRefused(
                     f"a {place.kind.kind} of this cluster cannot be held: it has no "

@@ -20,6 +20,7 @@ from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods
+from connectors.kubernetes.problems import NotAllowed
 from connectors.kubernetes.work import ClusterWork
 from connectors.kubernetes.works import Work
 from connectors.pipelines.kubernetes_leads import ClusterLeads
@@ -252,7 +253,17 @@ class KubernetesLauncher:
         strange = made.strange(plan, pods)
         if strange:
             run = replace(run, state=RunState.UNKNOWN, reason=strange)
+        elif run.state is RunState.PENDING and not run.reason:
+            run = replace(run, reason=self._last_warning(made.work))
         return replace(run, pipeline=plan.pipeline)
+
+    def _last_warning(self, work: Work) -> str:
+        """What the cluster warned of last, of a job that nothing is said of."""
+        try:
+            warnings = self._pods.warnings(work)
+        except NotAllowed:
+            return ""
+        return "".join(f"{one}: {one.message}"[:300] for one in warnings[-1:])
 
     def _run_or_damage(self, work: Work) -> PipelineRun:
         """A run for a list, in which one damaged job must not hide the others."""

@@ -194,6 +194,30 @@ def test_the_launcher_may_look_at_what_a_train_job_leads_to(
     limited.client.close()
 
 
+@pytest.mark.parametrize("allowed", ["trainjobs.trainer.kubeflow.org", ""])
+def test_kinds_that_may_not_be_read_are_passed_over_unless_none_may(
+    place: KubernetesPlace, tmp_path: Path, allowed: str
+) -> None:
+    for one in of_trainer():
+        place.own.redefine(one)
+    limited = _as_service_account(place, "launcher", tmp_path)
+    identities = place.own.identities.by_token
+    for token, known in list(identities.items()):
+        if known.user.startswith("system:"):
+            rule = Rule(("get", "list"), (allowed,))
+            identities[token] = Identity(known.user, (rule,) if allowed else ())
+    work = ClusterWork(limited.client, place.namespace)
+    if allowed:
+        assert work.find_any("launch-1") is None
+        assert list(work.works(only_launched=True)) == []
+    else:
+        with pytest.raises(NotAllowed):
+            work.find_any("launch-1")
+        with pytest.raises(NotAllowed):
+            list(work.works(only_launched=True))
+    limited.client.close()
+
+
 def test_the_launcher_may_do_nothing_else(
     place: KubernetesPlace, tmp_path: Path
 ) -> None:

@@ -84,6 +84,17 @@ def test_what_keeps_a_replica_from_running_is_told_with_it(there: Bench) -> None
     assert "ImagePullBackOff on step worker-1" in there.run().reason
 
 
+def test_what_the_cluster_warns_of_is_told_while_a_job_waits(there: Bench) -> None:
+    there.launch(job("quick"))
+    there.controller.step()
+    assert there.run().reason == ""
+    pod = there.pods()["worker-1"]
+    there.controller.tell(pod, "FailedMount", 'secret "token" not found')
+    assert there.run().reason == (
+        'FailedMount on step worker-1: secret "token" not found'
+    )
+
+
 @pytest.mark.parametrize("policy", ["None", "Running", "All"])
 def test_steps_are_known_whatever_the_operator_takes_away_at_the_end(
     there: Bench, policy: str
