@@ -106,6 +106,9 @@ def test_it_is_held_released_by_another_run_and_recorded(
         }
         params = fetch(connection, "SELECT name, text FROM param")
     assert tags["countersign.launch.images"] == IMAGE
+    led = tags.get("countersign.launch.resolved", "")
+    is_led = kind == "kubernetes-trainjob"
+    assert led.startswith("ClusterTrainingRuntime contract-quick sha256:") is is_led
     assert [(row["name"], row["text"]) for row in params] == [("mark", "/dev/stdout")]
     record = known_launch(world.store, "one", world.store.state())
     assert record.outcomes[-1][1].outcome is OutcomeKind.DONE
