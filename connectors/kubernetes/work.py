@@ -160,7 +160,7 @@ class ClusterWork(FoundWork):
                 return work
             try:
                 note = work.marks.get(WITHDRAWN_ANNOTATION, note)
-                body = _ending(work)
+                body = self._ending(work)
                 body["metadata"]["annotations"] = {WITHDRAWN_ANNOTATION: note}
                 work = work_of(self._client.patch(path, body), place)
             except VersionConflict:
@@ -186,6 +186,16 @@ class ClusterWork(FoundWork):
                     hint="It may still run. Cancel it again to go on waiting.",
                 )
             self._sleep(_TURN_SECONDS)
+
+    def _ending(self, work: Work) -> Json:
+        """A patch that ends a job for good, of the version that was looked at."""
+        if work.kind is not WORKFLOW:
+            return _suspension(work, is_suspended=True)
+        # A controller does not end what is suspended; and what never ran stays held.
+        is_held = work.standing.state is RunState.SUSPENDED
+        body = _suspension(work, is_suspended=is_held and not self._running(work))
+        body["spec"]["shutdown"] = "Terminate"
+        return body
 
     def _running(self, work: Work) -> int:
         """How many of its pods have not ended."""
@@ -302,17 +312,6 @@ class ClusterWork(FoundWork):
                 f"{work.kind.kind} {work.name} was not made by the launch {launch}",
                 hint="Its label says so. Somebody else made it under that name.",
             )
-
-
-def _ending(work: Work) -> Json:
-    """A patch that ends a job for good, of the version that was looked at."""
-    if work.kind is not WORKFLOW:
-        return _suspension(work, is_suspended=True)
-    # A controller does not end what is suspended; and what never ran stays held.
-    is_idle = work.standing.state is RunState.SUSPENDED
-    body = _suspension(work, is_suspended=is_idle)
-    body["spec"]["shutdown"] = "Terminate"
-    return body
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

@@ -62,7 +62,7 @@ def run_of(work: Work, pods: Sequence[Pod], planned: Sequence[str] = ()) -> Pipe
         launch=launch_of(work),
         backend=BACKEND,
         pipeline="",
-        state=standing.state,
+        state=_state(work, pods),
         plan_digest=work.marks.get(PLAN_ANNOTATION, ""),
         claimed=work.created or _UNKNOWN_MOMENT,
         reason=_reason(work, pods),
@@ -73,6 +73,14 @@ def run_of(work: Work, pods: Sequence[Pod], planned: Sequence[str] = ()) -> Pipe
     if not work.is_withdrawn:
         return run
     return _withdrawn(run, work.marks[WITHDRAWN_ANNOTATION])
+
+
+def _state(work: Work, pods: Sequence[Pod]) -> RunState:
+    """Where it is; whether what is held runs, its pods tell where its steps do not."""
+    is_held = work.standing.state is RunState.SUSPENDED
+    if is_held and work.remark and any(pod.phase == "Running" for pod in pods):
+        return RunState.RUNNING
+    return work.standing.state
 
 
 def _began(work: Work, begun: Sequence[datetime]) -> datetime | None:

@@ -219,6 +219,19 @@ def test_steps_that_are_not_in_the_status_are_said_to_be_elsewhere(
     assert run.started is not None
 
 
+def test_what_runs_while_its_steps_are_elsewhere_is_ended_too(there: Bench) -> None:
+    there.launch(workflow("waits"))
+    there.controller.step()
+    there.controller.run(of_step(there, "waits"))
+    found = there.object(*WORKFLOWS)
+    found["status"] |= {"nodes": {}, "offloadNodeStatusVersion": "fnv:1"}
+    found["spec"]["suspend"] = True
+    there.place.own.store.put(WORKFLOWS, found)
+    assert there.run().state is RunState.RUNNING
+    assert there.launcher.cancel("one", grace_seconds=5).state is RunState.CANCELLED
+    assert there.pods() == {}
+
+
 def test_a_cluster_without_argo_says_so(tmp_path: Path) -> None:
     with (
         bench(tmp_path, []) as there,
