@@ -232,7 +232,9 @@ def _pod(found: Json, work: Work) -> Pod:
 
 def _step_of_node(node: str, work: Work) -> str:
     """The step of a node: its name without that of the workflow, and the group that it
-    is of at the top."""
+    is of at the top. A workflow of one pod has one step."""
+    if node == work.name and work.nodes:
+        return work.nodes[0].name
     return _GROUP.sub("", node.removeprefix(work.name), count=1) or node
 
 

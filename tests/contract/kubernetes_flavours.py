@@ -62,7 +62,9 @@ def _names_of_operated(kind: Operated, *does: str) -> list[str]:
 def _replicas_of_operated(kind: Operated, *does: str) -> list[str]:
     leader = kind.leader.lower()
     names = _names_of_operated(kind, *does)
-    return [name.replace(leader, f"{leader}-0", 1) for name in names]
+    # There is one launcher, and it has no number.
+    replica = leader if kind is MPI else f"{leader}-0"
+    return [name.replace(leader, replica, 1) for name in names]
 
 
 def _of_operator(kind: Operated) -> Flavour:

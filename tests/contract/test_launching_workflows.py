@@ -122,6 +122,21 @@ def test_tasks_of_a_graph_are_its_steps(there: Bench) -> None:
     assert "Error on step then" in run.reason
 
 
+def test_a_workflow_of_one_pod_is_one_step(there: Bench) -> None:
+    manifest = workflow("quick")
+    manifest["spec"]["entrypoint"] = "quick"
+    there.launch(manifest)
+    there.controller.step()
+    (pod,) = there.place.own.store.all(("", "pods"))
+    there.controller.cannot_pull(pod)
+    assert "ImagePullBackOff on step quick" in there.run().reason
+    there.controller.finish(pod)
+    there.controller.step()
+    run = there.run()
+    assert run.state is RunState.SUCCEEDED
+    assert [(step.name, step.exit_status) for step in run.steps] == [("quick", 0)]
+
+
 def test_cancelled_means_terminated_and_no_pod(there: Bench) -> None:
     there.launch(workflow("waits", "quick"))
     there.controller.step()

@@ -81,7 +81,8 @@ def _make(
 ) -> None:
     there = {name_of(pod) for pod in pods}
     for index in range(spec.get("replicas", 1)):
-        called = f"{name_of(job)}-{name.lower()}-{index}"
+        number = "" if name == "Launcher" else f"-{index}"
+        called = f"{name_of(job)}-{name.lower()}{number}"
         if called in there:
             continue
         template = copied(spec["template"])
@@ -97,8 +98,9 @@ def _make(
             f"{_LABEL}/job-name": name_of(job),
             f"{_LABEL}/operator-name": f"{job['kind'].lower()}-controller",
             f"{_LABEL}/replica-type": name.lower(),
-            f"{_LABEL}/replica-index": str(index),
         }
+        if number:
+            labels[f"{_LABEL}/replica-index"] = str(index)
         controller.add_pod(job, labels, pod, name=called)
 
 
