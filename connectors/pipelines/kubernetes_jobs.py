@@ -7,7 +7,6 @@ the cluster, held for good, so that its id starts nothing again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -231,15 +230,17 @@ class KubernetesLauncher:
                 break
             self._sleep(_LOOK_SECONDS)
         run = self._run(work)
+        try:
+            # Whatever was changed meanwhile has another generation, also if it was
+            # changed back.
+            self._leads.require_as_planned(manifest, plan, self._work.namespace)
+        except ConnectorRefused as changed:
+            if run.state is not RunState.UNKNOWN:
+                run = replace(run, state=RunState.UNKNOWN, reason=str(changed))
         if run.state is not RunState.UNKNOWN:
             return work
         note = note_of(run, datetime.now(UTC))
-        # Where it cannot be ended it still shows as unknown, with the reason.
-        with contextlib.suppress(ConnectorError):
-            work = self._work.withdraw(
-                work, launch, note, grace_seconds=_SETTLE_SECONDS
-            )
-        return work
+        return self._work.withdraw(work, launch, note, grace_seconds=_SETTLE_SECONDS)
 
     def _run(self, work: Work) -> PipelineRun:
         made = self._leads.made(work)

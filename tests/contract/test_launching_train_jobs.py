@@ -137,6 +137,30 @@ def test_a_runtime_that_changes_after_the_last_look_is_found_out_and_ended(
     assert is_held(there)
 
 
+def test_a_command_that_changes_after_the_last_look_is_found_out_and_ended(
+    there: Bench,
+) -> None:
+    """Also when it is changed back before anybody looks again: the images are those
+    that were planned all the time."""
+    found = runtime("quick")["spec"]
+    other = copy.deepcopy(found)
+    (job,) = other["template"]["spec"]["replicatedJobs"]
+    job["template"]["spec"]["template"]["spec"]["containers"][0]["command"] = ["evil"]
+
+    def change_and_take_up_and_change_back() -> None:
+        there.patch(f"{RUNTIMES}/contract-quick", {"spec": other})
+        there.controller.step()
+        there.patch(f"{RUNTIMES}/contract-quick", {"spec": found})
+
+    there.meanwhile.append(change_and_take_up_and_change_back)
+    run = there.launch(trained("quick"))
+    assert run.state is RunState.UNKNOWN
+    assert "no longer what was planned: generation 3" in run.reason
+    assert is_held(there)
+    assert there.pods() == {}
+    assert there.run().state is RunState.UNKNOWN
+
+
 def ended(there: Bench, change_job_set: Callable[[Object], object]) -> None:
     """A launch that has succeeded, after somebody changed its JobSet."""
     there.launch(trained("quick"))
