@@ -8,7 +8,8 @@ from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import JOB, WorkKind, served
 from connectors.kubernetes.manifests import name_of_launch
 from connectors.kubernetes.problems import ObjectMissing
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.work import ClusterWork
+from connectors.kubernetes.works import Work, work_of
 from connectors.parsing import text_of, well_formed
 
 
@@ -26,7 +27,7 @@ class KeptWork(ClusterWork):
             found = self._client.get(place.path(self.namespace, name_of_launch(launch)))
         except ObjectMissing:
             return None
-        return self._work(found, place), found
+        return work_of(found, place), found
 
     def jobs_of(self, uid: str) -> Iterator[tuple[Work, Json]]:
         """The jobs that an object controls, by its uid, and every field of each.
@@ -39,7 +40,7 @@ class KeptWork(ClusterWork):
         for one in found:
             if uid in _controllers(one):
                 typed = {"apiVersion": place.api_version, "kind": JOB.kind} | one
-                yield self._work(typed, place), typed
+                yield work_of(typed, place), typed
 
 
 def _controllers(found: Json) -> list[str]:

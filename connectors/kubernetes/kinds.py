@@ -26,6 +26,14 @@ class WorkKind:
     is_labelled_by_uid: bool = False
     step_labels: tuple[str, ...] = ()
     """Labels of a pod that make the name of its step."""
+    set_label: str = ""
+    """The label that names the set of replicas that a pod is of; empty: it has one."""
+    policy: tuple[str, ...] = ("spec",)
+    """Where its deadline is said, and after how long it is forgotten."""
+    forgets: str = "ttlSecondsAfterFinished"
+    """The field that makes the cluster forget it once it has ended."""
+    own_containers: frozenset[str] = frozenset()
+    """Containers that its controller puts into every pod beside those asked for."""
 
     def selector(self, name: str, uid: str) -> str:
         """A label selector for its pods."""
@@ -51,8 +59,9 @@ TRAIN_JOB = WorkKind(
     "jobset.sigs.k8s.io/jobset-name",
     step_labels=(
         "jobset.sigs.k8s.io/replicatedjob-name",
-        "jobset.sigs.k8s.io/job-index",
+        "batch.kubernetes.io/job-completion-index",
     ),
+    set_label="jobset.sigs.k8s.io/replicatedjob-name",
 )
 WORKFLOW = WorkKind(
     "argoproj.io",
@@ -61,6 +70,8 @@ WORKFLOW = WorkKind(
     ("v1alpha1",),
     ("spec", "suspend"),
     "workflows.argoproj.io/workflow",
+    forgets="ttlStrategy",
+    own_containers=frozenset({"init", "wait"}),
 )
 
 
@@ -76,6 +87,8 @@ def _operated(kind: str) -> WorkKind:
             "training.kubeflow.org/replica-type",
             "training.kubeflow.org/replica-index",
         ),
+        set_label="training.kubeflow.org/replica-type",
+        policy=("spec", "runPolicy"),
     )
 
 
@@ -167,7 +180,7 @@ def served(client: KubernetesClient, kind: WorkKind) -> Served:
     versions = " or ".join(kind.versions)
     command = f"kubectl api-resources --api-group={kind.group}"
     raise ConnectorRefused(
-        f"the cluster has no {kind.kind} of {kind.group} in {versions}",
+        f"this cluster has no {kind.kind} of {kind.group} in {versions}",
         hint=f"Is its operator installed? `{command}` tells.",
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors.errors import ConnectorRefused
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, WorkKind, sent_kind_of
+from connectors.kubernetes.kinds import JOB, WORKFLOW, WorkKind, sent_kind_of
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -93,6 +93,19 @@ def held(manifest: Json, launch: str, namespace: str) -> Json:
     return made
 
 
+def without_hold(sent: Json, kind: WorkKind) -> Json:
+    """What is sent without that it is held. It must only ever be asked about."""
+    made = copy.deepcopy(sent)
+    places = [made]
+    for step in kind.suspend[:-1]:
+        places.append(places[-1][step])
+    places[-1].pop(kind.suspend[-1])
+    for place, step in zip(places[1:-1], kind.suspend[1:-1], strict=True):
+        if not place[step]:
+            del place[step]
+    return made
+
+
 def _object(value: object) -> Json:
     """A copy of an object; nothing is an empty one."""
     if value is not None and not isinstance(value, dict):
@@ -152,6 +165,8 @@ def _compared(found: Json, kind: WorkKind) -> object:
     for step in kind.suspend[:-1]:
         place = place.get(step, {})
     place.pop(kind.suspend[-1], None)
+    if kind is WORKFLOW:
+        spec.pop("shutdown", None)  # it only ends what runs
     if kind is JOB:
         spec.pop("selector", None)
         metadata = spec["template"].setdefault("metadata", {})

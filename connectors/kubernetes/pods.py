@@ -5,19 +5,24 @@ Everything they say is a stranger's text; nothing here interprets it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.errors import ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient, segment
+from connectors.kubernetes.kinds import WORKFLOW
 from connectors.kubernetes.problems import ObjectMissing
 from connectors.kubernetes.states import moment
 from connectors.kubernetes.stream import Stream
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.templates import MAIN
+from connectors.kubernetes.works import Work
 from connectors.parsing import text_of, well_formed
 
 NODE_NAME = "workflows.argoproj.io/node-name"
+_STATUSES = ("initContainerStatuses", "containerStatuses")
+_GROUP = re.compile(r"\A(\[\d+\])?\.")
 _WAITS_AS_USUAL = frozenset({"ContainerCreating", "PodInitializing", ""})
 _LONGEST_TEXT = 1000
 _MOST_EVENTS = 50
@@ -39,6 +44,10 @@ class Pod:
     created: datetime | None = None
     statuses: tuple[ContainerStatus, ...] = ()
     """Those that initialise in their order, then the others."""
+    set_name: str = ""
+    """The set of replicas that it is of."""
+    images: tuple[tuple[str, str], ...] = ()
+    """Its containers, with the image of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ class ContainerStatus:
     ended: datetime | None
     exit_status: int | None
     """None: it has not ended."""
+    step: str = ""
+    """What it is called among the steps of the job: its replica, where there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,38 +205,71 @@ def _pod(found: Json, work: Work) -> Pod:
     annotations = metadata.get("annotations") or {}
     parts = [text_of(labels.get(key)) for key in work.kind.step_labels]
     step = "-".join(part for part in parts if part)
-    step = step or text_of(annotations.get(NODE_NAME))
+    step = step or _step_of_node(text_of(annotations.get(NODE_NAME)), work)
+    set_name = text_of(labels.get(work.kind.set_label)) if work.kind.set_label else ""
     name = text_of(metadata["name"])
+
+    def called(container: str) -> str:
+        return _called(work, step, set_name, container)[:_LONGEST_TEXT]
+
     return Pod(
         name,
         text_of(metadata["uid"]),
         step[:_LONGEST_TEXT],
         text_of(status.get("phase")) or "Unknown",
         tuple(text_of(one["name"]) for one in found["spec"].get("containers") or []),
-        tuple(_troubles(status, step, name)),
+        tuple(_troubles(status, step, name, called)),
         moment(metadata.get("creationTimestamp")),
-        tuple(_statuses(status)),
+        tuple(_statuses(status, called)),
+        set_name,
+        tuple(
+            (text_of(one["name"]), text_of(one.get("image")))
+            for group in ("initContainers", "containers")
+            for one in found["spec"].get(group) or []
+        ),
     )
 
 
-def _statuses(status: Json) -> Iterator[ContainerStatus]:
-    for group in ("initContainerStatuses", "containerStatuses"):
+def _step_of_node(node: str, work: Work) -> str:
+    """The step of a node: its name without that of the workflow, and the group that it
+    is of at the top. A workflow of one pod has one step."""
+    if node == work.name and work.nodes:
+        return work.nodes[0].name
+    return _GROUP.sub("", node.removeprefix(work.name), count=1) or node
+
+
+def _called(work: Work, step: str, set_name: str, container: str) -> str:
+    """What a container of a pod is called among the steps of a job."""
+    if work.kind is WORKFLOW and step:
+        return step if container == MAIN else f"{step}/{container}"
+    if not (work.kind.set_label and step):
+        return container
+    is_alone = sum(part.set_name == set_name for part in work.parts) < 2
+    return step if is_alone else f"{step}/{container}"
+
+
+def _statuses(status: Json, called: Callable[[str], str]) -> Iterator[ContainerStatus]:
+    for group in _STATUSES:
         for one in status.get(group) or []:
-            state = one.get("state") or {}
+            state, name = one.get("state") or {}, text_of(one["name"])
             runs, ended = state.get("running") or {}, state.get("terminated")
             told = ended or {}
             yield ContainerStatus(
-                text_of(one["name"]),
+                name,
                 moment(told.get("startedAt") or runs.get("startedAt")),
                 moment(told.get("finishedAt")),
                 None if ended is None else int(told["exitCode"]),
+                called(name),
             )
 
 
-def _troubles(status: Json, step: str, pod: str) -> Iterator[Trouble]:
-    for group in ("initContainerStatuses", "containerStatuses"):
+def _troubles(
+    status: Json, step: str, pod: str, called: Callable[[str], str]
+) -> Iterator[Trouble]:
+    for group in _STATUSES:
         for one in status.get(group) or []:
-            at = step or text_of(one.get("name"))
+            name = text_of(one.get("name"))
+            at = called(name) if called(name) != name else step or name
             state = one.get("state") or {}
             waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
             reason = text_of(waiting.get("reason"))

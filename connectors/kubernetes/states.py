@@ -45,6 +45,8 @@ class Standing:
     """Whether it is asked to be held."""
     is_ending: bool = False
     """Whether it is being deleted."""
+    is_stopped: bool = False
+    """Whether it is asked to stop: to be held, or for a Workflow to end."""
 
 
 _SUCCEEDED = ("Complete", "Succeeded")
@@ -70,15 +72,18 @@ def standing(found: Json, kind: WorkKind) -> Standing:
         status = _object(found.get("status"))
         steps = tuple(_steps(found, status, kind))
         state, reason, message = _decided(found, status, kind, steps)
+        if state is RunState.RUNNING:
+            message = message or _progress(status)
         return Standing(
             state,
             reason[:_LONGEST_TEXT],
             message[:_LONGEST_TEXT],
-            moment(status.get("startTime") or status.get("startedAt")),
+            _started(status),
             _ended(status),
             steps,
             is_held(found, kind),
             bool(_object(found["metadata"]).get("deletionTimestamp")),
+            is_held(found, kind) if kind is not WORKFLOW else _is_shut_down(found),
         )
 
 
@@ -117,11 +122,21 @@ def _decided(
     return RunState.PENDING, text_of(told.get("reason")), text_of(told.get("message"))
 
 
+def _progress(status: Json) -> str:
+    """How far a trainer says that it is, where it says so."""
+    told = _object(status.get("trainerStatus"))
+    if "progressPercentage" not in told:
+        return ""
+    left = _count(told.get("estimatedRemainingSeconds"))
+    about = f", about {left} s left" if left else ""
+    return f"{_count(told['progressPercentage'])} % by its trainer{about}"
+
+
 def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
     phase, message = text_of(status.get("phase")), text_of(status.get("message"))
     state = _PHASES.get(phase, RunState.UNKNOWN)
     spec = _object(found.get("spec"))
-    if state is RunState.FAILED and spec.get("shutdown") in ("Terminate", "Stop"):
+    if state is RunState.FAILED and _is_shut_down(found):
         return RunState.CANCELLED, text_of(spec.get("shutdown")), message
     if not state.is_final and is_held(found, WORKFLOW):
         nodes = _object(status.get("nodes")).values()
@@ -131,6 +146,10 @@ def _of_workflow(found: Json, status: Json) -> tuple[RunState, str, str]:
         )
         return (RunState.RUNNING if is_active else RunState.SUSPENDED), "", message
     return state, phase if state is RunState.FAILED else "", message
+
+
+def _is_shut_down(found: Json) -> bool:
+    return _object(found.get("spec")).get("shutdown") in ("Terminate", "Stop")
 
 
 def _steps(found: Json, status: Json, kind: WorkKind) -> Iterator[Step]:
@@ -208,6 +227,17 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"a number is expected where {value!r:.80} stands")
     return value
+
+
+def _started(status: Json) -> datetime | None:
+    """When it began, or, where that is not told, when it was let go."""
+    named = moment(status.get("startTime") or status.get("startedAt"))
+    if named is not None:
+        return named
+    for one in _objects(status.get("conditions")):
+        if one.get("type") == "Suspended" and one.get("status") == "False":
+            return moment(one.get("lastTransitionTime"))
+    return None
 
 
 def _ended(status: Json) -> datetime | None:

@@ -9,24 +9,19 @@ may.
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
-from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.client import Json
+from connectors.kubernetes.finding import FoundWork
 from connectors.kubernetes.kinds import (
     JOB,
+    WORKFLOW,
     Served,
     WorkKind,
-    available,
     sent_kind_of,
     served,
 )
 from connectors.kubernetes.manifests import (
-    LAUNCH_LABEL,
-    OWN_MARKS,
     WITHDRAWN_ANNOTATION,
     difference,
     dropped,
@@ -34,10 +29,17 @@ from connectors.kubernetes.manifests import (
     label_of_launch,
     name_of_launch,
     probe,
+    without_hold,
 )
-from connectors.kubernetes.problems import NameTaken, ObjectMissing, VersionConflict
-from connectors.kubernetes.states import Standing, is_held, moment, standing
-from connectors.parsing import text_of, well_formed
+from connectors.kubernetes.problems import (
+    NameTaken,
+    NotAllowed,
+    ObjectMissing,
+    VersionConflict,
+)
+from connectors.kubernetes.states import is_held
+from connectors.kubernetes.works import Work, work_of
+from connectors.parsing import well_formed
 from connectors.pipelines.protocols import RunState
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -46,55 +48,8 @@ _ATTEMPTS_TO_RELEASE = 5
 _TURN_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One job on a cluster, as it was when it was read."""
-
-    kind: WorkKind
-    api_version: str
-    namespace: str
-    name: str
-    uid: str
-    version: str
-    """The resourceVersion; equal or not, nothing more."""
-    launch: str
-    """The label of its launch; empty for what others made."""
-    standing: Standing
-    marks: Mapping[str, str] = field(default_factory=dict)
-    """Its annotations of countersign; whoever may patch it can write them."""
-    created: datetime | None = None
-    containers: tuple[str, ...] = ()
-    """Of a job's own pods: those that initialise in their order, then the others."""
-
-    images: tuple[str, ...] = ()
-    """Of those containers, in the same order."""
-
-    @property
-    def is_withdrawn(self) -> bool:
-        """Whether it is held for good, and nothing of it runs."""
-        is_held = self.standing.state is RunState.SUSPENDED
-        return is_held and WITHDRAWN_ANNOTATION in self.marks
-
-
-class ClusterWork:
-    """The jobs of one namespace."""
-
-    def __init__(
-        self,
-        client: KubernetesClient,
-        namespace: str = "",
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._sleep, self._clock = sleep, clock
-
-    @property
-    def namespace(self) -> str:
-        """Where the jobs are: as told, or as the context has it."""
-        return self._namespace or self._client.access.namespace
+class ClusterWork(FoundWork):
+    """The jobs of one namespace, to launch and to end."""
 
     def planned(self, manifest: Json, launch: str) -> Json:
         """What the cluster would make of a manifest. Creates nothing.
@@ -122,8 +77,8 @@ class ClusterWork:
         except NameTaken:
             return self._found_as(expected, place, launch)
         if not is_held(made, place.kind):
-            self._refuse_unheld(place, self._work(made, place))
-        return self._work(made, place)
+            self._refuse_unheld(place, work_of(made, place))
+        return work_of(made, place)
 
     def release(self, manifest: Json, launch: str) -> Work:
         """Let a held job go, if it is still what the manifest makes; once.
@@ -149,39 +104,13 @@ class ClusterWork:
                 raise ConnectorRefused(f"{launch} has ended and cannot be released")
             try:
                 body = _suspension(work, is_suspended=False)
-                return self._work(self._client.patch(path, body), place)
+                return work_of(self._client.patch(path, body), place)
             except VersionConflict:
                 continue
         raise ConnectorUnavailable(
             f"{launch} changes faster than it can be released",
             hint="Try the same again; it was not released.",
         )
-
-    def find(self, kind: WorkKind, launch: str) -> Work | None:
-        """The job of a launch as it is now.
-
-        Raises:
-            ConnectorError: it cannot be told.
-        """
-        place = served(self._client, kind)
-        try:
-            path = place.path(self.namespace, name_of_launch(launch))
-            return self._work(self._client.get(path), place)
-        except ObjectMissing:
-            return None
-
-    def works(self, *, only_launched: bool = False) -> Iterator[Work]:
-        """Every job of the kinds that the cluster serves.
-
-        Raises:
-            ConnectorError: they cannot be listed.
-        """
-        query = {"labelSelector": LAUNCH_LABEL} if only_launched else {}
-        for place in available(self._client):
-            found, _ = self._client.items(place.path(self.namespace), **query)
-            for one in found:
-                typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
-                yield self._work({**one, **typed}, place)
 
     def cancel(self, kind: WorkKind, launch: str, *, grace_seconds: float) -> None:
         """Delete a job with its pods, and return once nothing of it is left.
@@ -193,7 +122,7 @@ class ClusterWork:
         place = served(self._client, kind)
         path = place.path(self.namespace, name_of_launch(launch))
         try:
-            work = self._work(self._client.get(path), place)
+            work = work_of(self._client.get(path), place)
         except ObjectMissing:
             return
         self._check_is_of(work, launch)
@@ -225,16 +154,17 @@ class ClusterWork:
         place = served(self._client, work.kind)
         path = place.path(self.namespace, work.name)
         for _ in range(_ATTEMPTS_TO_RELEASE):
-            if WITHDRAWN_ANNOTATION in work.marks and work.standing.is_held:
+            if WITHDRAWN_ANNOTATION in work.marks and work.standing.is_stopped:
                 break
             if work.standing.state.is_final:
                 return work
             try:
-                body = _suspension(work, is_suspended=True)
+                note = work.marks.get(WITHDRAWN_ANNOTATION, note)
+                body = self._ending(work)
                 body["metadata"]["annotations"] = {WITHDRAWN_ANNOTATION: note}
-                work = self._work(self._client.patch(path, body), place)
+                work = work_of(self._client.patch(path, body), place)
             except VersionConflict:
-                found = self._work(self._client.get(path), place)
+                found = work_of(self._client.get(path), place)
                 if found.uid != work.uid:
                     raise ConnectorRefused(
                         f"another {work.kind.kind} took its name"
@@ -243,14 +173,29 @@ class ClusterWork:
         else:
             raise ConnectorUnavailable(f"{launch} changes faster than it can be ended")
         until = self._clock() + grace_seconds
-        while left := self._running(work):
+        while True:
+            left = self._running(work)
+            work = work_of(self._client.get(path), place)
+            if not left and (work.is_withdrawn or work.standing.state.is_final):
+                return work
             if self._clock() >= until:
+                still = f"{left} of its pods are still there"
                 raise ConnectorUnavailable(
-                    f"{launch} is being ended, but {left} of its pods are still there",
-                    hint="They may still run. Cancel it again to go on waiting.",
+                    f"{launch} is being ended, but "
+                    f"{still if left else 'its controller has not said so'}",
+                    hint="It may still run. Cancel it again to go on waiting.",
                 )
             self._sleep(_TURN_SECONDS)
-        return self._work(self._client.get(path), place)
+
+    def _ending(self, work: Work) -> Json:
+        """A patch that ends a job for good, of the version that was looked at."""
+        if work.kind is not WORKFLOW:
+            return _suspension(work, is_suspended=True)
+        # A controller does not end what is suspended; and what never ran stays held.
+        is_held = work.standing.state is RunState.SUSPENDED
+        body = _suspension(work, is_suspended=is_held and not self._running(work))
+        body["spec"]["shutdown"] = "Terminate"
+        return body
 
     def _running(self, work: Work) -> int:
         """How many of its pods have not ended."""
@@ -291,7 +236,21 @@ class ClusterWork:
         A cluster refuses unknown fields by itself, but an old one drops them in
         silence, and one that drops `suspend` would start the job.
         """
-        made = self._client.create(place.path(self.namespace), sent, is_dry=True)
+        path = place.path(self.namespace)
+        try:
+            made = self._client.create(path, sent, is_dry=True)
+        except NotAllowed:
+            raise
+        except ConnectorRefused as refused:
+            can_lack_it = place.kind is not JOB
+            if can_lack_it and self._takes(without_hold(sent, place.kind), path):
+                field = ".".join(place.kind.suspend)
+                raise ConnectorRefused(
+                    f"a {place.kind.kind} of this cluster cannot be held: it has no "
+                    f"{field}",
+                    hint="Install an operator that knows it. Nothing was created.",
+                ) from refused
+            raise
         with well_formed(f"a {place.kind.kind}"):
             lost = dropped(sent["spec"], made["spec"])
             is_queued = QUEUE_LABEL in (made["metadata"].get("labels") or {})
@@ -311,6 +270,14 @@ class ClusterWork:
             )
         return made
 
+    def _takes(self, sent: Json, path: str) -> bool:
+        """Whether the cluster would take something. Creates nothing."""
+        try:
+            self._client.create(path, sent, is_dry=True)
+        except ConnectorRefused:
+            return False
+        return True
+
     def _refuse_unheld(self, place: Served, work: Work) -> None:
         """Take away at once what was to be held and is not."""
         path = place.path(self.namespace, work.name)
@@ -328,7 +295,7 @@ class ClusterWork:
         """What is there under the name of a launch, if it is what was meant."""
         path = place.path(self.namespace, name_of_launch(launch))
         found = self._client.get(path)
-        work = self._work(found, place)
+        work = work_of(found, place)
         self._check_is_of(work, launch)
         where = difference(expected, found, place.kind)
         if where:
@@ -345,37 +312,6 @@ class ClusterWork:
                 f"{work.kind.kind} {work.name} was not made by the launch {launch}",
                 hint="Its label says so. Somebody else made it under that name.",
             )
-
-    def _work(self, found: Json, place: Served) -> Work:
-        with well_formed(f"a {place.kind.kind}"):
-            metadata = found["metadata"]
-            labels = metadata.get("labels") or {}
-            return Work(
-                place.kind,
-                place.api_version,
-                text_of(metadata["namespace"]),
-                text_of(metadata["name"]),
-                text_of(metadata["uid"]),
-                text_of(metadata["resourceVersion"]),
-                text_of(labels.get(LAUNCH_LABEL)),
-                standing(found, place.kind),
-                {
-                    key: text_of(value)
-                    for key, value in (metadata.get("annotations") or {}).items()
-                    if key.startswith(OWN_MARKS)
-                },
-                moment(metadata.get("creationTimestamp")),
-                _of_containers(found, place.kind, "name"),
-                _of_containers(found, place.kind, "image"),
-            )
-
-
-def _of_containers(found: Json, kind: WorkKind, key: str) -> tuple[str, ...]:
-    if kind is not JOB:
-        return ()
-    pod = found["spec"]["template"]["spec"]
-    groups = [pod.get(group) or [] for group in ("initContainers", "containers")]
-    return tuple(text_of(one.get(key)) for group in groups for one in group)
 
 
 def _suspension(work: Work, *, is_suspended: bool) -> Json:

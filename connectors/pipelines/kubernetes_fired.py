@@ -16,7 +16,7 @@ from connectors.kubernetes.kept_work import KeptWork
 from connectors.kubernetes.kinds import JOB
 from connectors.kubernetes.manifests import difference
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.works import Work
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import fired_id
 from connectors.pipelines.kubernetes_cron import job_of, times_of

@@ -1,4 +1,4 @@
-"""The launcher of a cluster: a Job that is created held, released once, and followed.
+"""The launcher of a cluster: jobs that are created held, released once, and followed.
 
 The plan goes to whoever keeps plans; the job carries its digest, and everything that it
 is made of is compared with the plan before it is released. What was cancelled stays on
@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
-from connectors.kubernetes.kinds import JOB
+from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.work import ClusterWork, Work
+from connectors.kubernetes.problems import NotAllowed
+from connectors.kubernetes.work import ClusterWork
+from connectors.kubernetes.works import Work
+from connectors.pipelines.kubernetes_leads import ClusterLeads
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import (
     BACKEND,
@@ -44,6 +47,8 @@ _PROBE = "plan"
 _SETTLE_SECONDS = 60.0
 """What a cluster may take beyond the grace of whoever cancels."""
 _TURN_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+_LOOKS_AT_WHAT_CAME_OF_IT = 25
 
 
 class KeepsPlans(Protocol):
@@ -82,6 +87,7 @@ class KubernetesLauncher:
         """The context that the client was opened with; empty: the current one."""
         self._work = ClusterWork(client, namespace, sleep=sleep)
         self._pods = ClusterPods(client)
+        self._leads = ClusterLeads(client)
         self._sleep = sleep
 
     @property
@@ -107,7 +113,13 @@ class KubernetesLauncher:
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan. The cluster is asked whether it would take it."""
-        plan = plan_manifest(request, self.place, self._context)
+        namespace = self._work.namespace
+        plan = plan_manifest(
+            request,
+            self.place,
+            self._context,
+            lambda manifest: self._leads.of(manifest, namespace),
+        )
         self._work.planned(_marked(plan, _PROBE), _PROBE)
         return plan
 
@@ -121,10 +133,17 @@ class KubernetesLauncher:
             )
         manifest = _marked(plan, launch)
         self._plans.put(plan.to_bytes())
-        is_new = self._work.find(JOB, launch) is None
+        had = self._work.find_any(launch)
+        if had is not None and had.kind is not kind_of(manifest):
+            raise ConnectorRefused(
+                f"the launch {launch} is another one there: a {had.kind.kind}",
+                hint="Launch under a new id.",
+            )
+        if had is None:
+            self._leads.require_as_planned(manifest, plan, self._work.namespace)
         made = self._work.create(manifest, launch)
-        if is_new and not held:
-            made = self._work.release(manifest, launch)
+        if had is None and not held:
+            made = self._let_go(manifest, launch, plan)
         return self._run(made)
 
     def release(self, launch: str) -> PipelineRun:
@@ -136,12 +155,12 @@ class KubernetesLauncher:
         plan = read_plan(self.plan_bytes(launch))
         if plan.place != self.place:
             raise ConnectorRefused("the plan was made for another place")
-        return self._run(self._work.release(_marked(plan, launch), launch))
+        return self._run(self._let_go(_marked(plan, launch), launch, plan))
 
     def find(self, launch: str) -> PipelineRun | None:
         """See CanLaunch.find."""
         _check(launch)
-        work = self._work.find(JOB, launch)
+        work = self._work.find_any(launch)
         if work is None:
             return None
         self._require_of(work, launch)
@@ -152,7 +171,7 @@ class KubernetesLauncher:
         found = [
             self._run_or_damage(work)
             for work in self._work.works(only_launched=True)
-            if work.kind is JOB and launch_of(work)
+            if launch_of(work)
         ]
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
@@ -180,7 +199,8 @@ class KubernetesLauncher:
         while True:
             run = self._run(work)
             is_over = run.state.is_final or run.state is RunState.UNKNOWN
-            yield from log.new_lines(work, follow=follow and not is_over)
+            made = self._leads.made(work).work
+            yield from log.new_lines(made, follow=follow and not is_over)
             if not follow or is_over or stop():
                 return
             self._sleep(_TURN_SECONDS)
@@ -198,7 +218,7 @@ class KubernetesLauncher:
 
     def _existing(self, launch: str) -> Work:
         _check(launch)
-        work = self._work.find(JOB, launch)
+        work = self._work.find_any(launch)
         if work is None:
             raise ConnectorRefused(
                 f"{self.place} has no job of the launch {launch}",
@@ -214,23 +234,58 @@ class KubernetesLauncher:
                 hint="Somebody else made it under that name.",
             )
 
-    def _run(self, work: Work) -> PipelineRun:
-        run = run_of(work, self._pods.of(work))
+    def _let_go(self, manifest: Json, launch: str, plan: LaunchPlan) -> Work:
+        """Release a job, and end it again if it turns out to run something else."""
+        self._leads.require_as_planned(manifest, plan, self._work.namespace)
+        work = self._work.release(manifest, launch)
+        if work.kind is not TRAIN_JOB:
+            return work
+        for _ in range(_LOOKS_AT_WHAT_CAME_OF_IT):
+            if self._leads.made(work).is_let_go:
+                break
+            self._sleep(_LOOK_SECONDS)
+        run = self._run(work)
         try:
-            plan = read_plan(self._plans.get(run.plan_digest))
+            # Whatever was changed meanwhile has another generation, also if it was
+            # changed back.
+            self._leads.require_as_planned(manifest, plan, self._work.namespace)
+        except ConnectorRefused as changed:
+            if run.state is not RunState.UNKNOWN:
+                run = replace(run, state=RunState.UNKNOWN, reason=str(changed))
+        if run.state is not RunState.UNKNOWN:
+            return work
+        note = note_of(run, datetime.now(UTC))
+        return self._work.withdraw(work, launch, note, grace_seconds=_SETTLE_SECONDS)
+
+    def _run(self, work: Work) -> PipelineRun:
+        made = self._leads.made(work)
+        pods = self._pods.of(made.work)
+        digest = work.marks.get(PLAN_ANNOTATION, "")
+        try:
+            plan = read_plan(self._plans.get(digest))
         except ConnectorError:
-            return run
-        strange = _strange_image(work, plan)
+            return run_of(made.work, pods)
+        run = run_of(made.work, pods, [step.name for step in plan.steps])
+        strange = made.strange(plan, pods)
         if strange:
-            why = f"it runs the image {strange[:200]}, which its plan does not name"
-            run = replace(run, state=RunState.UNKNOWN, reason=why)
+            run = replace(run, state=RunState.UNKNOWN, reason=strange)
+        elif run.state is RunState.PENDING and not run.reason:
+            run = replace(run, reason=self._last_warning(made.work))
         return replace(run, pipeline=plan.pipeline)
+
+    def _last_warning(self, work: Work) -> str:
+        """What the cluster warned of last, of a job that nothing is said of."""
+        try:
+            warnings = self._pods.warnings(work)
+        except NotAllowed:
+            return ""
+        return "".join(f"{one}: {one.message}"[:300] for one in warnings[-1:])
 
     def _run_or_damage(self, work: Work) -> PipelineRun:
         """A run for a list, in which one damaged job must not hide the others."""
         try:
             return self._run(work)
-        except MalformedInput as problem:
+        except (MalformedInput, ConnectorRefused) as problem:
             return PipelineRun(
                 launch=launch_of(work),
                 backend=BACKEND,
@@ -260,16 +315,6 @@ def _marked(plan: LaunchPlan, launch: str) -> Json:
     marks = {LAUNCH_ANNOTATION: launch, PLAN_ANNOTATION: plan.digest}
     manifest["metadata"] = metadata | {"annotations": {**annotations, **marks}}
     return manifest
-
-
-def _strange_image(work: Work, plan: LaunchPlan) -> str:
-    """An image of a job whose digest its plan does not name; empty: there is none.
-
-    A registry's name may be replaced by that of its mirror.
-    """
-    digests = {image.rpartition("@")[2] for image in plan.images}
-    strange = [one for one in work.images if one.rpartition("@")[2] not in digests]
-    return strange[0] if strange else ""
 
 
 def _check(launch: str) -> None:

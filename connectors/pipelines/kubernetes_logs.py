@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from connectors.kubernetes.pods import ClusterPods, ContainerStatus, Pod
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.works import Work
 from connectors.pipelines.protocols import LogLine
 
 IDLE_SECONDS = 5.0
@@ -33,10 +33,15 @@ class JobLog:
         Raises:
             ConnectorError: it cannot be read.
         """
-        for pod in self._pods.of(work):
+        steps = [part.set_name for part in work.parts]
+        steps += [node.name for node in work.nodes]
+        for pod in sorted(self._pods.of(work), key=lambda pod: _begun(pod, steps)):
             for one in pod.statuses:
-                if one.started is not None or one.exit_status is not None:
-                    yield from self._of(work, pod, one, follow)
+                is_own = one.name in work.kind.own_containers
+                has_begun = one.started is not None or one.exit_status is not None
+                if has_begun and not is_own:
+                    is_followed = follow and one.exit_status is None
+                    yield from self._of(work, pod, one, is_followed)
 
     def _of(
         self, work: Work, pod: Pod, one: ContainerStatus, follow: bool
@@ -61,9 +66,17 @@ class JobLog:
                 return
             self._left -= len(data) + 1
             self._seen[key] = number + 1
-            yield LogLine(one.name, "out", at, text.decode("utf-8", "replace"))
+            yield LogLine(one.step, "out", at, text.decode("utf-8", "replace"))
             if self._stop():
                 return
+
+
+def _begun(pod: Pod, steps: Sequence[str]) -> tuple[float, int]:
+    """When a pod began, and the place of its step among those that began with it."""
+    starts = [one.started.timestamp() for one in pod.statuses if one.started]
+    step = pod.set_name or pod.step
+    place = steps.index(step) if step in steps else len(steps)
+    return min(starts, default=float("inf")), place
 
 
 def _split(data: bytes, before: datetime) -> tuple[datetime, bytes]:

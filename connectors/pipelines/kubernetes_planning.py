@@ -1,8 +1,7 @@
 """From a manifest file to the plan of a job: what would be sent, exactly.
 
-Only what says everything about its pods itself is taken: one batch/v1 Job whose images
-are named by digest. The plan knows no launch; the marks of one are put on when it is
-sent.
+Every image is named by its digest, also those that a manifest only leads to. The plan
+knows no launch; the marks of one are put on when it is sent.
 """
 
 from __future__ import annotations
@@ -11,28 +10,44 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, kind_of
+from connectors.kubernetes.kinds import TRAIN_JOB, WORKFLOW, WorkKind, kind_of
 from connectors.kubernetes.manifests import OWN_MARKS
+from connectors.kubernetes.templates import PodSet, images_of, pod_sets
+from connectors.kubernetes.workflows import require_all_said, template_sets
 from connectors.mlflow.yaml_text import parse_mapping
 from connectors.parsing import text_of, well_formed
-from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest, PlannedStep
+from connectors.pipelines.kubernetes_filling import (
+    fill_containers,
+    fill_trainer,
+    fill_workflow,
+    limit_time,
+    require_names,
+    steps_of_trainer,
+)
+from connectors.pipelines.kubernetes_leads import Leads
+from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest
 
 BACKEND = "kubernetes"
 LARGEST_FILE_BYTES = 256 * 1024
 _BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _AS_GIVEN = "current"
-_GROUPS = ("initContainers", "containers")
 
 
-def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPlan:
+def plan_manifest(
+    request: LaunchRequest,
+    place: str,
+    context: str,
+    leads_of: Callable[[Json], Leads] | None = None,
+) -> LaunchPlan:
     """The plan of a manifest file with what was asked for filled in.
+
+    What a manifest leads to without saying it is asked for where there is somebody to
+    ask.
 
     Raises:
         ConnectorRefused: what was asked for cannot be kept to on a cluster.
@@ -41,10 +56,22 @@ def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPla
     _refuse_unkept(request, context)
     path = Path(request.project).expanduser().resolve()
     data = _read(path)
-    manifest = _manifest(data, path.name)
+    manifest, kind = _manifest(data, path.name)
+    require_names(request)
     with well_formed(path.name):
-        steps = _fill_in(manifest, request)
-        images = tuple(sorted(set(_images(manifest))))
+        limit_time(manifest, kind, request.limits.wall_seconds)
+        if kind is TRAIN_JOB and leads_of is not None:
+            given = fill_trainer(manifest, request)
+            leads = leads_of(manifest)
+            steps = steps_of_trainer(leads.sets, given)
+        elif kind is WORKFLOW:
+            require_all_said(manifest)
+            leads = _described(template_sets(manifest), kind)
+            steps = fill_workflow(manifest, leads.sets, request)
+        else:
+            leads = _described(pod_sets(manifest, kind), kind)
+            steps = fill_containers(leads.sets, request)
+        images = tuple(sorted(set(_by_digest(leads.images))))
         name = text_of((manifest.get("metadata") or {}).get("name"))
         lines = tuple(json.dumps(manifest, indent=1, sort_keys=True).split("\n"))
     return LaunchPlan(
@@ -59,6 +86,7 @@ def plan_manifest(request: LaunchRequest, place: str, context: str) -> LaunchPla
         settings=tuple(sorted(request.settings.items())),
         limits=request.limits,
         manifest=lines,
+        resolved=leads.resolved,
     )
 
 
@@ -70,9 +98,10 @@ def manifest_of(plan: LaunchPlan) -> Json:
     """
     with well_formed("the manifest of the plan"):
         manifest = json.loads("\n".join(plan.manifest))
-        is_job = isinstance(manifest, dict) and kind_of(manifest) is JOB
-    if not is_job:
+        is_object = isinstance(manifest, dict)
+    if not is_object:
         raise ConnectorRefused("the plan holds no job")
+    kind_of(manifest)
     return dict(manifest)
 
 
@@ -109,104 +138,56 @@ def _read(path: Path) -> bytes:
     except OSError as cause:
         raise MalformedInput(
             f"{path} cannot be read ({type(cause).__name__})",
-            hint="Name the file of a Job: job.yaml",
+            hint="Name the file of a manifest: job.yaml",
         ) from cause
     if len(data) > LARGEST_FILE_BYTES:
         raise MalformedInput(f"{path.name} is larger than {LARGEST_FILE_BYTES} bytes")
     return data
 
 
-def _manifest(data: bytes, name: str) -> Json:
+def _manifest(data: bytes, name: str) -> tuple[Json, WorkKind]:
     manifest = copy.deepcopy(parse_mapping(data, name))
-    if kind_of(manifest) is not JOB:
-        raise ConnectorRefused(
-            f"{name}: a {manifest['kind']} is not launched, only a Job of batch/v1",
-            hint="A Job says everything about its pods itself.",
-        )
+    kind = kind_of(manifest)
     with well_formed(name):
         metadata = manifest.get("metadata") or {}
         marks = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
         own = [mark for mark in marks if mark.startswith(OWN_MARKS)]
-        is_forgotten = manifest["spec"].get("ttlSecondsAfterFinished") is not None
+        policy = manifest
+        for step in kind.policy:
+            policy = policy.get(step) or {}
+        is_forgotten = policy.get(kind.forgets) is not None
     if own:
         raise ConnectorRefused(f"{name}: the mark {own[0][:80]} is put on by launching")
     if is_forgotten:
         raise ConnectorRefused(
-            f"{name}: with ttlSecondsAfterFinished the cluster would forget the "
+            f"{name}: with {kind.forgets} the cluster would forget the "
             "launch, and the same id could start it again",
             hint="Leave it out, and delete the job once it is recorded.",
         )
-    return manifest
+    return manifest, kind
 
 
-def _fill_in(manifest: Json, request: LaunchRequest) -> tuple[PlannedStep, ...]:
-    """Write parameters, settings and the time limit into a manifest; its steps."""
-    for name in (*request.parameters, *request.settings):
-        if not _NAME.fullmatch(name):
-            raise MalformedInput(f"{name[:80]!r} is no name of a variable")
-    seconds = request.limits.wall_seconds
-    if seconds:
-        manifest["spec"]["activeDeadlineSeconds"] = seconds
-    taken: set[str] = set()
-    steps = []
-    for container in _containers(manifest):
-        given = dict(_parametrised(container, request.parameters))
-        taken |= given.keys()
-        for name, value in sorted(request.settings.items()):
-            _set(container, name, value)
-        words = [*(container.get("command") or []), *(container.get("args") or [])]
-        steps.append(
-            PlannedStep(
-                text_of(container["name"]),
-                tuple(text_of(word) for word in words),
-                tuple(sorted(given.items())),
-            )
+def _described(sets: list[PodSet], kind: WorkKind) -> Leads:
+    """The pods that a manifest describes itself.
+
+    Raises:
+        ConnectorRefused: it describes none.
+    """
+    if not any(one.containers for one in sets):
+        raise ConnectorRefused(
+            f"a {kind.kind} whose pods its manifest does not describe is not launched",
+            hint="What it runs is to be known before it is launched.",
         )
-    unknown = sorted(request.parameters.keys() - taken)
-    if unknown:
-        raise MalformedInput(
-            f"no container declares the variable {unknown[0]!r}",
-            hint="A parameter replaces the value of a variable in `env`. "
-            "--set gives every container one that it does not declare.",
-        )
-    return tuple(steps)
+    return Leads(sets, tuple(images_of(sets)), ())
 
 
-def _parametrised(container: Json, given: Any) -> Iterator[tuple[str, str]]:
-    for one in container.get("env") or []:
-        name = text_of(one["name"])
-        if name not in given:
-            continue
-        if "valueFrom" in one:
-            raise MalformedInput(
-                f"the variable {name!r} comes from elsewhere (valueFrom)",
-                hint="Give it a value in the manifest, or leave the parameter out.",
-            )
-        one["value"] = given[name]
-        yield name, given[name]
-
-
-def _set(container: Json, name: str, value: str) -> None:
-    others = [one for one in container.get("env") or [] if one["name"] != name]
-    container["env"] = [*others, {"name": name, "value": value}]
-
-
-def _containers(manifest: Json) -> Iterator[Json]:
-    pod = manifest["spec"]["template"]["spec"]
-    for group in _GROUPS:
-        yield from pod.get(group) or []
-
-
-def _images(manifest: Json) -> Iterator[str]:
+def _by_digest(images: Iterable[str]) -> Iterator[str]:
     """Every image that its pods use.
 
     Raises:
         ConnectorRefused: one is not named by its digest.
     """
-    volumes = manifest["spec"]["template"]["spec"].get("volumes") or []
-    found = [text_of(one.get("image")) for one in _containers(manifest)]
-    found += [text_of(one["image"]["reference"]) for one in volumes if "image" in one]
-    for image in found:
+    for image in images:
         if not _BY_DIGEST.fullmatch(image):
             raise ConnectorRefused(
                 f"the image {image[:200]!r} is not named by its digest",

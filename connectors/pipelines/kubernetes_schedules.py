@@ -28,7 +28,7 @@ from connectors.kubernetes.manifests import (
 )
 from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.states import moment
-from connectors.kubernetes.work import Work
+from connectors.kubernetes.works import Work
 from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import schedule_of

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from connectors.errors import MalformedInput
 from connectors.parsing import parse_json, well_formed
-from connectors.pipelines.protocols import LaunchPlan
+from connectors.pipelines.protocols import ADDED_FIELDS, LaunchPlan
 
 SCHEMA = "countersign/launch-plan/v1"
 LARGEST_PLAN_BYTES = 4 * 1024**2
@@ -28,7 +28,7 @@ def read_plan(data: bytes) -> LaunchPlan:
     with well_formed("the launch plan"):
         if raw.pop("schema") != SCHEMA:
             raise ValueError("another schema")
-        plan = _read(LaunchPlan, {"manifest": []} | raw)
+        plan = _read(LaunchPlan, {name: [] for name in ADDED_FIELDS} | raw)
     if plan.to_bytes() != data:
         raise MalformedInput("the launch plan is not as plans are written")
     return plan

@@ -22,6 +22,10 @@ LAUNCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids of launches that every place takes as they are."""
 
 
+ADDED_FIELDS = ("manifest", "resolved")
+"""Fields of a plan that are left out where they are empty."""
+
+
 class RunState(StrEnum):
     """Where a pipeline run, or a step of one, is."""
 
@@ -138,6 +142,18 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolved:
+    """Something of a place that a plan leads to, as it was when it was planned."""
+
+    kind: str
+    name: str
+    uid: str
+    generation: int
+    sha256: str
+    """Over what it says, in one fixed form."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchPlan:
     """Exactly what would be sent, before anything is."""
 
@@ -160,6 +176,8 @@ class LaunchPlan:
     manifest: tuple[str, ...] = ()
     """Lines of the JSON that a cluster is sent, but for the marks of the launch; a plan
     that has none does not name it."""
+    resolved: tuple[Resolved, ...] = ()
+    """What the manifest only refers to; a plan that has none does not name it."""
 
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
@@ -175,8 +193,9 @@ class LaunchPlan:
     def to_bytes(self) -> bytes:
         """The plan as it is shown, stored and digested: JSON in printable ASCII."""
         document = {"schema": "countersign/launch-plan/v1"} | _plain(self)
-        if not self.manifest:
-            del document["manifest"]
+        for name in ADDED_FIELDS:
+            if not document[name]:
+                del document[name]
         text = json.dumps(document, indent=1, sort_keys=True)
         return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
 

@@ -149,6 +149,9 @@ def show_one(context: Context) -> int:
         show(one_line(f"runs at    {plan.place}"))
     for image in plan.images:
         show(one_line(f"image      {image}"))
+    for led in plan.resolved:
+        what = f"{led.kind} {led.name}, generation {led.generation}"
+        show(one_line(f"leads to   {what}, sha256:{led.sha256[:16]}"))
     for name, value in plan.parameters:
         show(one_line(f"parameter  {name} = {value}"))
     for text in schedule_lines(kept) if kept else ():

@@ -63,7 +63,7 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "project",
         metavar="PROJECT",
-        help="folder with an MLproject; for a cluster, the manifest of a Job; for "
+        help="folder with an MLproject; for a cluster, the manifest of a job; for "
         "kfp, a compiled pipeline",
     )
     parser.add_argument(

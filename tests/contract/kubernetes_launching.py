@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,64 @@ from tests.contract.kubernetes_server.node import Node
 from tests.contract.launching_commands import COMMANDS
 
 IMAGE = f"registry.example/trainer@sha256:{'ab' * 32}"
+
+
+def container(does: str, name: str = "", image: str = IMAGE) -> Json:
+    """A container that leaves a line when it starts."""
+    return {
+        "name": name or does,
+        "image": image,
+        "command": ["sh", "-c", f"echo started >> $mark; {COMMANDS[does]}"],
+        "env": [{"name": "mark", "value": "/dev/null"}],
+    }
+
+
+def pod_of(*does: str, last: str = "", image: str = IMAGE) -> Json:
+    """A pod whose containers run one after another."""
+    *before, final = does
+    pod: Json = {
+        "restartPolicy": "Never",
+        "containers": [container(final, last, image)],
+    }
+    if before:
+        pod["initContainers"] = [container(one, image=image) for one in before]
+    return pod
+
+
+def manifest_of_steps(*does: str, image: str = IMAGE) -> Json:
+    """A job whose steps run one after another."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "contract"},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {"spec": pod_of(*does, image=image)},
+        },
+    }
+
+
+def _as_they_are(*does: str) -> list[str]:
+    return list(does)
+
+
+def _nothing(*does: str) -> list[tuple[str, Json]]:
+    return []
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """How one kind is written, and what it calls its steps."""
+
+    manifest: Callable[..., Json]
+    steps: Callable[..., list[str]] = _as_they_are
+    log_steps: Callable[..., list[str]] = _as_they_are
+    definitions: Callable[[], Sequence[Json]] = tuple
+    surroundings: Callable[..., Sequence[tuple[str, Json]]] = _nothing
+    """What has to be on the cluster before: where it is created, and what."""
+
+
+JOB = Flavour(manifest_of_steps)
 
 
 @dataclass
@@ -39,28 +98,6 @@ class KeptPlans:
         return self.kept[digest]
 
 
-def manifest_of_steps(*does: str, image: str = IMAGE) -> Json:
-    """A job whose steps run one after another, each leaving a line when it starts."""
-    containers = [
-        {
-            "name": name,
-            "image": image,
-            "command": ["sh", "-c", f"echo started >> $mark; {COMMANDS[name]}"],
-            "env": [{"name": "mark", "value": "/dev/null"}],
-        }
-        for name in does
-    ]
-    pod: Json = {"restartPolicy": "Never", "containers": containers[-1:]}
-    if containers[:-1]:
-        pod["initContainers"] = containers[:-1]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "contract"},
-        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
-    }
-
-
 class KubernetesCase:
     """Real processes, by way of the API of a cluster."""
 
@@ -68,22 +105,33 @@ class KubernetesCase:
     is_given_secrets = False
     pause_seconds = 1.1
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, flavour: Flavour = JOB) -> None:
         self._folder = folder
+        self._flavour = flavour
         self._mark = folder / "starts"
         self._plans = KeptPlans()
         self._stack = contextlib.ExitStack()
         self._place: KubernetesPlace = self._stack.enter_context(
             kubernetes_place("in-repo", folder)
         )
+        for definition in flavour.definitions():
+            self._place.own.redefine(definition)
         node = Node(self._place.own)
         self._stack.callback(node.close)
         self.launcher: CanLaunch = self.another()
 
     def request(self, *does: str) -> LaunchRequest:
+        for where, body in self._flavour.surroundings(*does):
+            assert self._place.ask("POST", where, body).status in (201, 409)
         path = self._folder / f"{'-'.join(does)}.json"
-        path.write_text(json.dumps(manifest_of_steps(*does)))
+        path.write_text(json.dumps(self._flavour.manifest(*does)))
         return LaunchRequest(str(path), parameters={"mark": str(self._mark)})
+
+    def steps(self, *does: str) -> list[str]:
+        return self._flavour.steps(*does)
+
+    def log_steps(self, *does: str) -> list[str]:
+        return self._flavour.log_steps(*does)
 
     def starts(self) -> int:
         return len(self._mark.read_text().split()) if self._mark.exists() else 0

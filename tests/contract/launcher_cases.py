@@ -6,12 +6,14 @@ Another launcher joins by a class like `LocalCase` in CASES.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from connectors.pipelines.local import LocalLauncher
 from connectors.pipelines.protocols import CanLaunch, LaunchRequest
 from tests.contract.kfp_launching import KfpCase
+from tests.contract.kubernetes_flavours import FLAVOURS
 from tests.contract.kubernetes_launching import KubernetesCase
 from tests.contract.launching_commands import COMMANDS
 
@@ -31,6 +33,14 @@ class LauncherCase(Protocol):
 
     def request(self, *does: str) -> LaunchRequest:
         """`quick`, `fails`, `waits` or `talks`; several are steps."""
+        ...
+
+    def steps(self, *does: str) -> list[str]:
+        """What the steps of such a request are called."""
+        ...
+
+    def log_steps(self, *does: str) -> list[str]:
+        """What they are called in the log."""
         ...
 
     def starts(self) -> int:
@@ -76,6 +86,12 @@ class LocalCase:
             passed=("CONTRACT_TOKEN",) if "talks" in does else (),
         )
 
+    def steps(self, *does: str) -> list[str]:
+        return list(does)
+
+    def log_steps(self, *does: str) -> list[str]:
+        return list(does)
+
     def starts(self) -> int:
         return len(self._mark.read_text().split()) if self._mark.exists() else 0
 
@@ -87,7 +103,7 @@ class LocalCase:
 
 
 CASES: dict[str, Callable[[Path], LauncherCase]] = {
+    **{name: partial(KubernetesCase, flavour=one) for name, one in FLAVOURS.items()},
     "kfp": KfpCase,
-    "kubernetes": KubernetesCase,
     "local": LocalCase,
 }

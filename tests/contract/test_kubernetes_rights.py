@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ from connectors.kubernetes.pods import ClusterPods
 from connectors.kubernetes.problems import NotAllowed
 from connectors.kubernetes.watcher import Watcher
 from connectors.kubernetes.work import ClusterWork
+from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
+from connectors.pipelines.protocols import LaunchRequest, RunState
 from tests.conftest import REPOSITORY
+from tests.contract.kubernetes_flavours import RUNTIMES, of_trainer, runtime, trained
+from tests.contract.kubernetes_launching import KeptPlans
 from tests.contract.kubernetes_places import (
     KINDS,
     KubernetesPlace,
@@ -68,12 +73,14 @@ class Limited:
 
 
 def _as_service_account(place: KubernetesPlace, name: str, folder: Path) -> Limited:
-    account, role, binding = documented(name, place.namespace)
+    account, role, binding, *of_cluster = documented(name, place.namespace)
     full_name = account["metadata"]["name"]
     place.ask("POST", f"{place.core}/serviceaccounts", account)
     if place.cluster is not None:
         user = f"system:serviceaccount:{place.namespace}:{full_name}"
         rules = rules_of(role, place.namespace)
+        for one in of_cluster[:1]:
+            rules += rules_of(one, "")
         place.cluster.identities.by_token["admin"] = Identity("admin")
         place.cluster.identities.by_token["first"] = Identity(user, rules)
         _be_admin(place, folder)
@@ -81,6 +88,8 @@ def _as_service_account(place: KubernetesPlace, name: str, folder: Path) -> Limi
         root = f"{RBAC}/namespaces/{place.namespace}"
         assert place.ask("POST", f"{root}/roles", role).status == 201
         assert place.ask("POST", f"{root}/rolebindings", binding).status == 201
+        for one in of_cluster:
+            _bind_in_cluster(place, one)
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
     path = f"{place.core}/serviceaccounts/{full_name}/token"
     answer = place.ask("POST", path, asked | {"spec": {"expirationSeconds": 3600}})
@@ -95,6 +104,16 @@ def _as_service_account(place: KubernetesPlace, name: str, folder: Path) -> Limi
             break
         time.sleep(0.1)
     return Limited(place, client, folder)
+
+
+def _bind_in_cluster(place: KubernetesPlace, found: Json) -> None:
+    """Under a name of this test's own, so that another does not take it away."""
+    name = f"{found['metadata']['name']}-{place.namespace}"
+    found["metadata"]["name"] = name
+    if "roleRef" in found:
+        found["roleRef"]["name"] = name
+    plural = f"{found['kind'].lower()}s"
+    assert place.ask("POST", f"{RBAC}/{plural}", found).status == 201
 
 
 def _is_bound(client: KubernetesClient, place: KubernetesPlace) -> bool:
@@ -149,6 +168,53 @@ def test_the_launcher_may_do_all_that_is_done(
     assert pods.warnings(released) == []
     work.cancel(JOB, "launch-1", grace_seconds=20)
     assert work.find(JOB, "launch-1") is None
+    limited.client.close()
+
+
+def test_the_launcher_may_look_at_what_a_train_job_leads_to(
+    place: KubernetesPlace, tmp_path: Path
+) -> None:
+    for one in of_trainer():
+        place.own.redefine(one)
+    assert place.ask("POST", RUNTIMES, runtime("quick")).status == 201
+    limited = _as_service_account(place, "launcher", tmp_path)
+    launcher = KubernetesLauncher(
+        limited.client,
+        KeptPlans(),
+        namespace=place.namespace,
+        sleep=lambda seconds: place.controller.step(),
+    )
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(trained("quick")))
+    launcher.launch("one", launcher.plan(LaunchRequest(str(path))), held=False)
+    assert launcher.cancel("one", grace_seconds=1).state is RunState.CANCELLED
+    assert [run.launch for run in launcher.runs()] == ["one"]
+    with pytest.raises(NotAllowed):
+        limited.client.get(RUNTIMES)
+    limited.client.close()
+
+
+@pytest.mark.parametrize("allowed", ["trainjobs.trainer.kubeflow.org", ""])
+def test_kinds_that_may_not_be_read_are_passed_over_unless_none_may(
+    place: KubernetesPlace, tmp_path: Path, allowed: str
+) -> None:
+    for one in of_trainer():
+        place.own.redefine(one)
+    limited = _as_service_account(place, "launcher", tmp_path)
+    identities = place.own.identities.by_token
+    for token, known in list(identities.items()):
+        if known.user.startswith("system:"):
+            rule = Rule(("get", "list"), (allowed,))
+            identities[token] = Identity(known.user, (rule,) if allowed else ())
+    work = ClusterWork(limited.client, place.namespace)
+    if allowed:
+        assert work.find_any("launch-1") is None
+        assert list(work.works(only_launched=True)) == []
+    else:
+        with pytest.raises(NotAllowed):
+            work.find_any("launch-1")
+        with pytest.raises(NotAllowed):
+            list(work.works(only_launched=True))
     limited.client.close()
 
 

@@ -18,7 +18,8 @@ from connectors.kubernetes.manifests import (
     name_of_launch,
 )
 from connectors.kubernetes.pods import ClusterPods
-from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork, Work
+from connectors.kubernetes.work import QUEUE_LABEL, ClusterWork
+from connectors.kubernetes.works import Work
 from connectors.pipelines.protocols import RunState
 from tests.contract.kubernetes_places import (
     EDIT,

@@ -20,6 +20,7 @@ from connectors.pipelines.protocols import (
     LaunchPlan,
     PlannedFile,
     PlannedStep,
+    Resolved,
 )
 from policies.checkpoint import read_checkpoint, sign_checkpoint
 from policies.evidence import EvidenceManifest, ItemReference
@@ -480,8 +481,13 @@ def _plans() -> dict[str, bytes]:
         inputs=(PlannedFile("data", "data.csv", "b" * 64, 3),),
     )
     good = plan.to_bytes()
+    found = Resolved("TrainingRuntime", "torch", "u-1", 3, "c" * 64)
+    leading = replace(plan, manifest=("{}",), resolved=(found,)).to_bytes()
     files = {
         "accepted-one-step": good,
+        "accepted-runtime": leading,
+        "refused-generation-as-text": leading.replace(b": 3,", b': "3",', 1),
+        "refused-runtime-of-nothing": leading.replace(b'"u-1"', b"null"),
         "accepted-no-step": replace(plan, steps=()).to_bytes(),
         "refused-other-spacing": good.replace(b": ", b":  ", 1),
         "refused-other-order": json.dumps(json.loads(good)).encode(),

@@ -298,7 +298,7 @@ HOSTILE: dict[str, tuple[Callable[[Object], Any], str]] = {
     "another kind": (lambda m: m.update(kind="Pod"), "cannot be launched"),
     "an operator's": (
         lambda m: m.update(kind="PyTorchJob", apiVersion="kubeflow.org/v1"),
-        "only a Job",
+        "describe is not launched",
     ),
     "no pod": (lambda m: m["spec"].update(template=[]), "expected form"),
     "secret parameter": (

@@ -112,6 +112,9 @@ class EndedRun:
             "countersign.lock.sha256": plan.lock_digest,
             "countersign.launch.place": plan.place if plan.images else "",
             "countersign.launch.images": ", ".join(plan.images),
+            "countersign.launch.resolved": ", ".join(
+                f"{one.kind} {one.name} sha256:{one.sha256}" for one in plan.resolved
+            ),
         }
         told |= dict(self._told())
         return ((name, value) for name, value in told.items() if value)

@@ -9,8 +9,10 @@ import secrets
 import uuid
 from collections.abc import Iterator
 
+from tests.contract.kubernetes_server.argo import step_argo
 from tests.contract.kubernetes_server.built_in_rules import settle_new
 from tests.contract.kubernetes_server.cluster import Cluster
+from tests.contract.kubernetes_server.conditions import conditions, has, say
 from tests.contract.kubernetes_server.objects import (
     Object,
     copied,
@@ -19,6 +21,8 @@ from tests.contract.kubernetes_server.objects import (
     namespace_of,
     timestamp,
 )
+from tests.contract.kubernetes_server.trainer import step_trainer
+from tests.contract.kubernetes_server.training_operator import step_operated
 
 JOBS = ("batch", "jobs")
 PODS = ("", "pods")
@@ -31,24 +35,45 @@ class Controller:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._store = cluster.store
+        self.store = cluster.store
 
     def step(self) -> None:
         """Bring every job one step further, and take garbage away."""
-        for job in self._store.all(JOBS):
+        for job in self.store.all(JOBS):
             self._step_job(job)
+        step_operated(self)
+        step_trainer(self)
+        step_argo(self)
         self.collect()
 
     def pods_of(self, owner: Object) -> list[Object]:
         """The pods that an object owns."""
         uid = owner["metadata"]["uid"]
-        return [pod for pod in self._store.all(PODS) if uid in _owners(pod)]
+        return [pod for pod in self.store.all(PODS) if uid in _owners(pod)]
 
     def add_pod(
-        self, owner: Object, labels: dict[str, str], spec: Object | None = None
+        self,
+        owner: Object,
+        labels: dict[str, str],
+        spec: Object | None = None,
+        name: str = "",
     ) -> Object:
         """A new pod of an owner, pending."""
-        name = f"{name_of(owner)}-{secrets.token_hex(3)[:5]}"
+        pod = self.owned(
+            owner,
+            "v1",
+            "Pod",
+            name or f"{name_of(owner)}-{secrets.token_hex(3)[:5]}",
+            spec or {"containers": [{"name": "main", "image": "image:1"}]},
+        )
+        pod["metadata"]["labels"] = labels
+        settle_new(pod)
+        return self.store.put(PODS, pod)
+
+    def owned(
+        self, owner: Object, version: str, kind: str, name: str, spec: Object
+    ) -> Object:
+        """A new object that belongs to another; not stored yet."""
         reference = {
             "apiVersion": owner["apiVersion"],
             "kind": owner["kind"],
@@ -57,22 +82,19 @@ class Controller:
             "controller": True,
             "blockOwnerDeletion": True,
         }
-        pod: Object = {
-            "apiVersion": "v1",
-            "kind": "Pod",
+        return {
+            "apiVersion": version,
+            "kind": kind,
             "metadata": {
                 "name": name,
                 "namespace": namespace_of(owner),
-                "labels": labels,
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": timestamp(),
                 "generation": 1,
                 "ownerReferences": [reference],
             },
-            "spec": spec or {"containers": [{"name": "main", "image": "image:1"}]},
+            "spec": spec,
         }
-        settle_new(pod)
-        return self._store.put(PODS, pod)
 
     def run(self, pod: Object) -> None:
         """The containers have begun."""
@@ -131,11 +153,11 @@ class Controller:
             "lastTimestamp": now,
             "count": 1,
         }
-        self._store.put(EVENTS, event)
+        self.store.put(EVENTS, event)
 
     def _set_pod(self, pod: Object, phase: str, state: Object) -> None:
         key = (namespace_of(pod), name_of(pod))
-        found = self._store.get(PODS, key)
+        found = self.store.get(PODS, key)
         if found is None:
             return
         status = found.setdefault("status", {})
@@ -151,7 +173,7 @@ class Controller:
             }
             for container in dig(found, "spec", "containers", default=[])
         ]
-        self._store.put(PODS, found)
+        self.store.put(PODS, found)
 
     def _step_job(self, job: Object) -> None:
         if dig(job, "metadata", "deletionTimestamp"):
@@ -159,22 +181,22 @@ class Controller:
         before = copied(job)
         status = job.setdefault("status", {})
         pods = self.pods_of(job)
-        if _has(job, "Complete") or _has(job, "Failed"):
+        if has(job, "Complete") or has(job, "Failed"):
             return
         if dig(job, "spec", "suspend"):
             for pod in pods:
                 if dig(pod, "status", "phase") not in _FINISHED:
-                    self._store.remove(PODS, (namespace_of(pod), name_of(pod)))
+                    self.store.remove(PODS, (namespace_of(pod), name_of(pod)))
             status.pop("startTime", None)
-            _say(job, "Suspended", "True", "JobSuspended", "Job suspended")
+            say(job, "Suspended", "True", "JobSuspended", "Job suspended")
         else:
             status.setdefault("startTime", timestamp())
-            if any(one["type"] == "Suspended" for one in _conditions(job)):
-                _say(job, "Suspended", "False", "JobResumed", "Job resumed")
+            if any(one["type"] == "Suspended" for one in conditions(job)):
+                say(job, "Suspended", "False", "JobResumed", "Job resumed")
             self._make_pods(job, pods)
         self._count(job)
         if job != before:
-            self._store.put(JOBS, job)
+            self.store.put(JOBS, job)
 
     def _make_pods(self, job: Object, pods: list[Object]) -> None:
         spec = job["spec"]
@@ -206,24 +228,24 @@ class Controller:
         if counts["succeeded"] >= spec["completions"]:
             status["completionTime"] = timestamp()
             message = "Reached expected number of succeeded pods"
-            _say(job, "SuccessCriteriaMet", "True", "CompletionsReached", message)
-            _say(job, "Complete", "True", "CompletionsReached", message)
+            say(job, "SuccessCriteriaMet", "True", "CompletionsReached", message)
+            say(job, "Complete", "True", "CompletionsReached", message)
         elif counts["failed"] > spec["backoffLimit"]:
             message = "Job has reached the specified backoff limit"
-            _say(job, "FailureTarget", "True", "BackoffLimitExceeded", message)
-            _say(job, "Failed", "True", "BackoffLimitExceeded", message)
+            say(job, "FailureTarget", "True", "BackoffLimitExceeded", message)
+            say(job, "Failed", "True", "BackoffLimitExceeded", message)
 
     def collect(self) -> None:
         """Remove what has no owner left, and what waited for its dependents."""
         for key in {one.key for one in self._cluster.resources}:
-            for found in self._store.all(key):
+            for found in self.store.all(key):
                 self._finish_deletion(key, found)
         alive = {one["metadata"]["uid"] for one in self._everything()}
         for key in {one.key for one in self._cluster.resources}:
-            for found in self._store.all(key):
+            for found in self.store.all(key):
                 owners = _owners(found)
                 if owners and not owners & alive:
-                    self._store.remove(key, (namespace_of(found), name_of(found)))
+                    self.store.remove(key, (namespace_of(found), name_of(found)))
 
     def _finish_deletion(self, key: tuple[str, str], found: Object) -> None:
         metadata = found["metadata"]
@@ -233,44 +255,17 @@ class Controller:
         place = (namespace_of(found), name_of(found))
         if "foregroundDeletion" in finalizers:
             for pod in self.pods_of(found):
-                self._store.remove(PODS, (namespace_of(pod), name_of(pod)))
+                self.store.remove(PODS, (namespace_of(pod), name_of(pod)))
             finalizers.remove("foregroundDeletion")
         if finalizers:
-            self._store.put(key, found)
+            self.store.put(key, found)
         else:
-            self._store.remove(key, place)
+            self.store.remove(key, place)
 
     def _everything(self) -> Iterator[Object]:
         for key in {one.key for one in self._cluster.resources}:
-            yield from self._store.all(key)
+            yield from self.store.all(key)
 
 
 def _owners(found: Object) -> set[str]:
     return {one["uid"] for one in dig(found, "metadata", "ownerReferences", default=[])}
-
-
-def _conditions(job: Object) -> list[Object]:
-    return list(dig(job, "status", "conditions", default=[]))
-
-
-def _has(job: Object, kind: str) -> bool:
-    return any(
-        one["type"] == kind and one["status"] == "True" for one in _conditions(job)
-    )
-
-
-def _say(job: Object, kind: str, status: str, reason: str, message: str) -> None:
-    conditions = job["status"].setdefault("conditions", [])
-    had = next((one for one in conditions if one["type"] == kind), None)
-    if had is not None and had["status"] == status:
-        return
-    now = timestamp()
-    said = {
-        "type": kind,
-        "status": status,
-        "lastProbeTime": now,
-        "lastTransitionTime": now,
-        "reason": reason,
-        "message": message,
-    }
-    conditions[:] = [one for one in conditions if one["type"] != kind] + [said]

@@ -10,7 +10,13 @@ import pytest
 from connectors.errors import ConnectorError, MalformedInput
 from connectors.pipelines.kubernetes_planning import manifest_of, plan_manifest
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest, Limits
+from connectors.pipelines.protocols import (
+    Code,
+    LaunchPlan,
+    LaunchRequest,
+    Limits,
+    Resolved,
+)
 from tests.contract.kubernetes_launching import IMAGE, manifest_of_steps
 
 PLACE = "https://cluster.example/namespaces/training"
@@ -47,12 +53,24 @@ def test_a_plan_holds_what_is_sent_with_what_was_asked_for(tmp_path: Path) -> No
 def test_a_plan_without_a_manifest_does_not_name_it() -> None:
     plan = LaunchPlan("local", "here", "tried", "/project", Code(), ())
     data = plan.to_bytes()
-    assert b"manifest" not in data
     assert read_plan(data) == plan
-    named = data.replace(b' "passed"', b' "manifest": [],\n "passed"')
-    assert named != data
+    for name in (b"manifest", b"resolved"):
+        assert name not in data
+        named = data.replace(b' "passed"', b' "%s": [],\n "passed"' % name)
+        assert named != data
+        with pytest.raises(MalformedInput):
+            read_plan(named)
+
+
+def test_a_plan_names_what_it_leads_to() -> None:
+    found = Resolved("TrainingRuntime", "torch", "u-1", 3, "ab" * 32)
+    plan = LaunchPlan(
+        "kubernetes", "there", "tried", "/x", Code(), (), resolved=(found,)
+    )
+    assert read_plan(plan.to_bytes()) == plan
+    broken = plan.to_bytes().replace(b'"generation": 3', b'"generation": "3"')
     with pytest.raises(MalformedInput):
-        read_plan(named)
+        read_plan(broken)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,207 @@
+"""The controller of Argo Workflows, for steps and DAGs of pods.
+
+As released ones do, it does nothing with a Workflow that is suspended, not even end it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tests.contract.kubernetes_server.objects import (
+    Object,
+    copied,
+    dig,
+    name_of,
+    namespace_of,
+    timestamp,
+)
+
+if TYPE_CHECKING:
+    from tests.contract.kubernetes_server.controller import Controller
+
+PODS = ("", "pods")
+WORKFLOWS = ("argoproj.io", "workflows")
+_LABEL = "workflows.argoproj.io"
+_OVER = ("Succeeded", "Failed", "Error")
+_EXECUTOR = "argoexec:1"
+
+
+def step_argo(controller: Controller) -> None:
+    """Bring every Workflow one step further."""
+    for found in controller.store.all(WORKFLOWS):
+        if not dig(found, "metadata", "deletionTimestamp"):
+            before = copied(found)
+            _step(controller, found)
+            if found != before:
+                controller.store.put(WORKFLOWS, found)
+
+
+def _step(controller: Controller, found: Object) -> None:
+    status = found.setdefault("status", {})
+    if status.get("phase") in _OVER:
+        return
+    status.setdefault("phase", "Running")
+    status.setdefault("startedAt", timestamp())
+    nodes = status.setdefault("nodes", {})
+    _look_at_pods(controller, found, nodes)
+    if found["spec"].get("suspend"):
+        return
+    if found["spec"].get("shutdown"):
+        _shut_down(controller, found, nodes)
+        return
+    template = _template(found, found["spec"]["entrypoint"])
+    phase = _run(controller, found, template, name_of(found), "")
+    if phase in _OVER:
+        status |= {"phase": phase, "finishedAt": timestamp()}
+
+
+def _run(
+    controller: Controller, found: Object, template: Object, name: str, boundary: str
+) -> str:
+    """Go on with the execution of a template; its phase."""
+    nodes = found["status"]["nodes"]
+    key = name if name == name_of(found) else _id(found, name)
+    if nodes.get(key, {}).get("phase") in _OVER:
+        return str(nodes[key]["phase"])
+    display = name.rpartition(".")[2]
+    kinds = {"steps": "Steps", "dag": "DAG"}
+    kind = next((kinds[one] for one in kinds if one in template), "Pod")
+    if key not in nodes:
+        nodes[key] = {
+            "id": key,
+            "name": name,
+            "displayName": display,
+            "type": kind,
+            "templateName": template.get("name", ""),
+            "phase": "Pending" if kind == "Pod" else "Running",
+            "startedAt": timestamp(),
+        } | ({"boundaryID": boundary} if boundary else {})
+        if kind == "Pod":
+            _make_pod(controller, found, template, nodes[key])
+    if kind != "Pod":
+        phase = _run_inner(controller, found, template, name, key)
+        nodes[key]["phase"] = phase
+        if phase in _OVER:
+            nodes[key]["finishedAt"] = timestamp()
+    return str(nodes[key]["phase"])
+
+
+def _run_inner(
+    controller: Controller, found: Object, template: Object, name: str, key: str
+) -> str:
+    for position, group in enumerate(template.get("steps") or []):
+        head = f"{name}[{position}]"
+        found["status"]["nodes"].setdefault(
+            _id(found, head),
+            {
+                "id": _id(found, head),
+                "name": head,
+                "displayName": f"[{position}]",
+                "type": "StepGroup",
+                "phase": "Running",
+                "boundaryID": key,
+                "startedAt": timestamp(),
+            },
+        )
+        phases = [
+            _run(controller, found, _of_step(found, one), f"{head}.{one['name']}", key)
+            for one in group
+        ]
+        if "Failed" in phases:
+            return "Failed"
+        if any(phase not in _OVER for phase in phases):
+            return "Running"
+    done: dict[str, str] = {}
+    for task in dig(template, "dag", "tasks", default=[]):
+        if all(done.get(one) == "Succeeded" for one in task.get("dependencies") or []):
+            inner = _of_step(found, task)
+            called = f"{name}.{task['name']}"
+            done[task["name"]] = _run(controller, found, inner, called, key)
+        else:
+            done[task["name"]] = "Waiting"
+    if "Failed" in done.values():
+        return "Failed"
+    return "Succeeded" if set(done.values()) <= {"Succeeded"} else "Running"
+
+
+def _make_pod(
+    controller: Controller, found: Object, template: Object, node: Object
+) -> None:
+    text = json.dumps({key: template[key] for key in template if key != "name"})
+    for one in dig(found, "spec", "arguments", "parameters", default=[]):
+        value = json.dumps(str(one["value"]))[1:-1]
+        text = text.replace(f"{{{{workflow.parameters.{one['name']}}}}}", value)
+    said = json.loads(text)
+    main = said.get("container") or said["script"]
+    if "script" in said:
+        main["command"] = [*main["command"], "-c", main.pop("source")]
+    own = {"image": _EXECUTOR, "command": ["true"]}
+    pod: Object = {
+        "restartPolicy": "Never",
+        "initContainers": [{"name": "init", **own}, *said.get("initContainers", [])],
+        "containers": [
+            {"name": "wait", **own},
+            {**main, "name": "main"},
+            *said.get("sidecars", []),
+        ],
+    }
+    labels = {f"{_LABEL}/workflow": name_of(found), f"{_LABEL}/completed": "false"}
+    made = controller.add_pod(found, labels, pod, name=node["id"])
+    made["metadata"]["annotations"] = {
+        f"{_LABEL}/node-id": node["id"],
+        f"{_LABEL}/node-name": node["name"],
+    }
+    controller.store.put(PODS, made)
+
+
+def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
+    for pod in controller.pods_of(found):
+        node = nodes.get(name_of(pod))
+        phase = dig(pod, "status", "phase")
+        if node is None or node["phase"] in _OVER:
+            continue
+        node["phase"] = phase
+        codes = [
+            dig(one, "state", "terminated", "exitCode")
+            for one in dig(pod, "status", "containerStatuses", default=[])
+            if one["name"] == "main"
+        ]
+        if phase in _OVER:
+            node["finishedAt"] = timestamp()
+            node["outputs"] = {"exitCode": str(codes[0])} if codes else {}
+
+
+def _shut_down(controller: Controller, found: Object, nodes: Object) -> None:
+    message = f"workflow shutdown with strategy: {found['spec']['shutdown']}"
+    for pod in controller.pods_of(found):
+        if dig(pod, "status", "phase") not in _OVER:
+            controller.store.remove(PODS, (namespace_of(pod), name_of(pod)))
+    for node in nodes.values():
+        if node["phase"] not in _OVER:
+            node |= {"phase": "Failed", "message": message, "finishedAt": timestamp()}
+    found["status"] |= {
+        "phase": "Failed",
+        "message": f"Stopped with strategy '{found['spec']['shutdown']}'",
+        "finishedAt": timestamp(),
+    }
+
+
+def _of_step(found: Object, step: Object) -> Object:
+    inline = step.get("inline")
+    return dict(inline) if inline else _template(found, step["template"])
+
+
+def _template(found: Object, name: str) -> Object:
+    return next(one for one in _templates(found) if one["name"] == name)
+
+
+def _templates(found: Object) -> Iterator[Object]:
+    yield from found["spec"]["templates"]
+
+
+def _id(found: Object, name: str) -> str:
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return f"{name_of(found)}-{number}"
