@@ -298,7 +298,7 @@ def test_two_runs_with_the_marks_of_one_launch_are_unknown_and_both_ended(
 
     way.time.sleep = turn  # type: ignore[method-assign]
     way.launcher().cancel("one", grace_seconds=0)
-    assert {run.told["state"] for run in way.here.runs.values()} == {"CANCELED"}
+    assert {run.told["state"] for run in way.here.runs.values()} == {"FAILED"}
 
 
 def test_a_run_of_something_else_under_its_marks_is_not_taken_for_it(way: Way) -> None:
@@ -345,6 +345,34 @@ def test_a_cancel_whose_answer_is_lost_ends_when_the_run_has_ended(
     run = way.launcher().cancel("one", grace_seconds=0)
     assert run.state is RunState.CANCELLED
     assert way.here.faults.pending == []
+
+
+@pytest.mark.parametrize("ends_as", ["FAILED", "CANCELED"])
+def test_what_was_cancelled_is_told_so_however_the_server_tells_it(
+    way: Way, ends_as: str
+) -> None:
+    way.here.ends_as = ends_as
+    way.launcher().launch("one", way.plan("waits"), held=False)
+    way.launcher().launch("two", way.plan("fails"), held=False)
+    usual = way.time.sleep
+
+    def turn(seconds: float) -> None:
+        usual(seconds)
+        engine.step(way.here)
+
+    way.time.sleep = turn  # type: ignore[method-assign]
+    for _ in range(4):
+        engine.step(way.here)
+    assert way.launcher().cancel("one", grace_seconds=0).state is RunState.CANCELLED
+    found = way.launcher().find("one")
+    assert found is not None
+    assert (found.state, found.steps[0].state) == (
+        RunState.CANCELLED,
+        RunState.CANCELLED,
+    )
+    failed = way.launcher().cancel("two", grace_seconds=0)
+    assert failed.state is RunState.FAILED
+    assert way.launcher().find("two") == failed
 
 
 def test_a_run_that_does_not_end_is_not_said_to_be_cancelled(way: Way) -> None:

@@ -25,7 +25,7 @@ def step(installation: Installation) -> None:
 def terminate(installation: Installation, run: Stored) -> None:
     """Ask a run to end."""
     if run.told["state"] not in FINAL and run.told["state"] != "CANCELING":
-        _become(installation, run, "CANCELING")
+        run.told["state"] = "CANCELING"  # which the history does not tell
         run.left["*"] = installation.cancel_seconds
 
 
@@ -45,8 +45,8 @@ def _advance(installation: Installation, run: Stored) -> None:
         if run.left["*"] <= 0:
             for task in _details(run):
                 if task["state"] == "RUNNING":
-                    _end(installation, task, "CANCELED")
-            _finish(installation, run, "CANCELED")
+                    _end(installation, task, installation.ends_as)
+            _finish(installation, run, installation.ends_as)
     elif state == "RUNNING":
         _go_on(installation, run)
 

@@ -38,6 +38,7 @@ def told(**more: object) -> PipelineRun:
         ("RUNNING", RunState.RUNNING),
         ("SUCCEEDED", RunState.SUCCEEDED),
         ("SKIPPED", RunState.SUCCEEDED),
+        ("CACHED", RunState.SUCCEEDED),
         ("FAILED", RunState.FAILED),
         ("CANCELING", RunState.RUNNING),
         ("CANCELED", RunState.CANCELLED),
