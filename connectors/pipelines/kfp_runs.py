@@ -21,6 +21,7 @@ _MARKED = re.compile(
 _LONGEST_REASON = 500
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _CANCELLING = "CANCELING"
+_UNSAID = ("", "RUNTIME_STATE_UNSPECIFIED")
 _CACHED = ("SKIPPED", "CACHED")
 _CONTAINER = "executor"
 """What every step's container is called within it."""
@@ -143,6 +144,10 @@ def _step(planned: PackageStep, tasks: Sequence[Task], whole: RunState) -> StepR
 
 def _stood(task: Task, whole: RunState) -> StepRun:
     state = _STATES.get(task.state, RunState.UNKNOWN)
+    was_ended = whole in (RunState.FAILED, RunState.CANCELLED)
+    if task.state in _UNSAID and was_ended:
+        # Left out, because something before it did not succeed.
+        return StepRun(task.name, RunState.PENDING)
     if state is RunState.FAILED and whole is RunState.CANCELLED:
         state = whole
     if not state.is_final and whole.is_final:
