@@ -22,7 +22,7 @@ from connectors.errors import (
     ConnectorUnavailable,
 )
 from connectors.kubeflow.access import endpoint
-from connectors.kubeflow.client import BASE, Bounds, KfpClient
+from connectors.kubeflow.client import BASE, Bounds, Json, KfpClient
 from connectors.kubeflow.problems import NotAllowed, OutcomeUnknown
 from connectors.mlflow.client import Secret
 from connectors.pipelines.kfp import KfpLauncher
@@ -169,6 +169,49 @@ def test_when_it_and_the_look_after_it_get_lost_it_is_started_once(
     way.here.faults.pending += [("list experiments", second)]
     way.launcher().launch("one", way.plan(), held=False)
     assert way.started() == 1
+
+
+class Died(BaseException):
+    """Whoever launches is gone, at once."""
+
+
+class DyingClient(KfpClient):
+    """Dies at one of its requests: before it is sent, or before it is answered."""
+
+    left = 0
+    is_before = False
+
+    def _once(self, request: object) -> Json:
+        self.left -= 1
+        if self.left == 0 and self.is_before:
+            raise Died
+        answer = super()._once(request)  # type: ignore[arg-type]  # as it came
+        if self.left == 0:
+            raise Died
+        return answer
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_whoever_dies_at_any_request_and_tries_again_has_started_it_once(
+    way: Way, is_before: bool
+) -> None:
+    plan, died = way.plan(), 0
+    for number in range(1, 30):
+        launch = f"n{number}"
+        client = DyingClient(way.client().endpoint, bounds=Bounds(attempts=1))
+        client.left, client.is_before = number, is_before
+        launcher = KfpLauncher(
+            client, way.plans, way.holds, clock=Clock(way.time.sleep)
+        )
+        try:
+            launcher.launch(launch, plan, held=False)
+        except Died:
+            died += 1
+            way.here.forward(601)
+            way.launcher().launch(launch, plan, held=False)
+        names = [run.told["display_name"] for run in way.here.runs.values()]
+        assert names.count(launch) == 1, number
+    assert died > 11
 
 
 def test_a_run_that_no_list_shows_yet_is_waited_for_and_not_sent_again(
