@@ -164,6 +164,7 @@ class KfpLauncher:
             return run if is_done else self._sender.withdraw(run)
         if all(self._shown([one]).state.is_final for one in runs):
             return run
+        self._sender.never_again(run)
         deadline = self._clock.monotonic() + grace_seconds + _CANCEL_SECONDS
         for one in runs:
             if not self._shown([one]).state.is_final:
@@ -257,6 +258,8 @@ class KfpLauncher:
             return run_of(whole, tasks, ())
         package = read_package(package_of(plan), "the package of the plan")
         run = run_of(whole, tasks, package.steps)
+        if run.state is RunState.FAILED and self._was_cancelled(run.launch):
+            run = run_of(whole, tasks, package.steps, is_cancelled=True)
         strange = started_with(whole, plan) or self._version_of(whole, plan)
         if len(runs) > 1:
             strange = f"{len(runs)} runs have its marks"
@@ -266,6 +269,11 @@ class KfpLauncher:
             told = tuple(artifacts_told(self._api, tasks))
             run = replace(run, artifacts=told)
         return replace(run, pipeline=plan.pipeline)
+
+    def _was_cancelled(self, launch: str) -> bool:
+        """Whether a run that failed did so because it was asked to end."""
+        claim = self._sender.claims.newest(launch)
+        return claim is not None and claim.is_withdrawn
 
     def _version_of(self, run: KfpRun, plan: LaunchPlan) -> str:
         """What is wrong with the version that a run was started from; it never changes,

@@ -21,6 +21,7 @@ _MARKED = re.compile(
 _LONGEST_REASON = 500
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _CANCELLING = "CANCELING"
+_UNSAID = ("", "RUNTIME_STATE_UNSPECIFIED")
 _CACHED = ("SKIPPED", "CACHED")
 _CONTAINER = "executor"
 """What every step's container is called within it."""
@@ -29,6 +30,7 @@ _STATES = {
     "RUNNING": RunState.RUNNING,
     "SUCCEEDED": RunState.SUCCEEDED,
     "SKIPPED": RunState.SUCCEEDED,
+    "CACHED": RunState.SUCCEEDED,
     "FAILED": RunState.FAILED,
     _CANCELLING: RunState.RUNNING,
     "CANCELED": RunState.CANCELLED,
@@ -50,12 +52,16 @@ def marked(run: KfpRun) -> tuple[str, str]:
 
 
 def run_of(
-    run: KfpRun, tasks: Sequence[Task], steps: Iterable[PackageStep]
+    run: KfpRun,
+    tasks: Sequence[Task],
+    steps: Iterable[PackageStep],
+    *,
+    is_cancelled: bool = False,
 ) -> PipelineRun:
     """A run with its steps: those that were planned, in their order, each with what is
-    within it."""
+    within it. `is_cancelled` says that it failed for being cancelled."""
     launch, plan_digest = marked(run)
-    state = state_of(run)
+    state = RunState.CANCELLED if is_cancelled else state_of(run)
     planned = tuple(steps)
     found = tuple(_step(step, tasks, state) for step in planned)
     starts = [at for told, at in run.states if told == "RUNNING" and at]
@@ -138,6 +144,12 @@ def _step(planned: PackageStep, tasks: Sequence[Task], whole: RunState) -> StepR
 
 def _stood(task: Task, whole: RunState) -> StepRun:
     state = _STATES.get(task.state, RunState.UNKNOWN)
+    was_ended = whole in (RunState.FAILED, RunState.CANCELLED)
+    if task.state in _UNSAID and was_ended:
+        # Left out, because something before it did not succeed.
+        return StepRun(task.name, RunState.PENDING)
+    if state is RunState.FAILED and whole is RunState.CANCELLED:
+        state = whole
     if not state.is_final and whole.is_final:
         was_begun = task.started is not None and state is RunState.RUNNING
         state = whole if was_begun and whole is not RunState.SUCCEEDED else state

@@ -115,11 +115,23 @@ class Sender:
                 f"{run.launch} may be on its way",
                 hint="It is ended once it shows, or ten minutes after it was claimed.",
             )
+        return claimed_run(run.launch, self.never_again(run))
+
+    def never_again(self, run: PipelineRun) -> Claim:
+        """Claim a launch for nobody: what was sent of it is to end, and nothing more is
+        sent. The claim says that it was cancelled, which not every server does.
+
+        Raises:
+            ConnectorError: it was not done, or not known whether.
+        """
+        before = self.claims.newest(run.launch)
+        if before is not None and before.is_withdrawn:
+            return before
         claim = self.claims.take(run.launch, run.plan_digest, before, never=True)
         if claim is None:
             raise ConnectorUnavailable(f"somebody else claims {run.launch}; ask again")
         self.claims.settle(claim)
-        return claimed_run(run.launch, claim)
+        return claim
 
     def _body(self, launch: str, plan: LaunchPlan) -> Json:
         """What starts the run of a launch, once its package is there."""

@@ -136,17 +136,21 @@ def test_what_has_ended_is_looked_at_once(tmp_path: Path, launch: str) -> None:
         assert found.state is RunState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("in-repo", ("cached.containers", "1")), ("in-repo-newer", ("cached", "quick"))],
+)
 def test_steps_that_were_taken_from_an_earlier_run_are_told(
-    tmp_path: Path, launch: str
+    tmp_path: Path, launch: str, kind: str, said: tuple[str, str]
 ) -> None:
-    with kfp_place("in-repo") as place:
+    with kfp_place(kind) as place:
         assert place.own is not None
         place.own.cached = frozenset({"quick"})
         launcher = place.launcher()
         launcher.launch(launch, plan_of(place, tmp_path, "quick", "talks"), held=False)
         run = wait_for(launcher, launch, lambda run: run.state.is_final)
         assert run.state is RunState.SUCCEEDED
-        assert ("cached", "quick") in run.told
+        assert said in run.told
         assert all("talks" in started for started in place.own.started)
 
 

@@ -22,7 +22,7 @@ from connectors.errors import (
     ConnectorUnavailable,
 )
 from connectors.kubeflow.access import endpoint
-from connectors.kubeflow.client import BASE, Bounds, KfpClient
+from connectors.kubeflow.client import BASE, Bounds, Json, KfpClient
 from connectors.kubeflow.problems import NotAllowed, OutcomeUnknown
 from connectors.mlflow.client import Secret
 from connectors.pipelines.kfp import KfpLauncher
@@ -171,6 +171,49 @@ def test_when_it_and_the_look_after_it_get_lost_it_is_started_once(
     assert way.started() == 1
 
 
+class Died(BaseException):
+    """Whoever launches is gone, at once."""
+
+
+class DyingClient(KfpClient):
+    """Dies at one of its requests: before it is sent, or before it is answered."""
+
+    left = 0
+    is_before = False
+
+    def _once(self, request: object) -> Json:
+        self.left -= 1
+        if self.left == 0 and self.is_before:
+            raise Died
+        answer = super()._once(request)  # type: ignore[arg-type]  # as it came
+        if self.left == 0:
+            raise Died
+        return answer
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_whoever_dies_at_any_request_and_tries_again_has_started_it_once(
+    way: Way, is_before: bool
+) -> None:
+    plan, died = way.plan(), 0
+    for number in range(1, 30):
+        launch = f"n{number}"
+        client = DyingClient(way.client().endpoint, bounds=Bounds(attempts=1))
+        client.left, client.is_before = number, is_before
+        launcher = KfpLauncher(
+            client, way.plans, way.holds, clock=Clock(way.time.sleep)
+        )
+        try:
+            launcher.launch(launch, plan, held=False)
+        except Died:
+            died += 1
+            way.here.forward(601)
+            way.launcher().launch(launch, plan, held=False)
+        names = [run.told["display_name"] for run in way.here.runs.values()]
+        assert names.count(launch) == 1, number
+    assert died > 11
+
+
 def test_a_run_that_no_list_shows_yet_is_waited_for_and_not_sent_again(
     way: Way,
 ) -> None:
@@ -298,7 +341,7 @@ def test_two_runs_with_the_marks_of_one_launch_are_unknown_and_both_ended(
 
     way.time.sleep = turn  # type: ignore[method-assign]
     way.launcher().cancel("one", grace_seconds=0)
-    assert {run.told["state"] for run in way.here.runs.values()} == {"CANCELED"}
+    assert {run.told["state"] for run in way.here.runs.values()} == {"FAILED"}
 
 
 def test_a_run_of_something_else_under_its_marks_is_not_taken_for_it(way: Way) -> None:
@@ -345,6 +388,34 @@ def test_a_cancel_whose_answer_is_lost_ends_when_the_run_has_ended(
     run = way.launcher().cancel("one", grace_seconds=0)
     assert run.state is RunState.CANCELLED
     assert way.here.faults.pending == []
+
+
+@pytest.mark.parametrize("ends_as", ["FAILED", "CANCELED"])
+def test_what_was_cancelled_is_told_so_however_the_server_tells_it(
+    way: Way, ends_as: str
+) -> None:
+    way.here.ends_as = ends_as
+    way.launcher().launch("one", way.plan("waits"), held=False)
+    way.launcher().launch("two", way.plan("fails"), held=False)
+    usual = way.time.sleep
+
+    def turn(seconds: float) -> None:
+        usual(seconds)
+        engine.step(way.here)
+
+    way.time.sleep = turn  # type: ignore[method-assign]
+    for _ in range(4):
+        engine.step(way.here)
+    assert way.launcher().cancel("one", grace_seconds=0).state is RunState.CANCELLED
+    found = way.launcher().find("one")
+    assert found is not None
+    assert (found.state, found.steps[0].state) == (
+        RunState.CANCELLED,
+        RunState.CANCELLED,
+    )
+    failed = way.launcher().cancel("two", grace_seconds=0)
+    assert failed.state is RunState.FAILED
+    assert way.launcher().find("two") == failed
 
 
 def test_a_run_that_does_not_end_is_not_said_to_be_cancelled(way: Way) -> None:

@@ -161,7 +161,9 @@ def _newer(here: Installation, task: Object) -> Object:
         for number in one["artifact_ids"]
     ]
     kept = {k: v for k, v in task.items() if k not in ("outputs", "display_name")}
+    is_cached = task["display_name"] in here.cached
     return kept | {
+        "state": "CACHED" if is_cached else task["state"],
         "name": task["display_name"],
         "display_name": task["display_name"],
         "outputs": {"parameters": [], "artifacts": outputs},

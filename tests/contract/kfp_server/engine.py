@@ -25,7 +25,7 @@ def step(installation: Installation) -> None:
 def terminate(installation: Installation, run: Stored) -> None:
     """Ask a run to end."""
     if run.told["state"] not in FINAL and run.told["state"] != "CANCELING":
-        _become(installation, run, "CANCELING")
+        run.told["state"] = "CANCELING"  # which the history does not tell
         run.left["*"] = installation.cancel_seconds
 
 
@@ -45,8 +45,8 @@ def _advance(installation: Installation, run: Stored) -> None:
         if run.left["*"] <= 0:
             for task in _details(run):
                 if task["state"] == "RUNNING":
-                    _end(installation, task, "CANCELED")
-            _finish(installation, run, "CANCELED")
+                    _end(installation, task, installation.ends_as)
+            _finish(installation, run, installation.ends_as)
     elif state == "RUNNING":
         _go_on(installation, run)
 
@@ -65,6 +65,9 @@ def _go_on(installation: Installation, run: Stored) -> None:
     if any(task["state"] == "FAILED" for task in details.values()):
         failed_name = next(n for n, t in details.items() if t["state"] == "FAILED")
         run.told["error"] = {"code": 13, "message": f"Failed: {failed_name}"}
+        for name in [name for name in tasks_of(run) if name not in details]:
+            left_out = _task(installation, run, name, "RUNTIME_STATE_UNSPECIFIED")
+            left_out["end_time"] = installation.stamp()
         _finish(installation, run, "FAILED")
         return
     done = {n for n, t in details.items() if t["state"] in ("SUCCEEDED", "SKIPPED")}
@@ -80,9 +83,11 @@ def _begin(installation: Installation, run: Stored, name: str) -> None:
     driver = _task(installation, run, f"{name}-driver", "SUCCEEDED")
     driver["end_time"] = installation.stamp()
     is_cached = name in installation.cached
-    task = _task(installation, run, name, "SKIPPED" if is_cached else "RUNNING")
+    task = _task(installation, run, name, "SUCCEEDED" if is_cached else "RUNNING")
     if is_cached:
-        task["end_time"] = installation.stamp()
+        # As the real one does: what is left out is the container within the step.
+        left_out = _task(installation, run, "executor", "SKIPPED")
+        task["end_time"] = left_out["end_time"] = installation.stamp()
         return
     installation.started.append(f"{run.told['run_id']}/{name}")
     run.left[name] = NEVER if "sleep" in _command(run, name) else 1

@@ -47,6 +47,8 @@ class Installation:
     """Address of the MLflow server that its plug-in makes runs on."""
     cached: frozenset[str] = frozenset()
     """Tasks whose results it has from before."""
+    ends_as: str = "FAILED"
+    """How a run ends that is asked to: releases so far tell it as a failure."""
     cancel_seconds: int = 1
     """How long a run takes to end when it is asked to."""
     loses: frozenset[str] = frozenset()

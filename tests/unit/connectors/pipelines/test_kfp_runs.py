@@ -38,6 +38,7 @@ def told(**more: object) -> PipelineRun:
         ("RUNNING", RunState.RUNNING),
         ("SUCCEEDED", RunState.SUCCEEDED),
         ("SKIPPED", RunState.SUCCEEDED),
+        ("CACHED", RunState.SUCCEEDED),
         ("FAILED", RunState.FAILED),
         ("CANCELING", RunState.RUNNING),
         ("CANCELED", RunState.CANCELLED),
@@ -68,6 +69,16 @@ def test_a_step_still_running_in_a_run_that_succeeded_is_unknown() -> None:
     assert step.state is RunState.UNKNOWN
     [step] = told(state="CANCELED", run_details=details).steps
     assert step.state is RunState.CANCELLED
+
+
+def test_a_step_that_was_left_out_never_began() -> None:
+    at = "2026-11-26T12:00:01Z"
+    task = {"display_name": "train", "state": "RUNTIME_STATE_UNSPECIFIED"}
+    details = {"task_details": [task | {"start_time": at, "end_time": at}]}
+    [step] = told(state="FAILED", run_details=details).steps
+    assert (step.state, step.started) == (RunState.PENDING, None)
+    [step] = told(state="SUCCEEDED", run_details=details).steps
+    assert step.state is RunState.UNKNOWN
 
 
 def test_why_it_failed_names_the_step_and_not_what_holds_it() -> None:
