@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
@@ -30,7 +30,7 @@ from connectors.pipelines.kubernetes_planning import (
     plan_manifest,
 )
 from connectors.pipelines.kubernetes_runs import launch_of, note_of, run_of
-from connectors.pipelines.plans import read_plan
+from connectors.pipelines.plans import KeepsPlans, read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
     LaunchPlan,
@@ -49,22 +49,6 @@ _SETTLE_SECONDS = 60.0
 _TURN_SECONDS = 1.0
 _LOOK_SECONDS = 0.2
 _LOOKS_AT_WHAT_CAME_OF_IT = 25
-
-
-class KeepsPlans(Protocol):
-    """Keeps the bytes of plans, by their SHA-256."""
-
-    def put(self, data: bytes) -> str:
-        """Keep them; their digest."""
-        ...
-
-    def get(self, digest: str) -> bytes:
-        """The bytes of a digest.
-
-        Raises:
-            ConnectorError: they are not there.
-        """
-        ...
 
 
 class KubernetesLauncher:
@@ -271,7 +255,20 @@ class KubernetesLauncher:
             run = replace(run, state=RunState.UNKNOWN, reason=strange)
         elif run.state is RunState.PENDING and not run.reason:
             run = replace(run, reason=self._last_warning(made.work))
+        elif run.state is RunState.SUSPENDED and not run.reason:
+            run = replace(run, reason=self._why_not_released(plan))
         return replace(run, pipeline=plan.pipeline)
+
+    def _why_not_released(self, plan: LaunchPlan) -> str:
+        """Why a release would be refused whoever agrees to it; empty: not known."""
+        try:
+            namespace = self._work.namespace
+            self._leads.require_as_planned(manifest_of(plan), plan, namespace)
+        except NotAllowed:
+            return ""
+        except ConnectorRefused as refused:
+            return str(refused)
+        return ""
 
     def _last_warning(self, work: Work) -> str:
         """What the cluster warned of last, of a job that nothing is said of."""

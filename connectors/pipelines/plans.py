@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from connectors.errors import MalformedInput
 from connectors.parsing import parse_json, well_formed
@@ -14,6 +14,22 @@ from connectors.pipelines.protocols import ADDED_FIELDS, LaunchPlan
 SCHEMA = "countersign/launch-plan/v1"
 LARGEST_PLAN_BYTES = 4 * 1024**2
 Declared = TypeVar("Declared")
+
+
+class KeepsPlans(Protocol):
+    """Keeps the bytes of plans, by their SHA-256."""
+
+    def put(self, data: bytes) -> str:
+        """Keep them; their digest."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a digest.
+
+        Raises:
+            ConnectorError: they are not there.
+        """
+        ...
 
 
 def read_plan(data: bytes) -> LaunchPlan:

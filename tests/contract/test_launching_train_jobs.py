@@ -99,7 +99,9 @@ def test_a_runtime_that_changed_while_it_was_held_is_not_released(
     there.controller.step()
     change(there, OTHER)
     there.controller.step()
-    assert there.run().state is RunState.SUSPENDED
+    run = there.run()
+    assert run.state is RunState.SUSPENDED
+    assert "no longer what was planned" in run.reason
     with pytest.raises(ConnectorRefused, match="no longer what was planned"):
         there.launcher.release("one")
     assert is_held(there)
