@@ -13,7 +13,9 @@ import pytest
 from connectors.pipelines.protocols import CanCancel, RunState
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
+from console.reports.launches import check_launches
 from console.reports.verification import verify_file
+from console.reports.whole_log import WholeLog
 from console.services.checkpoints import make_checkpoint
 from console.services.pipelines.launch_log import known_launch, launches
 from console.services.pipelines.launchers import open_launcher
@@ -49,8 +51,11 @@ from tests.worlds import World
 
 @pytest.fixture
 def project(world: World, tmp_path: Path) -> Iterator[Path]:
-    """A project, and afterwards nothing of it that still runs."""
+    """A project, and afterwards nothing of it that still runs; whatever happened, an
+    auditor finds nothing wrong with it."""
     yield make_project(tmp_path / "code")
+    world.store.catch_up()
+    assert check_launches(WholeLog(world.store)) == []
     launcher = open_launcher(world.store)
     assert isinstance(launcher, CanCancel)
     for run in launcher.runs():

@@ -32,7 +32,9 @@ from connectors.pipelines.protocols import (
 )
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
+from console.reports.launches import check_launches
 from console.reports.verification import verify_file
+from console.reports.whole_log import WholeLog
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
 from console.services.pipelines.launch_log import known_launch
@@ -75,11 +77,13 @@ OTHER_IMAGE = f"registry.example/miner@sha256:{'cd' * 32}"
 def place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
 ) -> Iterator[KubernetesPlace]:
-    """A cluster whose time, like the log's, is that of the wall when a test begins."""
+    """A cluster whose time, like the log's, is that of the wall when a test begins;
+    whatever happens there, an auditor finds nothing wrong with the log."""
     world.clock.now = datetime.now(UTC).replace(microsecond=0)
     with kubernetes_place("in-repo", tmp_path) as found:
         monkeypatch.setenv("KUBECONFIG", str(found.kubeconfig))
         yield found
+        assert check_launches(WholeLog(world.store)) == []
 
 
 def put_policy(
