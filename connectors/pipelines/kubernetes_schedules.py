@@ -39,12 +39,12 @@ from connectors.pipelines.kubernetes_cron import (
     times_of,
 )
 from connectors.pipelines.kubernetes_fired import FiredJobs
-from connectors.pipelines.kubernetes_jobs import KeepsPlans, place_name
+from connectors.pipelines.kubernetes_jobs import place_name
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.kubernetes_runs import note_of
 from connectors.pipelines.plan_contradictions import contradiction
-from connectors.pipelines.plans import read_plan
+from connectors.pipelines.plans import KeepsPlans, read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
     LaunchPlan,

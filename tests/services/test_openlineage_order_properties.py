@@ -137,7 +137,7 @@ def new_run(number: list[int]) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=tellings(), sent=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_any_order_of_any_imports_ends_in_the_same_answers(
     world: World, tmp_path: Path, parts: list[list[int]], sent: list[bool]

@@ -70,7 +70,7 @@ def parts(
 
 @pytest.mark.slow
 @settings(
-    max_examples=max(settings().max_examples // 5, 1),
+    max_examples=max(settings().max_examples // 12, 1),
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(st.lists(EVENTS, min_size=1, max_size=7), st.randoms(use_true_random=False))

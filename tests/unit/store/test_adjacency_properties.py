@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.adjacency import opening, reach
@@ -70,6 +70,7 @@ def store() -> Iterator[GraphStore]:
 
 
 @pytest.mark.slow
+@settings(max_examples=max(settings().max_examples // 4, 1))
 @given(
     told=st.lists(st.one_of(links, links, sayings), min_size=12, max_size=40),
     corrected=st.lists(st.tuples(entries, st.integers(0, 39)), max_size=2),

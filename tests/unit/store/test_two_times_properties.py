@@ -337,7 +337,7 @@ def replayed(batches: list[Batch], as_of: datetime | None) -> dict[str, object]:
 
 MOMENTS = st.none() | HOURS
 SLOWLY = settings(
-    max_examples=max(settings().max_examples // 5, 1),
+    max_examples=max(settings().max_examples // 10, 1),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
