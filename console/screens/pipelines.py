@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from connectors.pipelines.protocols import CanStreamLogs
 from console.actions import BACK, EVERYWHERE, GO, MOVES, bindings, quiet
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
@@ -102,10 +101,7 @@ def _seen(store: OpenStore, launch: str) -> _Seen:
     line = launch_line(store, launcher, launch)
     printed: deque[str] = deque(maxlen=MOST_LOG_LINES)
     if launcher.find(launch) is not None:
-        if isinstance(launcher.of(launch), CanStreamLogs):
-            printed.extend(told.text for told in launcher.log_lines(launch))
-        else:
-            printed.append(f"{line.run.backend} tells of no log that could be shown")
+        printed.extend(told.text for told in launcher.log_lines(launch))
     return _Seen(line, tuple(printed))
 
 

@@ -9,7 +9,6 @@ from textual.widgets import DataTable
 
 from console.app import CountersignApp
 from tests.pipelines import launch_in, make_project, wait_until_over
-from tests.services.kfp_launching import kfp_world
 from tests.ui.test_console import SIZES, on_screen, settle
 from tests.worlds import World
 
@@ -50,22 +49,3 @@ async def test_a_store_without_launches_has_an_empty_list(world: World) -> None:
         await settle(pilot)
         assert "Launches" in on_screen(app)
         assert app.screen.query_one(DataTable).row_count == 0
-
-
-async def test_a_launch_whose_place_tells_of_no_log_is_shown_and_says_so(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with kfp_world(world, monkeypatch) as there:
-        there.put_policy(is_released=False)
-        there.launch()
-        there.run_on()
-        app = CountersignApp(world.store)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            await pilot.press("8")
-            await settle(pilot)
-            assert "succeeded" in on_screen(app)
-            await pilot.press("enter")
-            await settle(pilot)
-            assert "quick: succeeded" in on_screen(app)
-            assert "kfp tells of no log that could be shown" in on_screen(app)
