@@ -271,7 +271,11 @@ class ClusterWork(FoundWork):
         return made
 
     def _takes(self, sent: Json, path: str) -> bool:
-        """Whether the cluster would take something. Creates nothing."""
+        """Whether the cluster would take something. Creates nothing.
+
+        Asked only of one that has refused a field: servers that do have known dry runs
+        for longer.
+        """
         try:
             self._client.create(path, sent, is_dry=True)
         except ConnectorRefused:
