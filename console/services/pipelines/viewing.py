@@ -11,7 +11,7 @@ from datetime import timedelta
 from connectors.pipelines.fired_runs import cause_of
 from connectors.pipelines.protocols import CanLaunch, PipelineRun, RunState
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_log import launches
+from console.services.pipelines.launch_log import as_declared, launches
 from console.services.problems import Refusal
 
 LEAST_LOOK_SECONDS = 0.2
@@ -67,7 +67,7 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
                     environment=intent.environment,
                     requester=by,
                     cause=cause_of(one.launch) if one.schedule else intent.cause,
-                    run=one,
+                    run=as_declared(one, intent),
                     elapsed_seconds=_seconds(one.elapsed(store.clock())),
                     expected_seconds=times.get(_kind(one)),
                 )
