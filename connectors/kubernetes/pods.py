@@ -6,7 +6,7 @@ Everything they say is a stranger's text; nothing here interprets it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,6 +92,36 @@ class ClusterPods:
             f"/api/v1/namespaces/{segment(work.namespace)}/pods",
             labelSelector=work.kind.selector(work.name, work.uid),
         )
+        return self._read(found, work)
+
+    def of_each(self, works: Sequence[Work]) -> dict[str, list[Pod]]:
+        """The pods of each of many jobs of the namespace, by the job's uid, as `of` has
+        them; listed at once.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        by_label: dict[str, list[Json]] = {}
+        wanted = {work.kind.selector(work.name, work.uid) for work in works}
+        for namespace in {work.namespace for work in works}:
+            path = f"/api/v1/namespaces/{segment(namespace)}/pods"
+            found, _ = self._client.items(path)
+            with well_formed("a pod"):
+                for one in found:
+                    labels = one["metadata"].get("labels") or {}
+                    for label in wanted & {f"{k}={v}" for k, v in labels.items()}:
+                        by_label.setdefault(f"{namespace} {label}", []).append(one)
+        return {
+            work.uid: self._read(
+                by_label.get(
+                    f"{work.namespace} {work.kind.selector(work.name, work.uid)}", []
+                ),
+                work,
+            )
+            for work in works
+        }
+
+    def _read(self, found: Sequence[Json], work: Work) -> list[Pod]:
         with well_formed("a pod"):
             pods = [_pod(one, work) for one in found]
         return sorted(pods, key=lambda pod: (pod.step, pod.name))

@@ -18,7 +18,7 @@ from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
-from connectors.kubernetes.pods import ClusterPods
+from connectors.kubernetes.pods import ClusterPods, Pod
 from connectors.kubernetes.problems import NotAllowed
 from connectors.kubernetes.work import ClusterWork
 from connectors.kubernetes.works import Work
@@ -152,11 +152,9 @@ class KubernetesLauncher:
 
     def runs(self) -> Iterator[PipelineRun]:
         """See CanLaunch.runs."""
-        found = [
-            self._run_or_damage(work)
-            for work in self._work.works(only_launched=True)
-            if launch_of(work)
-        ]
+        works = [w for w in self._work.works(only_launched=True) if launch_of(w)]
+        pods = self._pods.of_each([w for w in works if w.kind is not TRAIN_JOB])
+        found = [self._run_or_damage(work, pods.get(work.uid)) for work in works]
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
@@ -241,9 +239,10 @@ class KubernetesLauncher:
         note = note_of(run, datetime.now(UTC))
         return self._work.withdraw(work, launch, note, grace_seconds=_SETTLE_SECONDS)
 
-    def _run(self, work: Work) -> PipelineRun:
+    def _run(self, work: Work, listed: list[Pod] | None = None) -> PipelineRun:
+        """How a job is; its pods are asked for if they were not listed."""
         made = self._leads.made(work)
-        pods = self._pods.of(made.work)
+        pods = self._pods.of(made.work) if listed is None else listed
         digest = work.marks.get(PLAN_ANNOTATION, "")
         try:
             plan = read_plan(self._plans.get(digest))
@@ -278,10 +277,10 @@ class KubernetesLauncher:
             return ""
         return "".join(f"{one}: {one.message}"[:300] for one in warnings[-1:])
 
-    def _run_or_damage(self, work: Work) -> PipelineRun:
+    def _run_or_damage(self, work: Work, listed: list[Pod] | None) -> PipelineRun:
         """A run for a list, in which one damaged job must not hide the others."""
         try:
-            return self._run(work)
+            return self._run(work, listed)
         except (MalformedInput, ConnectorRefused) as problem:
             return PipelineRun(
                 launch=launch_of(work),

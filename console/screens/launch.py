@@ -42,6 +42,7 @@ from console.screens.launch_text import (
 )
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore, wall_clock
+from console.services.pipelines.launch_log import as_declared
 from console.services.pipelines.launch_sheet import LaunchSheet, launch_sheet
 from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.launching import launch as launch_pipeline
@@ -158,9 +159,11 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             return
         self._is_looking = True
         place, launch, before = self._known.place, self._launch, self._look_seen
+        intent = self._known.sheet.record.intent
 
         def see() -> _Look:
-            run = place.find(launch)
+            found = place.find(launch)
+            run = None if found is None else as_declared(found, intent)
             if before is not None:
                 return _Look(run, before.expected)
             return _Look(run, expected_seconds(place, run) if run else None)

@@ -417,6 +417,33 @@ def test_a_schedule_that_somebody_changed_is_unknown_and_objected_to(
     assert next(iter(change)) in line.run.reason
 
 
+def test_a_schedule_exchanged_for_another_known_plan_is_unknown_with_all_it_starts(
+    world: World, place: KubernetesPlace
+) -> None:
+    let_go(world, place)
+    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    manifest(world).write_text(json.dumps(manifest_of_steps("talks")))
+    request = LaunchRequest(str(manifest(world)), pipeline="tried", times=NIGHTLY)
+    other = launcher.plan(request)
+    world.store.objects.put(other.to_bytes())
+    path = f"{place.cron_jobs}/{name_of_launch('nightly')}"
+    assert place.ask("DELETE", path).status == 200
+    place.controller.collect()
+    made = launcher._work.create(marked_schedule(other, "nightly"), "nightly")
+    assert place.ask("PATCH", path, {"spec": {"suspend": False}}, MERGE).status == 200
+    assert made.launch == "nightly"
+    pass_days(world, place, 1)
+    everywhere = launcher_of_all(world.store)
+    states = [line.run.state for line in list_launches(world.store, everywhere)]
+    assert states == [RunState.UNKNOWN] * 2
+    [line] = schedules_objected_to(world.store, everywhere)
+    assert line.state is RunState.UNKNOWN
+    acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    done, left = record_fired(world.store, acting, everywhere, "nightly")
+    assert (done, len(left)) == ([], 1)
+    assert "the log declares another" in left[0]
+
+
 def test_a_held_schedule_that_somebody_changed_is_not_released(
     world: World, place: KubernetesPlace
 ) -> None:

@@ -120,7 +120,7 @@ class EveryPlace:
         """Those that the log declares and whose places answer, and all of this machine;
         in place of the others, that they are unknown and why."""
         yield from self._own.runs()
-        silent: dict[str, ConnectorUnavailable] = {}
+        listed = _Listed()
         for launch, _, intent in launches(self._store):
             backend = KUBERNETES
             try:
@@ -128,15 +128,8 @@ class EveryPlace:
                 backend = plan.backend
                 if backend not in FAR:
                     continue
-                if plan.place in silent:
-                    raise silent[plan.place]
-                launcher = self.at(plan)
-                run = launcher.find(launch)
-                if run is not None and isinstance(launcher, CanSchedule):
-                    yield from list(launcher.fired(launch))
+                found = listed.runs_of(self.at, plan, launch)
             except ConnectorError as problem:
-                if isinstance(problem, ConnectorUnavailable):
-                    silent[plan.place] = problem
                 yield PipelineRun(
                     launch=launch,
                     backend=backend,
@@ -147,8 +140,7 @@ class EveryPlace:
                     reason=str(problem),
                 )
                 continue
-            if run is not None:
-                yield run
+            yield from found
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
@@ -206,3 +198,38 @@ class EveryPlace:
             return read_plan(self._store.objects.get(digest))
         except StoreError as cause:
             raise ConnectorRefused(f"its plan cannot be read: {cause}") from cause
+
+
+class _Listed:
+    """What places have, each listed once; one that is silent is not asked again."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, dict[str, PipelineRun]] = {}
+        self._silent: dict[str, ConnectorUnavailable] = {}
+
+    def runs_of(
+        self, opens: Callable[[LaunchPlan], CanLaunch], plan: LaunchPlan, launch: str
+    ) -> list[PipelineRun]:
+        """A launch at the place of its plan, and what it started if it is a schedule.
+
+        Raises:
+            ConnectorError: it cannot be told.
+        """
+        if plan.place in self._silent:
+            raise self._silent[plan.place]
+        try:
+            return self._asked(opens(plan), plan.place, launch)
+        except ConnectorUnavailable as problem:
+            self._silent[plan.place] = problem
+            raise
+
+    def _asked(self, launcher: CanLaunch, place: str, launch: str) -> list[PipelineRun]:
+        if isinstance(launcher, CanSchedule):
+            run = launcher.find(launch)
+            return [run, *launcher.fired(launch)] if run is not None else []
+        if place not in self._runs:
+            self._runs[place] = {run.launch: run for run in launcher.runs()}
+        run = self._runs[place].get(launch)
+        if run is None and launcher.backend == KFP:
+            run = launcher.find(launch)
+        return [run] if run is not None else []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
@@ -91,6 +92,17 @@ def launches(store: OpenStore) -> Iterable[tuple[str, str, LaunchIntent]]:
         if isinstance(intent, LaunchIntent) and intent.launch not in seen:
             seen.add(intent.launch)
             yield intent.launch, statement.by, intent
+
+
+def as_declared(run: PipelineRun, intent: LaunchIntent) -> PipelineRun:
+    """A run as its place shows it, if that is of the plan that the log declares.
+
+    Which plan it is of is written where it runs, by whoever may write there.
+    """
+    if run.plan_digest in ("", intent.definition):
+        return run
+    why = f"it is of the plan {run.plan_digest[:16]}, and the log declares another"
+    return replace(run, state=RunState.UNKNOWN, reason=why)
 
 
 def own_open_launch(

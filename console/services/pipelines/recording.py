@@ -22,7 +22,7 @@ from connectors.pipelines.told import TrackedRun
 from console.services.importing import ImportReport, import_address, import_source
 from console.services.opened import OpenStore
 from console.services.pipelines.every_place import EveryPlace
-from console.services.pipelines.launch_log import known_launch
+from console.services.pipelines.launch_log import as_declared, known_launch
 from console.services.pipelines.run_facts import (
     LAUNCH_TAG,
     SCHEDULE_TAG,
@@ -101,7 +101,9 @@ def record_fired(
     """
     done: list[Recorded] = []
     left: list[str] = []
-    for run in reversed(list(launcher.fired(schedule))):
+    intent = known_launch(store, schedule, store.state()).intent
+    for fired in reversed(list(launcher.fired(schedule))):
+        run = as_declared(fired, intent)
         if run.state is RunState.UNKNOWN:
             left.append(f"{run.launch} is not recorded: {run.reason}")
         elif run.state.is_final and not is_recorded(store, run.launch):

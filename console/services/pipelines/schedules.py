@@ -26,6 +26,7 @@ from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launch_log import (
     LaunchRecord,
+    as_declared,
     known_launch,
     launch_record,
     launches,
@@ -186,8 +187,10 @@ def _line(
         launcher = everywhere.at(plan)
         run = launcher.find(record.launch)
         if run is not None:
+            run = as_declared(run, intent)
             standing = everywhere.standing(record.launch)
-            fired = tuple(everywhere.fired(record.launch))
+            found = everywhere.fired(record.launch)
+            fired = tuple(as_declared(one, intent) for one in found)
     except ConnectorError as cause:
         problem = str(cause)
     return ScheduleLine(

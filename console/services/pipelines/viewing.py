@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from connectors.pipelines.fired_runs import cause_of
+from connectors.errors import ConnectorError
+from connectors.pipelines.fired_runs import cause_of, schedule_of
 from connectors.pipelines.protocols import CanLaunch, PipelineRun, RunState
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_log import launches
+from console.services.pipelines.every_place import EveryPlace
+from console.services.pipelines.launch_log import as_declared, known_launch, launches
 from console.services.problems import Refusal
+from policies.predicates.operations import LaunchIntent
 
 LEAST_LOOK_SECONDS = 0.2
 _ELSEWHERE = "not known on this machine; it was launched on another, or is gone"
@@ -53,33 +56,11 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
     for run in here.values():
         fired.setdefault(run.schedule, []).append(run)
     found: list[list[LaunchLine]] = []
-    people = store.state().people
     for launch, by, intent in launches(store):
-        person = people.get(by)
-        run = here.get(launch) or PipelineRun(
-            launch=launch,
-            backend="",
-            pipeline=intent.pipeline,
-            state=RunState.UNKNOWN,
-            plan_digest=intent.definition,
-            claimed=parse_time(intent.judged_at),
-            reason=_ELSEWHERE,
-        )
+        run = here.get(launch) or _elsewhere(launch, intent)
         found.append(
             [
-                LaunchLine(
-                    launch=one.launch,
-                    pipeline=intent.pipeline,
-                    environment=intent.environment,
-                    requester=by,
-                    requester_name=printed_name(store, person.profile, by)
-                    if person
-                    else by,
-                    cause=cause_of(one.launch) if one.schedule else intent.cause,
-                    run=one,
-                    elapsed_seconds=_seconds(one.elapsed(store.clock())),
-                    expected_seconds=times.get(_kind(one)),
-                )
+                _line(store, by, intent, one, times.get(_kind(one)))
                 for one in (run, *fired.get(launch, ()))
             ]
         )
@@ -91,17 +72,91 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
 
     Raises:
         Refusal: no launch, or several.
+        ConnectorError: what it is part of cannot be asked.
     """
-    lines = list_launches(store, launcher)
-    exact = [line for line in lines if line.launch == launch]
-    found = exact or [line for line in lines if line.launch.startswith(launch)]
-    if len(found) == 1 and launch:
+    schedule = schedule_of(launch)
+    declared = {one: (by, intent) for one, by, intent in launches(store)}
+    if schedule in declared:
+        fired = [run for run in launcher.runs() if run.schedule == schedule]
+        name = _only({run.launch for run in fired}, launch)
+        by, intent = declared[schedule]
+        run = next(run for run in fired if run.launch == name)
+        return _line(store, by, intent, run, _times(fired).get(_kind(run)))
+    name = _only(declared.keys(), launch)
+    by, intent = declared[name]
+    place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
+    run = _asked(place, name, intent)
+    return _line(store, by, intent, run, _expected(place, run))
+
+
+def _expected(place: CanLaunch, run: PipelineRun) -> int | None:
+    """How long it is going to take, if that can be told."""
+    if run.state is RunState.UNKNOWN:
+        return None
+    try:
+        return expected_seconds(place, run)
+    except ConnectorError:
+        return None
+
+
+def _only(names: Collection[str], given: str) -> str:
+    """The name that is given, or that alone begins so.
+
+    Raises:
+        Refusal: none does, or several do.
+    """
+    if given in names:
+        return given
+    found = [name for name in names if given and name.startswith(given)]
+    if len(found) == 1:
         return found[0]
     what = f"{len(found)} launches begin" if found else "no launch begins"
-    names = ", ".join(line.launch for line in found[:5])
+    listed = ", ".join(sorted(found)[:5])
     raise Refusal(
-        f"{what} with {launch[:100]!r}" + (f": {names}" if names else ""),
+        f"{what} with {given[:100]!r}" + (f": {listed}" if listed else ""),
         hint="Those there are: countersign pipeline list",
+    )
+
+
+def _asked(launcher: CanLaunch, launch: str, intent: LaunchIntent) -> PipelineRun:
+    """A launch as its place shows it, or that it is unknown and why."""
+    try:
+        return launcher.find(launch) or _elsewhere(launch, intent)
+    except ConnectorError as problem:
+        return replace(_elsewhere(launch, intent), reason=str(problem))
+
+
+def _elsewhere(launch: str, intent: LaunchIntent) -> PipelineRun:
+    return PipelineRun(
+        launch=launch,
+        backend="",
+        pipeline=intent.pipeline,
+        state=RunState.UNKNOWN,
+        plan_digest=intent.definition,
+        claimed=parse_time(intent.judged_at),
+        reason=_ELSEWHERE,
+    )
+
+
+def _line(
+    store: OpenStore,
+    by: str,
+    intent: LaunchIntent,
+    shown: PipelineRun,
+    expected: int | None,
+) -> LaunchLine:
+    run = as_declared(shown, intent)
+    person = store.state().people.get(by)
+    return LaunchLine(
+        launch=run.launch,
+        pipeline=intent.pipeline,
+        environment=intent.environment,
+        requester=by,
+        requester_name=printed_name(store, person.profile, by) if person else by,
+        cause=cause_of(run.launch) if run.schedule else intent.cause,
+        run=run,
+        elapsed_seconds=_seconds(run.elapsed(store.clock())),
+        expected_seconds=expected,
     )
 
 
@@ -118,9 +173,9 @@ def watch_launch(
     It also ends when the time is up, or when nobody can tell how it goes.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    line = launch_line(store, launcher, launch)
     last: tuple[object, ...] | None = None
     while True:
-        line = launch_line(store, launcher, launch)
         run = line.run
         seen = (run.state, run.reason, run.steps)
         if seen != last:
@@ -131,6 +186,18 @@ def watch_launch(
         if deadline is not None and time.monotonic() >= deadline:
             return
         time.sleep(max(LEAST_LOOK_SECONDS, every_seconds))
+        line = _looked_again(store, launcher, line)
+
+
+def _looked_again(
+    store: OpenStore, launcher: CanLaunch, line: LaunchLine
+) -> LaunchLine:
+    intent = known_launch(
+        store, schedule_of(line.launch) or line.launch, store.state()
+    ).intent
+    place = launcher.of(line.launch) if isinstance(launcher, EveryPlace) else launcher
+    run = _asked(place, line.launch, intent)
+    return _line(store, line.requester, intent, run, line.expected_seconds)
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
