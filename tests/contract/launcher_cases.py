@@ -104,3 +104,5 @@ class LocalCase:
 CASES: dict[str, Callable[[Path], LauncherCase]] = {
     name: partial(KubernetesCase, flavour=flavour) for name, flavour in FLAVOURS.items()
 } | {"local": LocalCase}
+ALIKE = ("kubernetes-mpijob", "kubernetes-tfjob")
+"""Cases that go the way of another, so that the quick tests do without them."""
