@@ -61,6 +61,10 @@ def sheet_lines(sheet: LaunchSheet) -> list[str]:
         where = code.repository or plan.project
         lines.append(f"commit {code.commit[:12]}{dirty} of {where}")
     lines += [f"image {image}" for image in plan.images]
+    lines += [
+        f"leads to {led.kind} {led.name}, generation {led.generation}"
+        for led in plan.resolved
+    ]
     given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
     lines += [f"with {given}"] if given else []
     return lines + [

@@ -107,3 +107,5 @@ CASES: dict[str, Callable[[Path], LauncherCase]] = {
     "kfp": KfpCase,
     "local": LocalCase,
 }
+ALIKE = ("kubernetes-mpijob", "kubernetes-tfjob")
+"""Cases that go the way of another, so that the quick tests do without them."""

@@ -21,11 +21,16 @@ from connectors.pipelines.protocols import (
     PipelineRun,
     RunState,
 )
-from tests.contract.launcher_cases import CASES, SECRET, LauncherCase
+from tests.contract.launcher_cases import ALIKE, CASES, SECRET, LauncherCase
 from tests.pipelines import wait_for
 
 
-@pytest.fixture(params=sorted(CASES))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ())
+        for name in sorted(CASES)
+    ]
+)
 def case(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LauncherCase]:
