@@ -17,6 +17,7 @@ from console.screens.asking import AskingScreen
 from console.screens.lists import ListScreen
 from console.services.opened import OpenStore
 from console.services.pipelines.launchers import launcher_of_all
+from console.services.pipelines.schedule_words import objection_lines, schedule_lines
 from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import LaunchLine, launch_line, list_launches
 from console.widgets.keys import KeyBar
@@ -119,20 +120,11 @@ def _told(seen: _Seen) -> list[str]:
         f"took {_seconds(line)} s" if line.elapsed_seconds is not None else "not begun",
     ]
     if seen.schedule is not None:
-        told += _times(seen.schedule)
+        told += [*schedule_lines(seen.schedule), *objection_lines(seen.schedule)]
     for step in run.steps:
         status = "" if step.exit_status is None else f", exit status {step.exit_status}"
         told.append(f"  {step.name}: {step.state.value}{status}")
     return [*told, "", *seen.printed]
-
-
-def _times(schedule: ScheduleLine) -> list[str]:
-    times = schedule.times
-    told = [f"due {times.cron} in {times.time_zone}, overlap {times.overlap}"]
-    told += [f"  {run.launch}: {run.state.value}" for run in schedule.fired]
-    if schedule.objection:
-        told.append(f"It would not be allowed today: {schedule.objection}")
-    return told
 
 
 def _seconds(line: LaunchLine) -> str:
