@@ -218,43 +218,8 @@ def list_schedules(context: Context) -> int:
 
 def tell_objections(lines: Sequence[ScheduleLine]) -> None:
     """Say of each schedule that should not run as it does why, and what to do."""
+    from console.services.pipelines.schedule_words import objection_lines
+
     for line in lines:
-        if line.problem:
-            say(
-                one_line(f"{line.launch}: its place could not be asked: {line.problem}")
-            )
-        elif line.run is None:
-            say(one_line(f"{line.launch} is gone from where it was launched."))
-        elif line.state.value == "unknown":
-            say(one_line(f"{line.launch} is not what was let go: {line.run.reason}"))
-        if line.objection:
-            say(one_line(f"{line.launch} would not be allowed today: {line.objection}"))
-            say(
-                one_line(
-                    "It runs on until somebody ends it: countersign pipeline cancel "
-                    f"{line.launch}"
-                )
-            )
-
-
-def schedule_lines(line: ScheduleLine) -> list[str]:
-    """A schedule for people: when, how, and what it started."""
-    times = line.times
-    late = (
-        f", at most {times.deadline_seconds} s late" if times.deadline_seconds else ""
-    )
-    told = [
-        f"times      {times.cron} in {times.time_zone}, overlap {times.overlap}{late}"
-    ]
-    if line.standing:
-        told += [
-            f"next       {moment(line.standing.next) or '-'}",
-            f"last       {moment(line.standing.last) or '-'}",
-        ]
-    told += [f"run        {run.launch}: {run.state.value}" for run in line.fired]
-    if line.silent_times:
-        told.append(
-            f"silent     {line.silent_times} past times of which nothing is there: "
-            "left out, too late, or deleted unrecorded"
-        )
-    return told
+        for text in objection_lines(line):
+            say(one_line(text))

@@ -16,11 +16,7 @@ from console.cli.output import (
     show_json_line,
     show_table,
 )
-from console.cli.pipeline_schedules import (
-    list_schedules,
-    schedule_lines,
-    tell_objections,
-)
+from console.cli.pipeline_schedules import list_schedules, tell_objections
 from console.rendering import one_line, printable, span
 
 if TYPE_CHECKING:
@@ -111,6 +107,7 @@ def show_one(context: Context) -> int:
     """`pipeline show`"""
     from console.services.pipelines.launch_sheet import launch_sheet
     from console.services.pipelines.launchers import launcher_of_all
+    from console.services.pipelines.schedule_words import schedule_lines
     from console.services.pipelines.schedules import schedule_line
     from console.services.pipelines.viewing import launch_line
     from policies.verdict import tree_lines

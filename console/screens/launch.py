@@ -34,12 +34,7 @@ from console.rendering import one_line
 from console.screens.acting import ActingScreen
 from console.screens.asking import Failed
 from console.screens.confirming import ConfirmDialog
-from console.screens.launch_text import (
-    headline,
-    schedule_lines,
-    sheet_lines,
-    step_lines,
-)
+from console.screens.launch_text import headline, sheet_lines, step_lines
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore, wall_clock
 from console.services.pipelines.launch_log import as_declared
@@ -48,6 +43,10 @@ from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.launching import launch as launch_pipeline
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import once_more
+from console.services.pipelines.schedule_words import (
+    objection_lines,
+    schedule_lines,
+)
 from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import expected_seconds
 from console.services.problems import KNOWN_ERRORS
@@ -214,6 +213,7 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             lines += step_lines(look.run.steps, now)
         if self._known.schedule is not None:
             lines += schedule_lines(self._known.schedule)
+            lines += objection_lines(self._known.schedule)
         lines += sheet_lines(self._known.sheet)
         if not isinstance(self._known.place, CanStreamLogs):
             lines.append(f"{self._known.place.backend} tells of no log to be shown")

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from connectors.pipelines.protocols import PipelineRun, StepRun
 from console.rendering import span
 from console.services.pipelines.launch_sheet import LaunchSheet
-from console.services.pipelines.schedules import ScheduleLine
 from policies.verdict import Verdict, tree_lines
 
 MOST_STEPS = 40
@@ -70,13 +69,3 @@ def sheet_lines(sheet: LaunchSheet) -> list[str]:
     return lines + [
         f"entry {one.entry}: {one.what} by {one.name}" for one in sheet.said
     ]
-
-
-def schedule_lines(schedule: ScheduleLine) -> list[str]:
-    """When something is started again and again, and what was."""
-    times = schedule.times
-    lines = [f"due {times.cron} in {times.time_zone}, overlap {times.overlap}"]
-    lines += [f"  {run.launch}: {run.state.value}" for run in schedule.fired]
-    if schedule.objection:
-        lines.append(f"It would not be allowed today: {schedule.objection}")
-    return lines
