@@ -162,16 +162,16 @@ class KfpLauncher:
         if not runs:
             is_done = run.state is RunState.CANCELLED
             return run if is_done else self._sender.withdraw(run)
-        if all(self._shown([one]).state.is_final for one in runs):
-            return run
+        if _are_over(runs):
+            return self._shown(runs)
         self._sender.never_again(run)
         deadline = self._clock.monotonic() + grace_seconds + _CANCEL_SECONDS
         for one in runs:
-            if not self._shown([one]).state.is_final:
+            if not _are_over([one]):
                 self._terminate(one.run_id)
         while True:
             runs = self._runs(launch)
-            if all(self._shown([one]).state.is_final for one in runs):
+            if _are_over(runs):
                 return self._shown(runs)
             if self._clock.monotonic() >= deadline:
                 raise ConnectorUnavailable(
@@ -243,8 +243,7 @@ class KfpLauncher:
         same end in a list, is not looked at again."""
         end = tuple((run.run_id, run.state, run.ended) for run in runs)
         shown = self._ended.get(end) or self._looked_at(runs)
-        had_ended = all(state_of(run).is_final for run in runs)
-        if had_ended and shown.state.is_final:
+        if _are_over(runs) and shown.state.is_final:
             self._ended[end] = shown
         return shown
 
@@ -297,6 +296,11 @@ class KfpLauncher:
                 claimed=runs[0].created or datetime.now(UTC),
                 reason=str(problem),
             )
+
+
+def _are_over(runs: Sequence[KfpRun]) -> bool:
+    """Whether nothing of a launch runs, whatever it is that has its marks."""
+    return all(state_of(run).is_final for run in runs)
 
 
 def _require_plan(run: PipelineRun, digest: str) -> None:

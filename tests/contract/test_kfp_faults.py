@@ -359,6 +359,22 @@ def test_a_run_of_something_else_under_its_marks_is_not_taken_for_it(way: Way) -
     assert "parameters" in found.reason
 
 
+def test_what_is_not_what_was_planned_can_be_cancelled(way: Way) -> None:
+    way.launcher().launch("one", way.plan("waits"), held=False)
+    [one] = way.here.runs.values()
+    one.told["runtime_config"] = {"parameters": {"mark": "elsewhere"}}
+    usual = way.time.sleep
+
+    def turn(seconds: float) -> None:
+        usual(seconds)
+        engine.step(way.here)
+
+    way.time.sleep = turn  # type: ignore[method-assign]
+    run = way.launcher().cancel("one", grace_seconds=0)
+    assert run.state is RunState.UNKNOWN  # what ended is not what the log knows
+    assert one.told["state"] == "FAILED"
+
+
 def test_another_package_under_the_name_of_its_version_is_not_run(way: Way) -> None:
     way.launcher().launch("one", way.plan(), held=False)
     [version] = way.here.versions.values()

@@ -95,6 +95,8 @@ def upload_version(here: Installation, call: Call) -> Object:
 
 def list_runs(here: Installation, call: Call) -> Object:
     """GET runs"""
+    if here.steps_on_get:
+        engine.step(here)
     found = [run.told for run in here.runs.values()]
     found = [one for one in found if one["display_name"] not in here.loses]
     if here.namespaces:

@@ -38,7 +38,7 @@ class Installation:
     header: tuple[str, str] | None = None
     """The header that says who asks, and the value that is let in."""
     steps_on_get: bool = False
-    """Time moves on whenever somebody looks at a run."""
+    """Time moves on whenever somebody looks at runs."""
     has_tasks: bool = False
     """It has the newer lists of tasks and artifacts."""
     embeds_artifacts: bool = True
