@@ -113,17 +113,32 @@ def cron_times(expression: str, time_zone: str) -> CronTimes:
     """Read a cron expression.
 
     Raises:
-        MalformedInput: it, or the zone, is none.
+        MalformedInput: it is none, or the zone is not known on this machine.
     """
+    fields, is_any_day, is_any_weekday = _read(expression)
+    return CronTimes(fields, is_any_day, is_any_weekday, zone_of(time_zone))
+
+
+def check_cron(expression: str, time_zone: str) -> None:
+    """Whether they could be times, on any machine: which zones there are, each knows
+    by its own list.
+
+    Raises:
+        MalformedInput: they could not.
+    """
+    _read(expression)
+    if not _could_be_zone(time_zone):
+        raise MalformedInput(f"{time_zone[:80]!r} is no time zone")
+
+
+def _read(expression: str) -> tuple[tuple[frozenset[int], ...], bool, bool]:
     if len(expression) > LONGEST_CRON:
         raise MalformedInput("the times are too long", hint=_HINT)
     words = _SHORT.get(expression, expression).split(" ")
     if len(words) != len(_BOUNDS):
         raise MalformedInput(f"{expression[:80]!r} are no times", hint=_HINT)
     fields = tuple(_field(word, position) for position, word in enumerate(words))
-    return CronTimes(
-        fields, _is_open(words[_DAY]), _is_open(words[_WEEKDAY]), zone_of(time_zone)
-    )
+    return fields, _is_open(words[_DAY]), _is_open(words[_WEEKDAY])
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -133,15 +148,21 @@ def zone_of(name: str) -> ZoneInfo:
         MalformedInput: there is none of that name here.
     """
     problem: Exception | None = None
-    if _ZONE.fullmatch(name) and name.lower() not in ("local", "localtime"):
+    if _could_be_zone(name):
         try:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError) as cause:
             problem = cause
     raise MalformedInput(
         f"{name[:80]!r} is no time zone that is known here",
-        hint="Write Etc/UTC or Europe/Berlin.",
+        hint="Write Etc/UTC or Europe/Berlin. A machine without a list of zones needs "
+        "the package tzdata.",
     ) from problem
+
+
+def _could_be_zone(name: str) -> bool:
+    is_named = _ZONE.fullmatch(name) is not None
+    return is_named and name.lower() not in ("local", "localtime")
 
 
 def _field(word: str, position: int) -> frozenset[int]:

@@ -23,7 +23,7 @@ from connectors.kubernetes.manifests import (
 )
 from connectors.kubernetes.work import QUEUE_LABEL
 from connectors.parsing import parse_json, text_of, well_formed
-from connectors.pipelines.cron_times import cron_times
+from connectors.pipelines.cron_times import check_cron, cron_times
 from connectors.pipelines.kubernetes_planning import (
     BACKEND,
     manifest_of,
@@ -49,6 +49,7 @@ def plan_schedule(request: LaunchRequest, place: str, context: str) -> LaunchPla
     times = request.times
     if times is None:
         raise MalformedInput("a schedule has times", hint='--cron "0 3 * * *"')
+    cron_times(times.cron, times.time_zone)
     _check(times)
     plan = plan_manifest(replace(request, times=None), place, context)
     job = manifest_of(plan)
@@ -167,7 +168,7 @@ def _sent(plan: LaunchPlan) -> Json:
 
 
 def _check(times: Times) -> None:
-    cron_times(times.cron, times.time_zone)
+    check_cron(times.cron, times.time_zone)
     if times.overlap not in OVERLAPS:
         raise MalformedInput(
             f"{times.overlap[:40]!r} is none of {', '.join(OVERLAPS)}",

@@ -139,6 +139,21 @@ def test_a_schedule_that_its_policy_lets_go_is_good(world: World) -> None:
     assert (found.problems, found.doubts, found.launches) == ((), (), 1)
 
 
+def test_a_machine_that_knows_no_time_zones_comes_to_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = put_policy(world, '["schedule"]')
+    plan = schedule(timeZone="Europe/Berlin")
+    let_go(world, plan, policy, judged_as=plan)
+
+    def unknown(name: str) -> object:
+        raise KeyError(name)
+
+    monkeypatch.setattr("connectors.pipelines.cron_times.ZoneInfo", unknown)
+    found = verified(world)
+    assert (found.problems, found.doubts) == ((), ())
+
+
 def test_a_schedule_judged_as_a_single_launch_is_found(world: World) -> None:
     policy = put_policy(world, '["launch"]')
     let_go(world, schedule(), policy, judged_as=single())
