@@ -128,6 +128,7 @@ def _refuse_unkept(request: LaunchRequest, context: str) -> None:
         "--pass": bool(request.passed),
         "--set and --tracking": bool(request.settings),
         "a limit": request.limits != Limits(),
+        "--cron": request.times is not None,
     }
     found = [option for option, is_given in unkept.items() if is_given]
     if found:

@@ -17,7 +17,7 @@ from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubeflow.packages import fingerprint, read_package
 from connectors.pipelines.kfp_planning import package_of, plan_package, sent_by
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Limits
+from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Limits, Times
 from tests.contract.kfp_launching import IMAGE, package_of_steps
 from tests.pipelines import commit_all
 
@@ -208,6 +208,7 @@ def test_a_package_that_is_not_there_or_too_large_is_refused(tmp_path: Path) -> 
         {"settings": {"A": "1"}},
         {"passed": ("A",)},
         {"entry_points": ("quick",)},
+        {"times": Times("0 3 * * *")},
         {"runtime": "/usr/bin/python3"},
         {"limits": Limits(wall_seconds=60)},
         {"limits": Limits(log_bytes=1)},
