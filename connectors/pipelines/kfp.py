@@ -27,8 +27,7 @@ from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package,
 from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of, state_of
 from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
 from connectors.pipelines.kfp_versions import started_with, strange_version
-from connectors.pipelines.kubernetes_jobs import place_name
-from connectors.pipelines.plans import KeepsPlans, read_plan
+from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
     LaunchPlan,

@@ -30,7 +30,7 @@ from connectors.pipelines.kubernetes_planning import (
     plan_manifest,
 )
 from connectors.pipelines.kubernetes_runs import launch_of, note_of, run_of
-from connectors.pipelines.plans import KeepsPlans, read_plan
+from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
     LaunchPlan,
@@ -291,11 +291,6 @@ class KubernetesLauncher:
                 claimed=work.created or datetime.now(UTC),
                 reason=str(problem),
             )
-
-
-def place_name(server: str, namespace: str) -> str:
-    """What a cluster and a namespace are called together."""
-    return f"{server}/namespaces/{namespace}"
 
 
 def namespace_of(plan: LaunchPlan) -> str:

@@ -25,7 +25,6 @@ from connectors.pipelines.kubernetes_cron import (
     plan_schedule,
 )
 from connectors.pipelines.kubernetes_fired import FiredJobs
-from connectors.pipelines.kubernetes_jobs import place_name
 from connectors.pipelines.kubernetes_kept import (
     KeptSchedules,
     require_consistent,
@@ -34,7 +33,7 @@ from connectors.pipelines.kubernetes_kept import (
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.kubernetes_runs import note_of
-from connectors.pipelines.plans import KeepsPlans, read_plan
+from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
 from connectors.pipelines.protocols import (
     LaunchPlan,
     LaunchRequest,

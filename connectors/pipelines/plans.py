@@ -72,3 +72,8 @@ def _value(form: Any, raw: Any) -> Any:
     if type(raw) not in allowed:
         raise TypeError(f"{raw!r:.40} is no {form}")
     return raw
+
+
+def place_name(server: str, namespace: str) -> str:
+    """What a server and a namespace of it are called together."""
+    return f"{server}/namespaces/{namespace}"
