@@ -201,12 +201,13 @@ def _looked_again(
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
-    """How long runs of the same steps took there; None: none has succeeded yet.
+    """How long other runs of the same steps took there; None: none has succeeded.
 
     Raises:
         ConnectorError: its runs cannot be listed.
     """
-    return _times(launcher.runs()).get(_kind(run))
+    others = (one for one in launcher.runs() if one.launch != run.launch)
+    return _times(others).get(_kind(run))
 
 
 def _times(runs: Iterable[PipelineRun]) -> dict[tuple[object, ...], int]:
