@@ -42,13 +42,9 @@ class ListScreen(AskingScreen):
     def compose(self) -> ComposeResult:
         """Title, table, keys."""
         yield TitleBar(self.VIEW)
-        yield Static("", id="hint", classes="hint", markup=False)
+        yield Static("reading…", id="hint", classes="hint", markup=False)
         yield Rows(*self.HEADINGS, id="rows")
         yield KeyBar()
-
-    def on_mount(self) -> None:
-        """No hint before it is known that there is nothing."""
-        self.query_one("#hint").display = False
 
     def list_rows(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Put rows in place of those there were, or say what to do."""

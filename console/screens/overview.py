@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from console.rendering import one_line
 from console.screens.asking import AskingScreen
 from console.services.scanning import Scanned
 from console.services.standing import (
@@ -39,6 +40,7 @@ class OverviewScreen(AskingScreen):
             yield Rows("REQUEST", "MODEL", "TO", "WAITS FOR", id="waiting")
             yield Static("Wrong", classes="heading", markup=False)
             yield Rows("WHERE", "WHAT", "NEXT STEP", id="wrong", longest_cell=62)
+        yield Static("", id="next", markup=False)
         yield KeyBar()
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class OverviewScreen(AskingScreen):
         self._log: LogOverview | None = None
         self._registry: RegistryOverview | None = None
         self._scanned: list[Scanned] = []
+        self._wrong_rows: dict[str, tuple[str, str, str]] = {}
 
     def action_refresh(self) -> None:
         """Ask for what the log says, then for what takes longer."""
@@ -100,7 +103,9 @@ class OverviewScreen(AskingScreen):
                 for w in self._log.waiting
             ]
         )
-        self.query_one("#wrong", Rows).show(self._wrong(self._log, name))
+        wrong = self._wrong(self._log, name)
+        self._wrong_rows = dict(wrong)
+        self.query_one("#wrong", Rows).show(wrong)
 
     def _namer(self, log: LogOverview) -> Callable[[str], str]:
         """How models are called: without their source while there is only one."""
@@ -130,6 +135,14 @@ class OverviewScreen(AskingScreen):
     @on(Rows.RowSelected, "#waiting")
     def _open_request(self, event: Rows.RowSelected) -> None:
         self.console.open_request(str(event.row_key.value))
+
+    @on(Rows.RowHighlighted, "#wrong")
+    def _say_next_step(self, event: Rows.RowHighlighted) -> None:
+        """The row under the cursor in full, because its end is off a narrow screen."""
+        key = str(event.row_key.value)
+        where, what, remedy = self._wrong_rows.get(key, ("", "", ""))
+        said = one_line(f"{where}: {what} Next: {remedy}") if where else ""
+        self.query_one("#next", Static).update(said)
 
     @on(Rows.RowSelected, "#wrong")
     def _open_wrong(self, event: Rows.RowSelected) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from textual import on
 
+from connectors.pipelines.protocols import RunState
 from console.screens.launch import LaunchScreen
 from console.screens.lists import ListScreen
 from console.services.opened import OpenStore
 from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.viewing import LaunchLine, list_launches
 from console.widgets.rows import MOST_ROWS, Rows
+
+AGAIN_SECONDS = 5.0
 
 
 class PipelinesScreen(ListScreen):
@@ -19,11 +22,31 @@ class PipelinesScreen(ListScreen):
     HEADINGS = ("LAUNCH", "STATE", "PIPELINE", "STEPS", "SECONDS", "CLAIMED", "BY")
     NEXT_STEP = "Nothing was launched yet: countersign pipeline launch PROJECT"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_asking = self._is_moving = False
+
+    def on_mount(self) -> None:
+        """Ask again by itself, while something runs."""
+        self.set_interval(AGAIN_SECONDS, self._ask_again)
+
+    def _ask_again(self) -> None:
+        if self._is_moving and not self._is_asking and self.is_current:
+            self.action_refresh()
+
     def action_refresh(self) -> None:
         """Ask for the newest launches."""
-        self.ask(_launches, self._show)
+        self._is_asking = True
+        self.ask(_launches, self._show, self._miss)
+
+    def _miss(self, problem: Exception) -> None:
+        self._is_asking = False
+        self.console.tell_problem(problem)
 
     def _show(self, found: list[LaunchLine]) -> None:
+        self._is_asking = False
+        states = {line.run.state for line in found} - {RunState.UNKNOWN}
+        self._is_moving = not all(state.is_final for state in states)
         self.list_rows(
             [
                 (

@@ -21,6 +21,7 @@ class PoliciesScreen(ListScreen):
     """One row for each policy in force; Enter reads it."""
 
     VIEW = "Policies"
+    NEXT_STEP = "No policy is in force: countersign policy activate FILE"
     HEADINGS = ("POLICY", "TO", "APPROVALS", "RULES", "MODELS", "ENVIRONMENTS", "SINCE")
 
     def action_refresh(self) -> None:
@@ -28,7 +29,7 @@ class PoliciesScreen(ListScreen):
         self.ask(policies_in_force, self._show)
 
     def _show(self, found: list[PolicyLine]) -> None:
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     line.id,

@@ -22,7 +22,7 @@ class TrustScreen(ListScreen):
             f"root {found.version}, {found.root_threshold} must sign, "
             f"expires {found.expires[:10]}"
         )
-        self.rows.show(
+        self.list_rows(
             [
                 (
                     f"{holder.id}/{key.id}/{key.since_entry}",

@@ -399,3 +399,14 @@ async def test_a_version_is_compared_with_the_one_in_production_and_with_others(
         await pilot.press("b")
         await settle(pilot)
         assert "model:mlflow/diabetes-progression@6 ->" in on_screen(app)
+
+
+async def test_the_next_step_of_what_is_wrong_stands_in_full_below(
+    app: CountersignApp,
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.screen.query_one("#wrong", DataTable).focus()
+        await pilot.press("down")
+        await until(pilot, lambda: "Next: " in on_screen(app))
+        assert "move the alias back" in " ".join(on_screen(app).split())

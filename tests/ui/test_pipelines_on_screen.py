@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import DataTable
 
 from console.app import CountersignApp
+from console.screens import pipelines
 from tests.pipelines import launch_in, make_project, wait_until_over
 from tests.services.kfp_launching import kfp_world
 from tests.ui.test_console import SIZES, on_screen, settle, until
@@ -69,3 +70,19 @@ async def test_a_launch_whose_place_tells_of_no_log_is_shown_and_says_so(
             await pilot.press("enter")
             await until(pilot, lambda: "quick: succeeded" in on_screen(app))
             assert "kfp tells of no log to be shown" in on_screen(app)
+
+
+async def test_the_list_follows_what_runs_by_itself(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines, "AGAIN_SECONDS", 0.2)
+    gate = tmp_path / "gate"
+    command = f"while [ ! -e {gate} ]; do sleep 0.1; done"
+    launch_in(world, make_project(tmp_path / "code", command), "one")
+    app = CountersignApp(world.store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("8")
+        await until(pilot, lambda: "running" in on_screen(app))
+        gate.touch()
+        await until(pilot, lambda: "succeeded" in on_screen(app))
