@@ -31,7 +31,7 @@ class Fault(StrEnum):
     """200, with a page of a proxy; nothing is carried out."""
 
 
-AFTER_THE_EFFECT = frozenset({Fault.LOSE_ANSWER, Fault.CUT_BODY, Fault.BROKEN_AFTER})
+AFTER_THE_EFFECT = (Fault.LOSE_ANSWER, Fault.CUT_BODY, Fault.BROKEN_AFTER)
 
 
 @dataclass
