@@ -171,6 +171,10 @@ class Mapped:
         section = self._section(name)
         return self._view[section.offset : section.offset + section.length]
 
+    def says_as(self, other: Mapped) -> bool:
+        """Whether two files say that they hold the same arrays of the same rows."""
+        return (self.made, self._sections) == (other.made, other._sections)
+
     def require_sound(self) -> None:
         """Read every array and compare it with its digest.
 

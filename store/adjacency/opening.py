@@ -97,7 +97,7 @@ def ask(
     Raises:
         StoreUnavailable: the file cannot be written.
     """
-    projected = _projected(connection)
+    projected = projected_by(connection)
     moment = None if as_of is None else microseconds(as_of)
     counts = Counting(projected.horizon, moment, ignored, takes_superseded)
     try:
@@ -108,7 +108,7 @@ def ask(
     return question(_graph(connection, projected, counts))
 
 
-def _projected(connection: duckdb.DuckDBPyConnection) -> _Projected:
+def projected_by(connection: duckdb.DuckDBPyConnection) -> _Projected:
     row = connection.execute(
         "SELECT made, applied, root, getvariable('horizon'), (SELECT path FROM "
         "duckdb_databases() WHERE database_name = current_database()) FROM state"

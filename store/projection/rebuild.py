@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from store.adjacency.comparing import compare_with_made_anew
 from store.facts import FactKind
 from store.projection.apply import Projection
 from store.projection.connection import open_projection
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def compare_with_rebuilt(projection: Projection) -> list[str]:
-    """What differs between the projection and one made anew from the log."""
+    """What differs between the projection, with the adjacency beside it, and one made
+    anew from the log."""
     problems: list[str] = []
     with tempfile.TemporaryDirectory(dir=projection.path.parent) as folder:
         again = projection.made_anew(Path(folder) / "again.duckdb")
@@ -35,6 +37,7 @@ def compare_with_rebuilt(projection: Projection) -> list[str]:
             )
             problems += _compare_views(connection)
             connection.execute("DETACH again")
+            problems += compare_with_made_anew(connection, projection.path)
     return problems
 
 

@@ -69,6 +69,13 @@ class GraphStore:
         self.file = folder / "adjacency"
         create_projection(self.path)
 
+    @classmethod
+    def there(cls, folder: Path) -> GraphStore:
+        """One that lies in a folder already."""
+        store = cls.__new__(cls)
+        store.path, store.file = folder / "lineage.duckdb", folder / "adjacency"
+        return store
+
     def tell(self, rows: Iterable[Link | Said | Corrected], applied: int) -> None:
         """Add rows, and have so many entries applied."""
         with open_projection(self.path, read_only=False) as connection:
