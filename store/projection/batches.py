@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 100_000
+ROWS_PER_GROUP = 65_536
+"""What admission looks at together, so the texts of a group are looked at once."""
 _ALL_FIELDS: Callable[[Fact], tuple[Any, ...]] = attrgetter(*COLUMNS)
 
 
