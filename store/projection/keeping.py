@@ -24,6 +24,8 @@ from store.projection.seen import SeenHashes
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from store.projection.seen import Found
+
 ROWS_AT_ONCE = 983_040
 """Facts that are looked up together: whole row groups, of DuckDB and of a batch."""
 MOST_ROWS_OF_A_BATCH = 1_966_080
@@ -54,12 +56,14 @@ def keep_new_facts(
     folder: Path,
     now: datetime,
     finished: Callable[[Path], None] = lambda _: None,
+    took: Callable[[int, pa.Table, Found], None] = lambda *_: None,
 ) -> Kept:
     """Write the facts that the projection lacks to files of a folder.
 
     What came back by `now`, when the source is heard, is told as a change.
 
-    `finished` is told of each file when nothing is added to it any more. A fact that
+    `finished` is told of each file when nothing is added to it any more, and `took` of
+    what is added to which file, and what of that may be in one already. A fact that
     is told twice far apart is in the files twice and counted once: whoever takes a
     batch in takes each fact once.
     """
@@ -97,6 +101,7 @@ def keep_new_facts(
                 writer = stack.enter_context(batch_writer(path))
             kept.rows[-1] += fresh.num_rows
             table = fresh.select(list(COLUMNS)).cast(batch_schema())
+            took(len(kept.files) - 1, fresh, is_again)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
     return kept
 
@@ -107,16 +112,18 @@ def _windows(told: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
     waiting: list[pa.Table] = []
     rows = size = 0
-    for table in told:
-        for part in _cut(table):
-            if rows and size + part.nbytes > BYTES_AT_ONCE:
-                yield pa.concat_tables(waiting)
-                waiting, rows, size = [], 0, 0
-            waiting.append(part)
-            rows, size = rows + part.num_rows, size + part.nbytes
-            if rows >= ROWS_AT_ONCE:
-                yield pa.concat_tables(waiting)
-                waiting, rows, size = [], 0, 0
+    for part in (part for table in told for part in _cut(table)):
+        if rows and size + part.nbytes > BYTES_AT_ONCE:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+        rest = part
+        while rows + rest.num_rows >= ROWS_AT_ONCE:
+            yield pa.concat_tables([*waiting, rest.slice(0, ROWS_AT_ONCE - rows)])
+            rest = rest.slice(ROWS_AT_ONCE - rows)
+            waiting, rows, size = [], 0, 0
+        if rest.num_rows:
+            waiting.append(rest)
+            rows, size = rows + rest.num_rows, size + rest.nbytes
     if rows:
         yield pa.concat_tables(waiting)
 

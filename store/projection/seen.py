@@ -42,7 +42,7 @@ class SeenHashes:
         return found
 
     def _among(self, hashes: Hashes) -> Found:
-        """Whether each hash is in one of the arrays; asked in order, which is quicker."""
+        """Whether each hash is in one of the arrays. In order they are found sooner."""
         import numpy as np
 
         order = np.argsort(hashes)
