@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from connectors.protocols import (
     TableSource,
 )
 from console.services.configuration import SourceSetting
+from console.services.import_folder import import_folder
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Refusal
 from console.services.secret_references import password_of
@@ -137,9 +137,7 @@ def import_source(
     known = KnownState(now, heard, aliases, stages, parts)
     index = None
     with contextlib.ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(dir=store.folder))
-        )
+        folder = stack.enter_context(import_folder(store.folder))
         prepared = stack.enter_context(Prepared(projection, folder, source.name))
         kept = _kept(store, source, known, folder, prepared, watch)
         digests = [store.objects.put(file.read_bytes()) for file in kept.files]

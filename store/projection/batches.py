@@ -81,12 +81,16 @@ def fact_tables(
 
 
 def batch_writer(path: Path | BinaryIO) -> pq.ParquetWriter:
-    """Writes tables of facts to one Parquet file."""
+    """Writes tables of facts to one Parquet file, which is only ever read whole."""
     import pyarrow.parquet as pq
 
     repeating = [name for name in TEXT_COLUMNS if name != "text"]
     return pq.ParquetWriter(
-        path, batch_schema(), compression="zstd", use_dictionary=repeating
+        path,
+        batch_schema(),
+        compression="zstd",
+        use_dictionary=repeating,
+        write_statistics=False,
     )
 
 

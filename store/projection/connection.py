@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS = 10.0
 MOST_MEMORY = "1500MB"
 """What a question or an import may take before it spills to disk."""
+_MOST_MEMORY_OF_A_COPY = "600MB"
+"""It is appended to beside everything else that an import does."""
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.1
 _COPIED_AT_ONCE = 16 * 1024**2
@@ -126,6 +128,7 @@ def open_own(path: Path) -> duckdb.DuckDBPyConnection:
     connection = _connect(path, False, time.monotonic())
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
     connection.execute("SET threads = 1")
+    connection.execute(f"SET memory_limit = '{_MOST_MEMORY_OF_A_COPY}'")
     return connection
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from console.services import importing, signing
 from console.services.checkpoints import verify_log
+from console.services.import_folder import import_folder
 from console.services.importing import ImportReport
 from console.services.signing import service_key_path
 from policies.trust_root import ServiceKind
@@ -294,7 +295,18 @@ def test_the_source_that_dies_half_way_leaves_nothing_in_the_projection(
     with pytest.raises(OSError, match="died"):
         import_source(world.store, acting, ToldSource("mlflow", tags("x"), 35))
     assert rows_of(world.store.projection.path) == before
-    assert list(world.store.folder.glob("tmp*")) == []
+    assert list(world.store.folder.glob("import-*")) == []
+
+
+def test_the_folder_of_a_killed_import_is_taken_away_by_the_next(world: World) -> None:
+    left = world.store.folder / "import-killed"
+    left.mkdir()
+    (left / "prepared.duckdb").write_bytes(b"half a copy")
+    with import_folder(world.store.folder) as at_work:
+        assert not left.exists()
+        world.tell(*tags("x"))
+        assert at_work.exists()
+    assert list(world.store.folder.glob("import-*")) == []
 
 
 def test_others_read_what_was_there_while_an_import_is_prepared(
@@ -361,6 +373,8 @@ def test_killed_at_random_points_while_it_prepares_nothing_is_half_there(
     counted = dict(found)
     assert {f"run:m/{number}" for number in acknowledged} <= counted.keys()
     assert set(counted.values()) == {50}
+    world.tell(*tags("x"))
+    assert list(world.store.folder.glob("import-*")) == []
     assert differences(world) == []
     assert verify_log(world.store, deep=True).problems == ()
 
