@@ -21,6 +21,7 @@ from store.objects import Objects
 from store.projection.admission import admit_batch, read_batch
 from store.projection.connection import (
     ProjectionDamaged,
+    append_in_order,
     create_projection,
     identity,
     making,
@@ -313,6 +314,8 @@ class Projection:
     ) -> bool:
         """Apply the next part of one batch; whether more of the window is left."""
         with open_projection(self.path, read_only=False) as connection:
+            append_in_order(connection)
+            append_in_order(connection)
             connection.begin()
             applied, start = state_of(connection)
             if applied > index or not window.holds(start):

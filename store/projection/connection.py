@@ -120,16 +120,20 @@ def copy_projection(path: Path, target: Path) -> None:
 def open_own(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a copy that nobody else knows of, for long. It is folded in when told to.
 
-    One thread appends whole row groups; several leave many that are filled in part.
-
     Raises:
         ProjectionDamaged: it is none.
     """
     connection = _connect(path, False, time.monotonic())
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-    connection.execute("SET threads = 1")
+    append_in_order(connection)
     connection.execute(f"SET memory_limit = '{_MOST_MEMORY_OF_A_COPY}'")
     return connection
+
+
+def append_in_order(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have one thread append: several leave row groups that are filled in part, and
+    folding those in takes longer than they saved."""
+    connection.execute("SET threads = 1")
 
 
 def replace_projection(

@@ -112,11 +112,13 @@ class Prepared:
                 self._seen,
                 lambda other: state_of(other)[0] <= end,
             )
-        except (duckdb.Error, ProjectionDamaged, StoreUnavailable):
+        except (duckdb.Error, OSError, ProjectionDamaged, StoreUnavailable):
             return False
 
     def _begin(self) -> bool:
         """Copy the projection, if it is whole and not too large."""
+        import duckdb
+
         path = self._projection.path
         try:
             self._seen = identity(path)
@@ -126,7 +128,7 @@ class Prepared:
             self._connection = open_own(self._path)
             self._start, partial = state_of(self._connection)
             self._projection.require_this_history(self._connection)
-        except (OSError, ProjectionDamaged, StoreUnavailable):
+        except (duckdb.Error, OSError, ProjectionDamaged, StoreUnavailable):
             return False
         return partial == 0 and self._start == self._projection.size
 
