@@ -30,6 +30,7 @@ _SECRET_VALUE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
+_NUMBERS = (int, float)
 NAMING = ("name", "key", "field")
 """Members that say what the value beside them is."""
 _VALUED = ("value", "defaultValue")
@@ -100,4 +101,4 @@ def _require_shallow(depth: int) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)

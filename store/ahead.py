@@ -28,7 +28,7 @@ class _Line(Generic[T]):
     """A queue between two threads that either may leave."""
 
     def __init__(self, items: Iterable[T], most: int) -> None:
-        self._queue: Queue[T] = Queue(most)
+        self._queue: Queue[tuple[T] | None] = Queue(most)
         self._is_left = threading.Event()
         self._is_done = threading.Event()
         self._problem: BaseException | None = None
@@ -40,10 +40,14 @@ class _Line(Generic[T]):
         while True:
             is_last = self._is_done.is_set()
             try:
-                yield self._queue.get(timeout=_LOOKS_EVERY_SECONDS)
+                made = self._queue.get(not is_last, _LOOKS_EVERY_SECONDS)
             except Empty:
                 if is_last:
                     break
+                continue
+            if made is None:
+                break
+            yield made[0]
         if self._problem is not None:
             raise self._problem
 
@@ -63,10 +67,13 @@ class _Line(Generic[T]):
             self._problem = problem
         finally:
             self._is_done.set()
+            # Wakes whoever waits for more; who finds the line full waits for nothing.
+            with contextlib.suppress(Full):
+                self._queue.put_nowait(None)
 
     def _put(self, item: T) -> bool:
         while not self._is_left.is_set():
             with contextlib.suppress(Full):
-                self._queue.put(item, timeout=_LOOKS_EVERY_SECONDS)
+                self._queue.put((item,), timeout=_LOOKS_EVERY_SECONDS)
                 return True
         return False

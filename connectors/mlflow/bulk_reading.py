@@ -96,7 +96,7 @@ def _cut(part: pa.Table, last: int, rows: int) -> pa.Table:
     end = part["place"][-1].as_py() // rows * rows
     if end <= last:
         return part
-    return part.filter(pc.less_equal(part["place"], end))
+    return part.slice(0, pc.sum(pc.less_equal(part["place"], end)).as_py())
 
 
 @contextlib.contextmanager

@@ -18,10 +18,10 @@ from connectors.mlflow.meanings import (
 )
 from store.facts import COLUMNS, TIME_COLUMNS, FactKind, Relation, Strength
 from store.identifiers import entity_key
-from store.projection.batches import batch_schema
+from store.projection.batches import IdleColumns, batch_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -55,6 +55,7 @@ class BulkTelling:
             config={"memory_limit": _MOST_MEMORY, "temp_directory": self._folder.name}
         )
         self._is_settled = False
+        self._idle = IdleColumns()
         for table in _REMEMBERED:
             self._database.execute(table)
 
@@ -67,25 +68,21 @@ class BulkTelling:
 
     def params(self, part: pa.Table) -> pa.Table:
         """From columns run, key, value."""
-        return self._told(
-            part, _fact(FactKind.PARAM, subject=_RUN, name="key", text='"value"')
-        )
+        columns = {"subject": _RUN, "name": "key", "text": '"value"'}
+        return self._told(part, FactKind.PARAM, columns)
 
     def metrics(self, part: pa.Table) -> pa.Table:
         """From columns run, key, value, ms, step, is_nan."""
-        return self._told(
-            part,
-            _fact(
-                FactKind.METRIC,
-                subject=_RUN,
-                name="key",
-                text=f"CASE WHEN isnan({_NUMBER}) THEN 'nan' "
-                f"ELSE ({_NUMBER})::VARCHAR END",
-                number=_NUMBER,
-                step="step",
-                started=_moment("ms"),
-            ),
-        )
+        columns = {
+            "subject": _RUN,
+            "name": "key",
+            "text": f"CASE WHEN isnan({_NUMBER}) THEN 'nan' ELSE ({_NUMBER})::VARCHAR "
+            "END",
+            "number": _NUMBER,
+            "step": "step",
+            "started": _moment("ms"),
+        }
+        return self._told(part, FactKind.METRIC, columns)
 
     def remember_tags(self, part: pa.Table, *, is_told: bool) -> None:
         """From columns run, key, value: remembers those that say more of their run."""
@@ -96,13 +93,19 @@ class BulkTelling:
     def tags(self, part: pa.Table) -> Iterator[pa.Table]:
         """From columns run, key, value."""
         kept = f"NOT ({_is_one_of(sorted(DROPPED_TAGS))})"
-        tag = _fact(
-            FactKind.TAG, subject=_RUN, name="key", text=f"left(value, {LONGEST_TAG})"
-        )
-        yield self._told(part, tag, kept)
-        text = "left(key, 200) || ': ' || length(value) || ' characters, cut'"
-        cut = _violation("'tag too long'", text)
-        yield self._told(part, cut, f"{kept} AND length(value) > {LONGEST_TAG}")
+        tag = {
+            "subject": _RUN,
+            "name": "key",
+            "text": f"left(value, {LONGEST_TAG})",
+        }
+        yield self._told(part, FactKind.TAG, tag, kept)
+        cut = {
+            "subject": _RUN,
+            "name": "'tag too long'",
+            "text": "left(key, 200) || ': ' || length(value) || ' characters, cut'",
+        }
+        is_cut = f"{kept} AND length(value) > {LONGEST_TAG}"
+        yield self._told(part, FactKind.VIOLATION, cut, is_cut)
 
     def datasets(self, part: pa.Table, *, is_told: bool) -> None:
         """From columns id, name, digest, location, schema: remembered."""
@@ -143,8 +146,9 @@ class BulkTelling:
         self._database.register("part", part)
         yield from self._joined(f"SELECT {run} FROM part{marked} WHERE {which}")
         self._database.unregister("part")
-        gone = _fact(FactKind.DELETION, subject=_RUN, text="'deleted in MLflow'")
-        yield self._told(part, gone, f"lifecycle = 'deleted' AND {which}")
+        gone = {"subject": _RUN, "text": "'deleted in MLflow'"}
+        is_gone = f"lifecycle = 'deleted' AND {which}"
+        yield self._told(part, FactKind.DELETION, gone, is_gone)
 
     def links(self) -> Iterator[pa.Table]:
         """What the runs of which something has changed read, ran at and belong to, once
@@ -153,6 +157,8 @@ class BulkTelling:
             self._database.execute(
                 f"DELETE FROM {table} WHERE run NOT IN (SELECT run FROM touched)"
             )
+        for table, query in _LINKED:
+            self._database.execute(f"CREATE TABLE {table} AS SELECT * FROM {query}")
         for fact, source in (*_OF_DATA, *_OF_COMMITS, *_OF_PARENTS):
             yield from self._joined(f"SELECT {fact} FROM {source}")
 
@@ -171,14 +177,21 @@ class BulkTelling:
         finally:
             self._database.unregister("part")
 
-    def _told(self, part: pa.Table, fact: str, which: str = "true") -> pa.Table:
+    def _told(
+        self,
+        part: pa.Table,
+        kind: FactKind,
+        columns: Mapping[str, str],
+        which: str = "true",
+    ) -> pa.Table:
+        forms = ", ".join(f'{form} AS "{name}"' for name, form in columns.items())
         self._database.register("part", part)
         try:
-            query = f"SELECT {fact} FROM part WHERE {which}"
+            query = f"SELECT {forms} FROM part WHERE {which}"
             found = self._database.execute(*self._bound(query)).to_arrow_table()
         finally:
             self._database.unregister("part")
-        return found.cast(batch_schema())
+        return self._idle.completed(kind, found)
 
     def _joined(self, query: str) -> Iterator[pa.Table]:
         """What a join finds, a bounded number of rows at a time.
@@ -298,7 +311,7 @@ _NO_SHA = (
 _OF_DATA = (
     (
         _fact(FactKind.DATASET, subject=_DATASET, name="name"),
-        f"(SELECT DISTINCT name FROM {_READ})",
+        "(SELECT DISTINCT name FROM read_data)",
     ),
     (
         _fact(
@@ -310,9 +323,9 @@ _OF_DATA = (
             location="location",
             text="text",
         ),
-        f"(SELECT DISTINCT name, digest, location, text FROM {_READ})",
+        "(SELECT DISTINCT name, digest, location, text FROM read_data)",
     ),
-    (_edge(_RUN, Relation.READ, _DATASET_VERSION, "nullif(context, '')"), _READ),
+    (_edge(_RUN, Relation.READ, _DATASET_VERSION, "nullif(context, '')"), "read_data"),
     (
         _violation(
             "'dataset digest is no SHA-256'",
@@ -326,15 +339,17 @@ _COMMITS = (
     "'countersign.git.commit'), max(nullif(value, '')) FILTER (key = "
     "'mlflow.source.git.commit')) AS sha FROM marks GROUP BY run)"
 )
+_LINKED = (("read_data", _READ), ("commits", _COMMITS))
+"""What several kinds of links are told of."""
 _IS_COMMIT = "regexp_full_match(sha, '[0-9a-fA-F]{40}|[0-9a-fA-F]{64}')"
 _OF_COMMITS = (
     (
         _edge(_RUN, Relation.USED, "'commit:' || lower(sha)"),
-        f"{_COMMITS} WHERE {_IS_COMMIT}",
+        f"commits WHERE {_IS_COMMIT}",
     ),
     (
         _violation("'commit is no hash'", "left(sha, 200)"),
-        f"{_COMMITS} WHERE NOT {_IS_COMMIT}",
+        f"commits WHERE NOT {_IS_COMMIT}",
     ),
 )
 _OF_PARENTS = (

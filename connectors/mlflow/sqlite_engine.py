@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorUnavailable, MalformedInput
 from connectors.mlflow.bulk_reading import DatabaseParts, one_library
 from connectors.mlflow.engines import SQLITE, Read
+from store.ahead import ahead
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,8 +70,8 @@ class SqliteEngine:
         where: str = "true",
         most_rows: int | None = None,
     ) -> Iterator[pa.Table]:
-        """See Engine."""
-        return DatabaseParts(self.path).parts(table, columns, where, most_rows)
+        """See Engine. A part is read while the one before it is used."""
+        return ahead(DatabaseParts(self.path).parts(table, columns, where, most_rows))
 
     @contextlib.contextmanager
     def moment(self) -> Iterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from connectors.protocols import (
     TableSource,
 )
 from console.services.configuration import SourceSetting
+from console.services.import_folder import import_folder
 from console.services.opened import OpenStore, rfc3339
 from console.services.problems import Refusal
 from console.services.secret_references import password_of
@@ -30,7 +30,8 @@ from policies.predicates import LineageBatch
 from store.ahead import ahead
 from store.facts import FactKind, Relation
 from store.projection.batches import fact_tables
-from store.projection.keeping import keep_new_facts
+from store.projection.keeping import Kept, keep_new_facts
+from store.projection.prepared import Prepared
 from store.queries.models import current_aliases, current_stages
 from store.queries.sql import last_heard
 
@@ -135,29 +136,24 @@ def import_source(
     parts = parts_told(store, source.name)
     known = KnownState(now, heard, aliases, stages, parts)
     index = None
-    with tempfile.TemporaryDirectory(dir=store.folder) as folder:
-        told = _watched(ahead(_tables(source, known)), source.name, watch)
-        with contextlib.closing(told), _Admission(source.name) as admission:
-            kept = keep_new_facts(
-                projection, told, source.name, Path(folder), now, admission.begin
-            )
-            admission.finish()
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(import_folder(store.folder))
+        prepared = stack.enter_context(Prepared(projection, folder, source.name))
+        kept = _kept(store, source, known, folder, prepared, watch)
         digests = [store.objects.put(file.read_bytes()) for file in kept.files]
-    projection.admitted.update(digests)
-    batches = [
-        LineageBatch(
-            source=source.name,
-            collector=COLLECTOR,
-            batch=digest,
-            rows=rows,
-            observed_at=rfc3339(now),
-        )
-        for digest, rows in zip(digests, kept.rows, strict=True)
-    ]
-    for batch in batches:
-        index = append(store, acting, batch, (source.name, batch.batch)).index
-    if batches:
-        projection.catch_up()
+        projection.admitted.update(digests)
+        for digest, rows in zip(digests, kept.rows, strict=True):
+            batch = LineageBatch(
+                source=source.name,
+                collector=COLLECTOR,
+                batch=digest,
+                rows=rows,
+                observed_at=rfc3339(now),
+            )
+            index = append(store, acting, batch, (source.name, digest)).index
+        if digests:
+            prepared.put_in_place(digests)
+            projection.catch_up()
     remember_parts(store, source.name, parts)
     tally = source.tally
     return ImportReport(
@@ -168,6 +164,30 @@ def import_source(
         dict(kept.relations),
         index,
     )
+
+
+def _kept(
+    store: OpenStore,
+    source: FactSource,
+    known: KnownState,
+    folder: Path,
+    prepared: Prepared,
+    watch: Watcher | None,
+) -> Kept:
+    """What is new of all that a source tells, read to its end and found good."""
+    told = _watched(ahead(_tables(source, known)), source.name, watch)
+    with contextlib.closing(told), _Admission(source.name) as admission:
+        kept = keep_new_facts(
+            store.projection,
+            told,
+            source.name,
+            folder,
+            known.now,
+            admission.begin,
+            prepared.take,
+        )
+        admission.finish()
+    return kept
 
 
 class _Admission:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import StoreUnavailable
 from store.facts import TEXT_COLUMNS
-from store.projection.batches import batch_schema
+from store.projection.batches import ROWS_PER_GROUP, batch_schema
 from store.projection.fact_checks import UnusableBatch, check_facts
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 50_000_000
 MOST_BYTES = 4 * 1024**3
 """Of text in one batch, once it is unpacked."""
-_MOST_ROWS_AT_ONCE = 65_536
 _OF_ODD_BYTES = (ValueError, LookupError, TypeError, OverflowError)
 """What Arrow's Python side raises on names and numbers that it did not expect."""
 
@@ -104,7 +103,7 @@ def _check_form(file: pq.ParquetFile, rows: int | None) -> None:
 def _parts(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     """Unpack the file part by part; one that grows without end is left."""
     unpacked = rows = 0
-    for part in file.iter_batches(batch_size=_MOST_ROWS_AT_ONCE):
+    for part in file.iter_batches(batch_size=ROWS_PER_GROUP):
         part.validate(full=True)
         unpacked += sum(_bytes_of_text(column) for column in part.columns)
         if unpacked > MOST_BYTES:

@@ -8,7 +8,6 @@ same transaction as the rows.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,10 @@ from store.objects import Objects
 from store.projection.admission import admit_batch, read_batch
 from store.projection.connection import (
     ProjectionDamaged,
+    append_in_order,
     create_projection,
+    identity,
+    making,
     open_projection,
 )
 from store.projection.fact_checks import UnusableBatch
@@ -134,7 +136,7 @@ class Projection:
             StoreUnavailable: the file stayed locked or cannot be written.
             StoreDamaged: a batch has not the content that its name promises.
         """
-        seen = _identity(self.path)
+        seen = identity(self.path)
         with contextlib.suppress(ProjectionDamaged):
             if self._is_current():
                 return
@@ -162,7 +164,7 @@ class Projection:
             connection = opened.__enter__()
         with contextlib.ExitStack() as stack:
             stack.push(opened)
-            applied, _ = _state(connection)
+            applied, _ = state_of(connection)
             horizon = applied if known_at is None else min(applied, known_at + 1)
             connection.execute(f"SET VARIABLE horizon = {horizon:d}::BIGINT")
             yield connection
@@ -181,19 +183,37 @@ class Projection:
         again.catch_up()
         return again
 
+    @property
+    def size(self) -> int:
+        """How many entries of the log are indexed."""
+        return self._index.size
+
+    def root_at(self, size: int) -> str:
+        """The root of the log's first entries, in hex."""
+        return self._index.root_at(size).hex()
+
+    def committed_from(self, start: int) -> Iterator[tuple[int, CommittedBatch]]:
+        """The entries from one on that commit batches, and what counts for each."""
+        for entry in self._index.batches(start):
+            yield entry.index, self._batches.batch_at(entry.index)
+
     def _is_current(self) -> bool:
         with open_projection(self.path, read_only=True) as connection:
-            applied, partial = _state(connection)
-            self._require_this_history(connection)
+            applied, partial = state_of(connection)
+            self.require_this_history(connection)
         return partial == 0 and applied >= self._index.size
 
-    def _require_this_history(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Refuse rows of a history that was given up, or of batches since replaced."""
+    def require_this_history(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Refuse rows of a history that was given up, or of batches since replaced.
+
+        Raises:
+            ProjectionDamaged: they are such.
+        """
         row = connection.execute("SELECT applied, root FROM state").fetchone()
         applied, root = (int(row[0]), str(row[1])) if row else (0, "")
         if applied == 0:
             return
-        if applied > self._index.size or self._index.root_at(applied).hex() != root:
+        if applied > self._index.size or self.root_at(applied) != root:
             raise ProjectionDamaged("it is of another history than the log")
         if self._batches.is_rewritten_since(applied):
             raise ProjectionDamaged("a batch in it was replaced")
@@ -203,9 +223,8 @@ class Projection:
 
         Another process may have done so meanwhile, and be filling it: that one stays.
         """
-        with open(self.path.with_suffix(".making"), "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _identity(self.path) != seen:
+        with making(self.path):
+            if identity(self.path) != seen:
                 return
             aside = self.path.with_suffix(".new")
             aside.unlink(missing_ok=True)
@@ -217,8 +236,8 @@ class Projection:
 
     def _apply_all(self) -> None:
         with open_projection(self.path, read_only=True) as connection:
-            applied, _ = _state(connection)
-            self._require_this_history(connection)
+            applied, _ = state_of(connection)
+            self.require_this_history(connection)
         end, reached = self._index.size, applied
         for index, batch, told in self._batches_from(applied):
             reached = index + 1
@@ -230,7 +249,7 @@ class Projection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ? "
                 "AND applied >= ?",
-                (end, self._index.root_at(end).hex(), end, reached),
+                (end, self.root_at(end), end, reached),
             )
 
     def _batches_from(
@@ -239,10 +258,9 @@ class Projection:
         """Batches of entries from one on, each read while the one before is applied."""
         with ThreadPoolExecutor(1) as reader:
             waiting: list[tuple[int, CommittedBatch, Future[_Told]]] = []
-            for entry in self._index.batches(applied):
-                batch = self._batches.batch_at(entry.index)
+            for index, batch in self.committed_from(applied):
                 told = reader.submit(self._told_in, batch)
-                waiting.append((entry.index, batch, told))
+                waiting.append((index, batch, told))
                 if len(waiting) > 1:
                     yield _present(*waiting.pop(0))
             for one in waiting:
@@ -264,7 +282,7 @@ class Projection:
         """Go past a batch that is none, and remember why."""
         with open_projection(self.path, read_only=False) as connection:
             connection.begin()
-            applied, _ = _state(connection)
+            applied, _ = state_of(connection)
             if applied <= batch.entry:
                 connection.execute(
                     "INSERT INTO left_out VALUES (?, ?, ?)",
@@ -272,7 +290,7 @@ class Projection:
                 )
                 connection.execute(
                     "UPDATE state SET applied = ?, partial_rows = 0, root = ?",
-                    (batch.entry + 1, self._index.root_at(batch.entry + 1).hex()),
+                    (batch.entry + 1, self.root_at(batch.entry + 1)),
                 )
             connection.commit()
 
@@ -285,7 +303,7 @@ class Projection:
     def _look_up(self, index: int, table: pa.Table, source: str) -> Window | None:
         """The next rows of a batch that the store lacks; None: all are taken in."""
         with open_projection(self.path, read_only=True) as connection:
-            applied, start = _state(connection)
+            applied, start = state_of(connection)
             if applied > index:
                 return None
             part = table.slice(start, ROWS_PER_WINDOW)
@@ -296,8 +314,10 @@ class Projection:
     ) -> bool:
         """Apply the next part of one batch; whether more of the window is left."""
         with open_projection(self.path, read_only=False) as connection:
+            append_in_order(connection)
+            append_in_order(connection)
             connection.begin()
-            applied, start = _state(connection)
+            applied, start = state_of(connection)
             if applied > index or not window.holds(start):
                 connection.rollback()
                 return False
@@ -305,11 +325,11 @@ class Projection:
             insert_facts(connection, window.between(start, done), index, batch.source)
             is_whole = done >= rows
             if is_whole:
-                _note_heard(connection, index, batch)
+                note_heard(connection, index, batch)
             position = (index + 1, 0) if is_whole else (index, done)
             connection.execute(
                 "UPDATE state SET applied = ?, partial_rows = ?, root = ?",
-                (*position, self._index.root_at(position[0]).hex()),
+                (*position, self.root_at(position[0])),
             )
             connection.commit()
             if not is_whole:
@@ -318,7 +338,7 @@ class Projection:
         return done < window.end
 
 
-def _note_heard(
+def note_heard(
     connection: duckdb.DuckDBPyConnection, index: int, batch: CommittedBatch
 ) -> None:
     """Note when a source told something new."""
@@ -342,15 +362,12 @@ def _present(
     return index, batch, found
 
 
-def _identity(path: Path) -> int:
-    """Tells one file at a path from another that took its place; 0: there is none."""
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return 0
+def state_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many entries are applied, and how many rows of the next one.
 
-
-def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    Raises:
+        ProjectionDamaged: that is not there.
+    """
     row = connection.execute("SELECT applied, partial_rows FROM state").fetchone()
     if row is None:
         raise ProjectionDamaged("the state row is missing")

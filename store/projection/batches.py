@@ -13,13 +13,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, Fact
+from store.facts import COLUMNS, TEXT_COLUMNS, TIME_COLUMNS, Fact, FactKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 100_000
+ROWS_PER_GROUP = 65_536
+"""What admission looks at together, so the texts of a group are looked at once."""
 _ALL_FIELDS: Callable[[Fact], tuple[Any, ...]] = attrgetter(*COLUMNS)
 
 
@@ -31,6 +32,41 @@ def batch_schema() -> pa.Schema:
     types |= dict.fromkeys(TIME_COLUMNS, pa.timestamp("us"))
     types |= {"number": pa.float64(), "step": pa.int64()}
     return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
+
+
+class IdleColumns:
+    """Columns in which many facts say the same or nothing: made once, and shared."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], pa.Array] = {}
+
+    def completed(self, kind: FactKind, columns: pa.Table) -> pa.Table:
+        """Facts of a kind, of which only some columns are given."""
+        import pyarrow as pa
+
+        schema, rows = batch_schema(), columns.num_rows
+        arrays = [
+            columns[name].cast(schema.field(name).type)
+            if name in columns.column_names
+            else self._of(name, kind.value if name == "kind" else "", rows)
+            for name in COLUMNS
+        ]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    def _of(self, name: str, text: str, rows: int) -> pa.Array:
+        import pyarrow as pa
+
+        made = self._made.get((name, text))
+        if made is None or len(made) < rows:
+            wanted = batch_schema().field(name).type
+            is_text = name in TEXT_COLUMNS and name != "text"
+            made = (
+                pa.repeat(pa.scalar(text, wanted), rows)
+                if is_text
+                else pa.nulls(rows, wanted)
+            )
+            self._made[name, text] = made
+        return made.slice(0, rows)
 
 
 def fact_tables(
@@ -45,12 +81,16 @@ def fact_tables(
 
 
 def batch_writer(path: Path | BinaryIO) -> pq.ParquetWriter:
-    """Writes tables of facts to one Parquet file."""
+    """Writes tables of facts to one Parquet file, which is only ever read whole."""
     import pyarrow.parquet as pq
 
     repeating = [name for name in TEXT_COLUMNS if name != "text"]
     return pq.ParquetWriter(
-        path, batch_schema(), compression="zstd", use_dictionary=repeating
+        path,
+        batch_schema(),
+        compression="zstd",
+        use_dictionary=repeating,
+        write_statistics=False,
     )
 
 

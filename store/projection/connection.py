@@ -7,10 +7,12 @@ lock held elsewhere is waited for briefly and then named.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
+import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS = 10.0
 MOST_MEMORY = "1500MB"
 """What a question or an import may take before it spills to disk."""
+_MOST_MEMORY_OF_A_COPY = "600MB"
+"""It is appended to beside everything else that an import does."""
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.1
+_COPIED_AT_ONCE = 16 * 1024**2
 _in_process = threading.RLock()
 """DuckDB refuses one file in two modes within a process: one connection at a time."""
 
@@ -75,6 +80,90 @@ def create_projection(path: Path) -> None:
             connection.commit()
     except duckdb.IOException as cause:
         raise _unavailable(path, str(cause)) from cause
+
+
+def identity(path: Path) -> int:
+    """Tells one file at a path from another that took its place; 0: there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Only one process at a time puts another file in a projection's place."""
+    with open(path.with_suffix(".making"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def copy_projection(path: Path, target: Path) -> None:
+    """Copy a projection as it stands, while nobody writes to it.
+
+    Raises:
+        OSError: the copy cannot be written.
+        StoreUnavailable: it stayed locked, or changes are still to be folded in.
+        ProjectionDamaged: it is none.
+    """
+    with _in_process:
+        with open_projection(path, read_only=False) as connection:
+            connection.execute("CHECKPOINT")
+        # Closing a file drops every lock that this process has on it, DuckDB's too.
+        with open(path, "rb") as source, open_projection(path, read_only=True):
+            if _change_log(path).exists():
+                raise _unavailable(path, "another process has just written to it")
+            with open(target, "wb") as copy:
+                shutil.copyfileobj(source, copy, _COPIED_AT_ONCE)
+
+
+def open_own(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a copy that nobody else knows of, for long. It is folded in when told to.
+
+    Raises:
+        ProjectionDamaged: it is none.
+    """
+    connection = _connect(path, False, time.monotonic())
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+    append_in_order(connection)
+    connection.execute(f"SET memory_limit = '{_MOST_MEMORY_OF_A_COPY}'")
+    return connection
+
+
+def append_in_order(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have one thread append: several leave row groups that are filled in part, and
+    folding those in takes longer than they saved."""
+    connection.execute("SET threads = 1")
+
+
+def replace_projection(
+    path: Path,
+    other: Path,
+    seen: int,
+    may: Callable[[duckdb.DuckDBPyConnection], bool],
+) -> bool:
+    """Put a closed projection in the place of another, if that still is the one that
+    was seen and `may` says so of it; whether it was put there.
+
+    Raises:
+        StoreUnavailable: it stayed locked.
+        ProjectionDamaged: what is there is none.
+    """
+    with _in_process, making(path):
+        if identity(path) != seen:
+            return False
+        with open_projection(path, read_only=False) as connection:
+            # Nothing is left to be done to the old file when it is closed.
+            connection.execute("CHECKPOINT")
+            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            if not may(connection) or _change_log(path).exists():
+                return False
+            other.replace(path)
+    return True
+
+
+def _change_log(path: Path) -> Path:
+    return Path(f"{path}.wal")
 
 
 def _connect(path: Path, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:

@@ -108,10 +108,8 @@ def check_facts(part: pa.RecordBatch) -> None:
         raise UnusableBatch("it holds facts of an unknown kind")
     _require(_is_key(_texts(part["subject"])), "a subject is no key of a thing")
     objects = _texts(part["object"])
-    _require(
-        pc.or_(pc.equal(objects, ""), _is_key(objects)),
-        "an object is no key of a thing",
-    )
+    named = objects.filter(pc.not_equal(objects, ""))
+    _require(_is_key(named), "an object is no key of a thing")
     replaced = _texts(part["replaces"])
     _require(
         pc.or_(
@@ -234,8 +232,11 @@ def _is_key(column: pa.Array) -> pa.Array:
     """Whether each text is a key, with as many parts as its kind has."""
     import pyarrow.compute as pc
 
+    is_of_known_kind = pc.match_substring_regex(column, _KEY)
+    if pc.all(is_of_known_kind, min_count=0).as_py():
+        return is_of_known_kind
     return pc.or_(
-        pc.match_substring_regex(column, _KEY),
+        is_of_known_kind,
         pc.and_not(
             pc.match_substring_regex(column, _OTHER_KEY),
             pc.match_substring_regex(column, _OF_KNOWN_KIND),

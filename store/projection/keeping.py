@@ -19,14 +19,16 @@ from store.projection.apply import Projection
 from store.projection.batches import ROWS_PER_GROUP, batch_schema, batch_writer
 from store.projection.new_facts import counted, new_facts
 from store.projection.returned import Returning
+from store.projection.seen import SeenHashes
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
-ROWS_AT_ONCE = 1_000_000
-"""Facts that are looked up together."""
-MOST_ROWS_OF_A_BATCH = 2_000_000
+    from store.projection.seen import Found
+
+ROWS_AT_ONCE = 983_040
+"""Facts that are looked up together: whole row groups, of DuckDB and of a batch."""
+MOST_ROWS_OF_A_BATCH = 1_966_080
 """Of what an import commits; reading a batch takes about 500 bytes a fact."""
 BYTES_AT_ONCE = 512 * 1024**2
 """What the facts that are looked up together may take, long texts and all."""
@@ -54,18 +56,21 @@ def keep_new_facts(
     folder: Path,
     now: datetime,
     finished: Callable[[Path], None] = lambda _: None,
+    took: Callable[[int, pa.Table, Found], None] = lambda *_: None,
 ) -> Kept:
     """Write the facts that the projection lacks to files of a folder.
 
     What came back by `now`, when the source is heard, is told as a change.
 
-    `finished` is told of each file when nothing is added to it any more. A fact that
+    `finished` is told of each file when nothing is added to it any more, and `took` of
+    what is added to which file, and what of that may be in one already. A fact that
     is told twice far apart is in the files twice and counted once: whoever takes a
     batch in takes each fact once.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    kept, seen, size = Kept(), _Seen(), 0
+    kept, seen, size = Kept(), SeenHashes(), 0
     returning: Returning | None = None
     with contextlib.ExitStack() as stack:
         for rows in _windows(told):
@@ -74,9 +79,10 @@ def keep_new_facts(
                     returning = Returning(connection, source, now)
                 rows = returning.with_returned(connection, rows)
                 fresh = new_facts(connection, rows, source).table
-                first = seen.not_among(connection, fresh)
             if not fresh.num_rows:
                 continue
+            is_again = seen.note(fresh["fact_hash"].to_numpy())
+            first = fresh.filter(pa.array(~is_again)) if is_again.any() else fresh
             kept.new.update(counted(first["kind"]))
             edges = first.filter(pc.equal(first["kind"], FactKind.EDGE.value))
             kept.relations.update(counted(edges["name"]))
@@ -95,39 +101,9 @@ def keep_new_facts(
                 writer = stack.enter_context(batch_writer(path))
             kept.rows[-1] += fresh.num_rows
             table = fresh.select(list(COLUMNS)).cast(batch_schema())
+            took(len(kept.files) - 1, fresh, is_again)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
     return kept
-
-
-class _Seen:
-    """Hashes of what was kept so far, so that each fact is counted once."""
-
-    def __init__(self) -> None:
-        self._hashes: list[pa.Array] = []
-
-    def not_among(
-        self, connection: duckdb.DuckDBPyConnection, fresh: pa.Table
-    ) -> pa.Table:
-        """Those of some facts that were not seen before; from now on they are."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        first = fresh
-        if self._hashes and fresh.num_rows:
-            seen = pa.table({"fact_hash": pa.chunked_array(self._hashes)})
-            connection.register("seen", seen)
-            connection.register("fresh", fresh.select(["position", "fact_hash"]))
-            again = connection.execute(
-                "SELECT position FROM fresh WHERE fact_hash IN "
-                "(SELECT fact_hash FROM seen WHERE fact_hash IN "
-                "(SELECT fact_hash FROM fresh))"
-            ).to_arrow_table()
-            connection.unregister("fresh")
-            connection.unregister("seen")
-            is_again = pc.is_in(fresh["position"], again["position"])
-            first = fresh.filter(pc.invert(is_again))
-        self._hashes += first["fact_hash"].chunks
-        return first
 
 
 def _windows(told: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -136,16 +112,18 @@ def _windows(told: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
     waiting: list[pa.Table] = []
     rows = size = 0
-    for table in told:
-        for part in _cut(table):
-            if rows and size + part.nbytes > BYTES_AT_ONCE:
-                yield pa.concat_tables(waiting)
-                waiting, rows, size = [], 0, 0
-            waiting.append(part)
-            rows, size = rows + part.num_rows, size + part.nbytes
-            if rows >= ROWS_AT_ONCE:
-                yield pa.concat_tables(waiting)
-                waiting, rows, size = [], 0, 0
+    for part in (part for table in told for part in _cut(table)):
+        if rows and size + part.nbytes > BYTES_AT_ONCE:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+        rest = part
+        while rows + rest.num_rows >= ROWS_AT_ONCE:
+            yield pa.concat_tables([*waiting, rest.slice(0, ROWS_AT_ONCE - rows)])
+            rest = rest.slice(ROWS_AT_ONCE - rows)
+            waiting, rows, size = [], 0, 0
+        if rest.num_rows:
+            waiting.append(rest)
+            rows, size = rows + rest.num_rows, size + rest.nbytes
     if rows:
         yield pa.concat_tables(waiting)
 

@@ -48,6 +48,7 @@ def new_facts(
 ) -> NewFacts:
     """The rows that say what the store does not have yet, of those that say the same
     the first one."""
+    import numpy as np
     import pyarrow as pa
 
     kinds = [FactKind(kind) for kind in sorted(rows["kind"].unique().to_pylist())]
@@ -56,39 +57,52 @@ def new_facts(
         hashes = connection.execute(
             f"SELECT {fact_hash_expression('$source')} AS fact_hash FROM incoming",
             {"source": source},
-        ).to_arrow_table()
+        ).to_arrow_table()["fact_hash"]
         hashed = rows.append_column(
-            "position", pa.array(range(rows.num_rows), pa.int64())
-        ).append_column("fact_hash", hashes["fact_hash"])
-        connection.register("incoming", hashed.select(["fact_hash"]))
-        suspects = _suspects(connection, kinds)
-        if suspects:
+            "position", pa.array(np.arange(rows.num_rows))
+        ).append_column("fact_hash", hashes)
+        suspects = _suspects(connection, kinds, hashes)
+        if suspects.num_rows:
             connection.register("incoming", hashed)
-            dropped = _told_before(connection, kinds, source)
-            hashed = _without(hashed, dropped)
+            connection.register("suspects", suspects)
+            hashed = _without(hashed, _told_before(connection, kinds, source))
     finally:
         connection.unregister("incoming")
+        connection.unregister("suspects")
     return NewFacts(hashed)
 
 
 def _suspects(
-    connection: duckdb.DuckDBPyConnection, kinds: Collection[FactKind]
-) -> int:
-    """Keep the hashes that are there more than once, or in the store, in a table.
+    connection: duckdb.DuckDBPyConnection,
+    kinds: Collection[FactKind],
+    hashes: pa.ChunkedArray,
+) -> pa.Table:
+    """The hashes that are there more than once, or in the store.
 
     The few that come are kept at hand, and the many that are there run past them.
     """
-    stored_hashes = " ".join(
-        f"UNION SELECT fact_hash FROM {table_name(kind)} WHERE fact_hash IN "
-        "(SELECT fact_hash FROM incoming)"
-        for kind in kinds
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE suspects AS SELECT fact_hash FROM incoming "
-        f"GROUP BY fact_hash HAVING count(*) > 1 {stored_hashes}"
-    )
-    row = connection.execute("SELECT count(*) FROM suspects").fetchone()
-    return int(row[0]) if row else 0
+    import pyarrow as pa
+
+    found = [_repeated(hashes)]
+    connection.register("incoming", pa.table({"fact_hash": hashes}))
+    for kind in kinds:
+        table = table_name(kind)
+        if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall():
+            stored_hashes = connection.execute(
+                f"SELECT DISTINCT fact_hash FROM {table} WHERE fact_hash IN "
+                "(SELECT fact_hash FROM incoming)"
+            ).to_arrow_table()
+            found += stored_hashes["fact_hash"].chunks
+    return pa.table({"fact_hash": pa.chunked_array(found, pa.int64())})
+
+
+def _repeated(hashes: pa.ChunkedArray) -> pa.Array:
+    """The hashes that are there more than once."""
+    import numpy as np
+    import pyarrow as pa
+
+    ordered = np.sort(hashes.to_numpy())
+    return pa.array(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
 
 
 def _told_before(

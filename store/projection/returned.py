@@ -32,6 +32,13 @@ _CONTENT = tuple(
 )
 
 
+_SECOND = (
+    "(SELECT min(entry_index) FROM heard WHERE source = $1 AND heard <> "
+    "(SELECT arg_min(heard, entry_index) FROM heard WHERE source = $1))"
+)
+"""The first entry of a source, parameter 1, that says when it was heard once more."""
+
+
 class Returning:
     """Looks, in what one source tells now, for what it told before and since told
     otherwise."""
@@ -68,13 +75,12 @@ class Returning:
     def _changed(self, connection: duckdb.DuckDBPyConnection, kind: FactKind) -> bool:
         """Whether the source told of anything of a kind differently; asked once.
 
-        Of such a thing something was told after the first batch, so most are not
-        looked at.
+        Of such a thing something was told after the source was heard first, which may
+        be in several batches, so most are not looked at.
         """
         if kind not in self._has_changed:
             keys, _ = _TRACKS[kind]
-            first = "(SELECT min(entry_index) FROM heard WHERE source = $1)"
-            later = f"SELECT {keys} FROM {_told(kind)} AND entry_index > {first}"
+            later = f"SELECT {keys} FROM {_told(kind)} AND entry_index >= {_SECOND}"
             found = connection.execute(
                 f"SELECT 1 FROM {_told(kind)} AND ({keys}) IN ({later}) "
                 f"GROUP BY {keys} HAVING count(*) > 1 LIMIT 1",

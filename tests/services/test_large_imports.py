@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,22 @@ def test_an_import_that_dies_between_two_batches_is_completed_by_the_next(
     report = tell(world)
     assert 0 < sum(report.new.values()) < 3 * RUNS
     assert rows(world) == (RUNS, 2 * RUNS)
+
+
+def test_a_value_that_comes_back_after_an_import_of_several_batches_is_told(
+    world: World,
+) -> None:
+    size = world.store.index.size
+    first = facts()
+    other = [
+        replace(fact, text="y") if fact == first[-RUNS - 1] else fact for fact in first
+    ]
+    tell_all(world, first)
+    assert world.store.index.size - size > 1
+    for told in (other, first, other):
+        world.clock.forward(minutes=1)
+        assert tell_all(world, told).new == {"tag": 1}
+    assert tell_all(world, other).new == {}
 
 
 def test_a_rebuilt_projection_says_the_same(world: World) -> None:

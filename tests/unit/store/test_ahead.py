@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from store import ahead as ahead_module
 from store.ahead import ahead
 
 
@@ -41,3 +42,18 @@ def test_who_leaves_early_ends_the_other_thread_and_its_clean_up_runs() -> None:
     items.close()
     assert len(cleaned) == 1
     assert cleaned[0] != threading.current_thread().name
+
+
+def test_nobody_waits_for_more_when_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ahead_module, "_LOOKS_EVERY_SECONDS", 3600.0)
+    found: list[list[int]] = []
+
+    def read() -> None:
+        found.extend(list(ahead(range(number % 3))) for number in range(60))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(60)
+    assert found == [list(range(number % 3)) for number in range(60)]
