@@ -148,7 +148,7 @@ def _by_variable(kind: DatabaseKind, environment: Mapping[str, str]) -> Secret |
 
 
 def _kind_of(scheme: str) -> DatabaseKind:
-    base = scheme.partition("~")[0].lower()
+    base = scheme.partition("+")[0].lower()
     return _KINDS.get(base) or DatabaseKind(base)
 
 

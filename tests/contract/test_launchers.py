@@ -173,6 +173,7 @@ def test_cancelled_means_gone(case: LauncherCase) -> None:
     assert isinstance(launcher, CanCancel)
     launcher.launch("one", launcher.plan(case.request("waits", "quick")), held=False)
     wait_for(launcher, "one", lambda _: case.starts() == 1)
+    wait_for(launcher, "one", lambda run: run.steps[0].state is RunState.RUNNING)
     run = launcher.cancel("one", grace_seconds=5)
     assert run.state is RunState.CANCELLED
     assert run.ended is not None
