@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterable
 
@@ -13,25 +14,36 @@ from textual.worker import Worker, WorkerState
 from console.actions import GO
 from console.rendering import one_line
 from console.screens.asking import AskingScreen
-from console.screens.detail import DetailScreen
-from console.screens.lists import LogScreen, ModelsScreen, RequestsScreen, RunsScreen
 from console.screens.overview import OverviewScreen
-from console.screens.pipelines import PipelinesScreen
-from console.screens.policies import PoliciesScreen
-from console.screens.review import ReviewScreen
-from console.screens.trust import TrustScreen
 from console.services.opened import OpenStore
 
-VIEWS: dict[str, type[AskingScreen]] = {
-    "overview": OverviewScreen,
-    "models": ModelsScreen,
-    "requests": RequestsScreen,
-    "runs": RunsScreen,
-    "log": LogScreen,
-    "trust": TrustScreen,
-    "policies": PoliciesScreen,
-    "pipelines": PipelinesScreen,
+PRELOAD_SECONDS = 1.0
+"""After the first frame, other screens are loaded so that no key waits for it."""
+
+
+def _screen_of(view: str) -> AskingScreen:
+    """One of the main views; its code is loaded when it is first shown."""
+    module, _, name = VIEWS[view].partition(":")
+    screen: AskingScreen = getattr(importlib.import_module(module), name)()
+    return screen
+
+
+VIEWS = {
+    "overview": "console.screens.overview:OverviewScreen",
+    "models": "console.screens.lists:ModelsScreen",
+    "requests": "console.screens.lists:RequestsScreen",
+    "runs": "console.screens.lists:RunsScreen",
+    "log": "console.screens.lists:LogScreen",
+    "trust": "console.screens.trust:TrustScreen",
+    "policies": "console.screens.policies:PoliciesScreen",
+    "pipelines": "console.screens.pipelines:PipelinesScreen",
 }
+_OPENED = ("console.screens.detail", "console.screens.review")
+
+
+def _load_screens() -> None:
+    for place in (*VIEWS.values(), *_OPENED):
+        importlib.import_module(place.partition(":")[0])
 
 
 class CountersignApp(App[int]):
@@ -61,16 +73,20 @@ class CountersignApp(App[int]):
         """Open the overview, or the object that was asked for."""
         self.entries = self.store.index.size
         self.push_screen(OverviewScreen())
+        self.set_timer(PRELOAD_SECONDS, self._preload)
         if self._reference.startswith("request:"):
             self.open_request(self._reference.removeprefix("request:"))
         elif self._reference:
             self.open_thing(self._reference)
 
+    def _preload(self) -> None:
+        self.run_worker(_load_screens, thread=True, exit_on_error=False)
+
     def action_go(self, view: str) -> None:
         """Show one of the main views."""
         while len(self.screen_stack) > 2:
             self.pop_screen()
-        self.switch_screen(VIEWS[view]())
+        self.switch_screen(_screen_of(view))
 
     def action_toggle_help(self) -> None:
         """Show the keys that work here, or hide them again."""
@@ -81,10 +97,14 @@ class CountersignApp(App[int]):
 
     def open_thing(self, reference: str) -> None:
         """Show a version, a run, a commit or a dataset version."""
+        from console.screens.detail import DetailScreen
+
         self.push_screen(DetailScreen(reference))
 
     def open_request(self, request_id: str) -> None:
         """Show a request's review."""
+        from console.screens.review import ReviewScreen
+
         self.push_screen(ReviewScreen(request_id))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
