@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from textual import on, work
@@ -37,6 +38,7 @@ from console.screens.confirming import ConfirmDialog
 from console.screens.launch_text import headline, sheet_lines, step_lines
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore, wall_clock
+from console.services.pipelines.every_place import ASKING_THE_LOG
 from console.services.pipelines.launch_log import as_declared
 from console.services.pipelines.launch_sheet import LaunchSheet, launch_sheet
 from console.services.pipelines.launchers import launcher_of_all
@@ -161,13 +163,19 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         intent = self._known.sheet.record.intent
 
         def see() -> _Look:
-            found = place.find(launch)
-            run = None if found is None else as_declared(found, intent)
-            if before is not None:
-                return _Look(run, before.expected)
-            return _Look(run, expected_seconds(place, run) if run else None)
+            with self._turn_of(place):
+                found = place.find(launch)
+                run = None if found is None else as_declared(found, intent)
+                if before is not None:
+                    return _Look(run, before.expected)
+                return _Look(run, expected_seconds(place, run) if run else None)
 
         self.look(see, self._show_look, self._miss)
+
+    def _turn_of(self, place: CanLaunch) -> AbstractContextManager[object]:
+        """The turn of questions to the store, where a place asks it as well."""
+        is_asking = place.backend in ASKING_THE_LOG
+        return self.console.turn if is_asking else nullcontext()
 
     def _show_look(self, look: _Look) -> None:
         was_final = self._run is not None and self._run.state.is_final
@@ -373,7 +381,8 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         self.app.notify("Ending it…", markup=False)
 
         def end() -> PipelineRun:
-            return place.cancel(self._launch, grace_seconds=GRACE_SECONDS)
+            with self._turn_of(place):
+                return place.cancel(self._launch, grace_seconds=GRACE_SECONDS)
 
         def ended(run: PipelineRun) -> None:
             self.tell(f"{self._launch} is {run.state.value}; nothing of it is left")

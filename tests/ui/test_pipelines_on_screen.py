@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from textual.widgets import DataTable
 
+from connectors.pipelines.kfp_holds import Held
 from console.app import CountersignApp
 from console.screens import pipelines
+from console.services.pipelines.held_in_log import HeldInLog
 from tests.pipelines import launch_in, make_project, wait_until_over
 from tests.services.kfp_launching import kfp_world
 from tests.ui.test_console import SIZES, on_screen, settle, until
@@ -86,3 +88,28 @@ async def test_the_list_follows_what_runs_by_itself(
         await until(pilot, lambda: "running" in on_screen(app))
         gate.touch()
         await until(pilot, lambda: "succeeded" in on_screen(app))
+
+
+async def test_what_is_held_by_the_log_alone_is_looked_at_in_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kfp_world(world, monkeypatch) as there:
+        there.put_policy(is_released=True)
+        there.launch()
+        app = CountersignApp(world.store)
+        in_turn: list[bool] = []
+        ask = HeldInLog.held
+
+        def held(self: HeldInLog, launch: str) -> Held | None:
+            in_turn.append(app.turn.locked())
+            return ask(self, launch)
+
+        monkeypatch.setattr(HeldInLog, "held", held)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("8")
+            await until(pilot, lambda: "suspended" in on_screen(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "SUSPENDED" in on_screen(app))
+    assert in_turn
+    assert all(in_turn)

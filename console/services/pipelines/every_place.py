@@ -36,6 +36,9 @@ from store.errors import StoreError
 
 FAR = (KUBERNETES, KFP)
 """Backends whose places a context and a namespace name."""
+ASKING_THE_LOG = frozenset({KFP})
+"""Backends of which the log alone says what is held: to look at a launch there is to
+ask the store too."""
 
 
 class FarLauncher(CanLaunch, Protocol):
