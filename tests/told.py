@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from store.facts import Fact
 from store.objects import Objects
-from store.projection.apply import CommittedBatch, Projection
+from store.projection.apply import Projection
 from store.projection.batches import batch_schema, fact_tables
+from store.projection.committed import CommittedBatch
 from store.projection.connection import create_projection
 from store.statement_index import StatementIndex
 

@@ -32,7 +32,7 @@ from store.log import Progress
 from store.opening import is_remote
 
 if TYPE_CHECKING:
-    from store.projection.apply import LeftOut
+    from store.projection.committed import LeftOut
 
 
 @dataclass(frozen=True, slots=True)

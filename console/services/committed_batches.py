@@ -8,14 +8,14 @@ from console.services.opened import parse_time
 from policies.predicates import LineageBatch
 from policies.topics import UPKEEP, erased_topic
 from store.errors import StoreDamaged
-from store.projection.apply import CommittedBatch
+from store.projection.committed import CommittedBatch
 
 if TYPE_CHECKING:
     from console.services.opened import OpenStore
 
 
 class CommittedBatches:
-    """The batches of one store. See store.projection.apply.BatchReader."""
+    """The batches of one store. See store.projection.committed.BatchReader."""
 
     def __init__(self, store: OpenStore) -> None:
         self._store = store

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from console.services.opened import OpenStore
 
 if TYPE_CHECKING:
-    from store.projection.apply import LeftOut
+    from store.projection.committed import LeftOut
 
 WAITING = "it is not in the store; nothing after it is taken in until it comes"
 
@@ -23,7 +23,7 @@ def unusable_batches(store: OpenStore) -> tuple[LeftOut, ...]:
     """
     if not store.index.batches(0):
         return ()
-    from store.projection.apply import BatchMissing, LeftOut
+    from store.projection.committed import BatchMissing, LeftOut
 
     waiting: tuple[LeftOut, ...] = ()
     try:

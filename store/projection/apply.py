@@ -1,4 +1,4 @@
-"""Taking entries into the projection, a bounded number of rows a transaction.
+"""Keeping the projection up with the log.
 
 Rows of a batch become visible together, when the state row says its entry is applied.
 Whoever finds a batch half taken in goes on where it stands: the position is in the
@@ -10,25 +10,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from store.adjacency.opening import adjacency_path
-from store.errors import StoreUnavailable
 from store.objects import Objects
 from store.projection.admission import admit_batch, read_batch
+from store.projection.committed import (
+    BatchMissing,
+    BatchReader,
+    CommittedBatch,
+    LeftOut,
+)
 from store.projection.connection import (
     ProjectionDamaged,
-    append_in_order,
     create_projection,
     identity,
     making,
     open_projection,
 )
 from store.projection.fact_checks import UnusableBatch
-from store.projection.new_facts import NewFacts, insert_facts, new_facts
+from store.projection.state import state_of
+from store.projection.windows import TakingIn
 from store.statement_index import StatementIndex
 
 if TYPE_CHECKING:
@@ -36,81 +39,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     _Told: TypeAlias = "pa.Table | UnusableBatch | None"
-
-ROWS_PER_TRANSACTION = 245_760
-"""Two of DuckDB's row groups: those it writes to their place at once."""
-ROWS_PER_WINDOW = 983_040
-"""Rows that are looked up in the store at once, before any of them is taken in."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedBatch:
-    """What an entry says of the batch that counts for it."""
-
-    source: str
-    heard: datetime
-    """When its source was read, as its signer says."""
-    digest: str
-    rows: int | None
-    """How many its statement promises; None for one that was put in its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A batch that is none: its entry changes nothing, on every machine."""
-
-    entry: int
-    digest: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Rows of a batch that were looked up together."""
-
-    start: int
-    rows: int
-    fresh: NewFacts
-    """Those that the store lacked."""
-
-    @property
-    def end(self) -> int:
-        """The row of the batch behind the window."""
-        return self.start + self.rows
-
-    def holds(self, row: int) -> bool:
-        """Whether a row of the batch is in the window; an empty one holds its start."""
-        return self.start <= row < max(self.end, self.start + 1)
-
-    def between(self, first: int, last: int) -> pa.Table:
-        """What the store lacked of some rows of the batch."""
-        return self.fresh.between(first - self.start, last - self.start)
-
-
-class BatchReader(Protocol):
-    """Tells what the entries that commit lineage batches say."""
-
-    def batch_at(self, index: int) -> CommittedBatch:
-        """The batch that counts for an entry."""
-        ...
-
-    def is_rewritten_since(self, index: int) -> bool:
-        """Whether an entry from `index` on put another batch in an earlier's place."""
-        ...
-
-
-class BatchMissing(StoreUnavailable):
-    """A batch that an accepted entry names is not in the store: it may still come."""
-
-    def __init__(self, entry: int, digest: str) -> None:
-        super().__init__(
-            f"the batch of entry {entry}, object {digest}, is not in the store; "
-            f"lineage is known up to entry {entry - 1}",
-            hint="Wait for it or restore it from a backup. If it will never come, a "
-            f"root holder gives it up: countersign erase {digest} --reason TEXT",
-        )
-        self.entry = entry
-        self.digest = digest
 
 
 class Projection:
@@ -238,13 +166,14 @@ class Projection:
         with open_projection(self.path, read_only=True) as connection:
             applied, _ = state_of(connection)
             self.require_this_history(connection)
+        taking = TakingIn(self.path, self.root_at)
         end, reached = self._index.size, applied
         for index, batch, told in self._batches_from(applied):
             reached = index + 1
             if isinstance(told, UnusableBatch):
                 self._leave_out(LeftOut(index, batch.digest, str(told)))
             else:
-                self._apply_batch(index, told, batch)
+                taking.whole(index, told, batch)
         with open_projection(self.path, read_only=False) as connection:
             connection.execute(
                 "UPDATE state SET applied = ?, root = ? WHERE applied < ? "
@@ -294,59 +223,6 @@ class Projection:
                 )
             connection.commit()
 
-    def _apply_batch(self, index: int, table: pa.Table, batch: CommittedBatch) -> None:
-        """Apply a batch window by window, the file released between two parts."""
-        while (window := self._look_up(index, table, batch.source)) is not None:
-            while self._apply_part(index, window, table.num_rows, batch):
-                """Somebody else may go on with the same batch at any time."""
-
-    def _look_up(self, index: int, table: pa.Table, source: str) -> Window | None:
-        """The next rows of a batch that the store lacks; None: all are taken in."""
-        with open_projection(self.path, read_only=True) as connection:
-            applied, start = state_of(connection)
-            if applied > index:
-                return None
-            part = table.slice(start, ROWS_PER_WINDOW)
-            return Window(start, part.num_rows, new_facts(connection, part, source))
-
-    def _apply_part(
-        self, index: int, window: Window, rows: int, batch: CommittedBatch
-    ) -> bool:
-        """Apply the next part of one batch; whether more of the window is left."""
-        with open_projection(self.path, read_only=False) as connection:
-            append_in_order(connection)
-            append_in_order(connection)
-            connection.begin()
-            applied, start = state_of(connection)
-            if applied > index or not window.holds(start):
-                connection.rollback()
-                return False
-            done = min(start + ROWS_PER_TRANSACTION, window.end)
-            insert_facts(connection, window.between(start, done), index, batch.source)
-            is_whole = done >= rows
-            if is_whole:
-                note_heard(connection, index, batch)
-            position = (index + 1, 0) if is_whole else (index, done)
-            connection.execute(
-                "UPDATE state SET applied = ?, partial_rows = ?, root = ?",
-                (*position, self.root_at(position[0])),
-            )
-            connection.commit()
-            if not is_whole:
-                # The log of changes is folded in once, after the last part.
-                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-        return done < window.end
-
-
-def note_heard(
-    connection: duckdb.DuckDBPyConnection, index: int, batch: CommittedBatch
-) -> None:
-    """Note when a source told something new."""
-    connection.execute(
-        "INSERT INTO heard VALUES (?, ?, ?)",
-        (index, batch.source, batch.heard.astimezone(UTC).replace(tzinfo=None)),
-    )
-
 
 def _present(
     index: int, batch: CommittedBatch, told: Future[_Told]
@@ -360,15 +236,3 @@ def _present(
     if found is None:
         raise BatchMissing(index, batch.digest)
     return index, batch, found
-
-
-def state_of(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """How many entries are applied, and how many rows of the next one.
-
-    Raises:
-        ProjectionDamaged: that is not there.
-    """
-    row = connection.execute("SELECT applied, partial_rows FROM state").fetchone()
-    if row is None:
-        raise ProjectionDamaged("the state row is missing")
-    return int(row[0]), int(row[1])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import StoreUnavailable
 from store.facts import COLUMNS
-from store.projection.apply import Projection, note_heard, state_of
+from store.projection.apply import Projection
 from store.projection.connection import (
     ProjectionDamaged,
     copy_projection,
@@ -25,6 +25,7 @@ from store.projection.connection import (
     replace_projection,
 )
 from store.projection.new_facts import insert_facts, new_facts
+from store.projection.state import note_heard, state_of
 
 if TYPE_CHECKING:
     import duckdb

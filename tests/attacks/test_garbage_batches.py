@@ -39,8 +39,8 @@ from store.facts import TEXT_COLUMNS, Fact, FactKind, Relation
 from store.identifiers import model_version_key, run_key
 from store.objects import sha256_hex
 from store.projection import admission, fact_checks
-from store.projection.apply import BatchMissing
 from store.projection.batches import batch_schema, write_facts
+from store.projection.committed import BatchMissing
 from store.queries.facets import columns_of, facets_of
 from store.queries.lineage import Direction, walk
 from store.queries.models import list_versions
@@ -291,20 +291,20 @@ def test_a_batch_that_can_be_used_is_not_given_up(world: World) -> None:
 def test_a_batch_taken_in_half_and_then_missing_is_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from store.projection import apply
+    from store.projection import windows
 
-    monkeypatch.setattr(apply, "ROWS_PER_TRANSACTION", 1)
+    monkeypatch.setattr(windows, "ROWS_PER_TRANSACTION", 1)
     world.tell(HONEST, RUN)
     digest = world.store.index.batches(0)[0].judgement.batch
     other = world.reopened(world.elsewhere("other"))
-    kept = apply.Projection._apply_part
+    kept = windows.TakingIn._apply_part
 
     def interrupted(*args: object) -> bool:
         kept(*args)  # type: ignore[arg-type]  # the same arguments
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(apply.Projection, "_apply_part", interrupted)
+        patch.setattr(windows.TakingIn, "_apply_part", interrupted)
         with pytest.raises(KeyboardInterrupt):
             other.projection.catch_up()
     place = Path(world.store.address) / object_path(digest)
