@@ -12,6 +12,9 @@ from pathlib import Path
 
 from store.errors import StoreDamaged, StoreUnavailable
 
+ENTRIES = "entry"
+"""Folder of the log's entries: without it there is no store."""
+GONE_HINT = "Is it mounted? Bring it back, or restore it from a backup."
 _FIRST_READ_BYTES = 8 * 1024
 
 
@@ -32,6 +35,8 @@ class FolderBackend:
             with open(f"{self._folder}/{path}", "rb", buffering=0) as stream:
                 data = _read_at_most(stream, at_most + 1)
         except (FileNotFoundError, NotADirectoryError):
+            if path.startswith(f"{ENTRIES}/"):
+                self._require_log()
             return None
         except OSError as cause:
             raise _unavailable(self.address, path, cause) from cause
@@ -41,6 +46,17 @@ class FolderBackend:
                 hint="Something other than countersign wrote it; look at that file.",
             )
         return data
+
+    def _require_log(self) -> None:
+        """An entry must be missing in a log, not with the whole of it.
+
+        Raises:
+            StoreUnavailable: the store is gone, as a folder is that was unmounted.
+        """
+        if not os.path.isdir(f"{self._folder}/{ENTRIES}"):
+            raise StoreUnavailable(
+                f"the store at {self.address} is not there any more", hint=GONE_HINT
+            )
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         """See Backend.put_if_absent: temporary file, fsync, link(2), fsync folder."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from store.backend import Backend, CanRemove
 from store.errors import NotAStore, StoreError, StoreRefused
-from store.folder import FolderBackend
+from store.folder import ENTRIES, FolderBackend
 
 S3_SCHEME = "s3://"
 
@@ -15,6 +15,11 @@ S3_SCHEME = "s3://"
 def is_remote(address: str) -> bool:
     """Whether a machine keeps a copy of what it read there."""
     return address.startswith(S3_SCHEME)
+
+
+def whole_address(address: str) -> str:
+    """The same for every way of writing a store's address, wherever one stands."""
+    return address if is_remote(address) else str(_folder(address).absolute())
 
 
 def open_backend(address: str) -> Backend:
@@ -28,7 +33,7 @@ def open_backend(address: str) -> Backend:
     if is_remote(address):
         return _bucket(address)
     folder = _folder(address)
-    if not (folder / "entry").is_dir():
+    if not (folder / ENTRIES).is_dir():
         raise NotAStore(
             f"there is no store at {address}",
             hint=f"Create one: countersign init --store {address}",
@@ -54,12 +59,16 @@ def create_backend(address: str) -> Backend:
         probe(backend)
         return backend
     folder = _folder(address)
-    if (folder / "entry").exists():
+    if (folder / ENTRIES).exists():
         raise _occupied(address)
     backend = FolderBackend(folder)
     backend.prepare()
-    probe(backend)
-    (folder / "entry").mkdir()
+    (folder / ENTRIES).mkdir()
+    try:
+        probe(backend)
+    except StoreError:
+        (folder / ENTRIES).rmdir()
+        raise
     return backend
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,30 +12,35 @@ from console.version import VERSION
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see docs/commands.md)."""
+    from console.cli.streams import open_standard_streams
     from console.services.problems import KNOWN_ERRORS, exit_code_of
 
+    if (missing := open_standard_streams()) is not None:
+        return missing
     given = sys.argv[1:] if arguments is None else list(arguments)
     parsed = build_parser(given).parse_args(given)
     if getattr(parsed, "handler", None) is None:
         parsed.handler, parsed.reference = _open_console, ""
     from console.cli.context import Context
     from console.cli.output import say
+    from console.cli.streams import UNREAD, discard_unread, is_written_out
 
     try:
-        return int(parsed.handler(Context(parsed)))
-    except KNOWN_ERRORS as problem:
-        say(f"countersign: {problem}")
-        hint = getattr(problem, "hint", "")
-        if hint:
-            say(f"  {hint}")
-        return exit_code_of(problem)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        try:
+            code = int(parsed.handler(Context(parsed)))
+        except KNOWN_ERRORS as problem:
+            say(f"countersign: {problem}")
+            hint = getattr(problem, "hint", "")
+            if hint:
+                say(f"  {hint}")
+            code = exit_code_of(problem)
+        return code if is_written_out() else code or UNREAD
     except KeyboardInterrupt:
         say("stopped; nothing is half-done")
         return 130
     except OSError as problem:
+        if isinstance(problem, BrokenPipeError) and discard_unread():
+            return UNREAD
         place = f"{problem.filename}: " if problem.filename else ""
         say(f"countersign: {place}{problem.strerror or problem}")
         say("  Check the disk's space and rights, then try again.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.signers.files import create_key_file
 from connectors.signers.opening import Signer
 from console.services.configuration import Configuration
-from console.services.offline import with_copy
+from console.services.offline import remember_origin, with_copy
 from console.services.opened import (
     Clock,
     OpenStore,
@@ -157,6 +157,7 @@ def found_store(
     )
     store = OpenStore(backend, origin, places, configuration, clock=clock)
     store.log.append(envelope.to_bytes())
+    remember_origin(store.address, places, origin)
     confirm_anchor(store)
     return Founded(store, person_id, digest)
 

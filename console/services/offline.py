@@ -14,7 +14,7 @@ from store.backend import Backend
 from store.cached import CachedBackend
 from store.errors import StoreUnavailable
 from store.log import Progress
-from store.opening import is_remote
+from store.opening import is_remote, whole_address
 
 if TYPE_CHECKING:
     from console.services.opened import OpenStore
@@ -55,18 +55,23 @@ def confirmed_at(folder: Path) -> datetime | None:
     return told.astimezone(UTC)
 
 
-def remembered_origin(backend: Backend, places: Places) -> str:
+def remembered_origin(address: str, places: Places) -> str:
     """The origin that this machine has noted for an address, or empty."""
     try:
-        return places.of_address(backend.address).read_text().strip()
+        return places.of_address(whole_address(address)).read_text().strip()
     except OSError:
         return ""
 
 
-def with_copy(backend: Backend, places: Places, origin: str) -> Backend:
-    """A remote store of that origin with this machine's copy of it."""
-    if remembered_origin(backend, places) != origin:
-        note = places.of_address(backend.address)
+def remember_origin(address: str, places: Places, origin: str) -> None:
+    """Note what log is at an address, to know it again when it does not answer."""
+    if remembered_origin(address, places) != origin:
+        note = places.of_address(whole_address(address))
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(origin + "\n")
+
+
+def with_copy(backend: Backend, places: Places, origin: str) -> Backend:
+    """A remote store of that origin with this machine's copy of it."""
+    remember_origin(backend.address, places, origin)
     return CachedBackend(backend, places.of_store(origin) / "copy")

@@ -16,6 +16,7 @@ from console.services.offline import (
     catch_up_or_look_back,
     confirmed_at,
     note_confirmed,
+    remember_origin,
     remembered_origin,
     with_copy,
 )
@@ -33,7 +34,8 @@ from policies.trust_root import ServiceKind, TrustRoot
 from policies.trust_state import TrustState
 from policies.workflow import Entry
 from store.backend import Backend, HoldsConnections, entry_path
-from store.errors import NotAStore, StoreDamaged
+from store.errors import NotAStore, StoreDamaged, StoreUnavailable
+from store.folder import GONE_HINT
 from store.heads import RememberedHeads
 from store.judgement import Judge
 from store.log import LARGEST_ENTRY_BYTES, Log, Progress
@@ -371,6 +373,8 @@ def open_store(
 
     Raises:
         Misuse: no address was given.
+        NotAStore: nothing is there, and nothing was when this machine looked before.
+        StoreUnavailable: what was there is gone.
         Refusal: the store does not begin with the pinned or remembered root.
     """
     if not address:
@@ -379,12 +383,21 @@ def open_store(
             hint="Give --store FOLDER or set COUNTERSIGN_STORE; "
             "make one with: countersign init --store FOLDER",
         )
-    backend = open_backend(address)
-    if is_remote(address):
-        origin = remembered_origin(backend, places) or read_origin(backend)
-        backend = with_copy(backend, places, origin)
-    else:
-        origin = read_origin(backend)
+    try:
+        backend = open_backend(address)
+        if is_remote(address):
+            origin = remembered_origin(backend.address, places) or read_origin(backend)
+            backend = with_copy(backend, places, origin)
+        else:
+            origin = read_origin(backend)
+            remember_origin(address, places, origin)
+    except NotAStore as problem:
+        if not (origin := remembered_origin(address, places)):
+            raise
+        raise StoreUnavailable(
+            f"{problem}; this machine has read the log {origin} there",
+            hint=GONE_HINT,
+        ) from problem
     store = OpenStore(backend, origin, places, configuration, clock=clock)
     store.max_age = max_age
     try:

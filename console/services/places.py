@@ -21,7 +21,7 @@ class Places:
         return self.data / hashlib.sha256(origin.encode()).hexdigest()[:16]
 
     def of_address(self, address: str) -> Path:
-        """File that names the log last found at the address of a remote store."""
+        """File that names the log last found at the address of a store."""
         digest = hashlib.sha256(address.encode()).hexdigest()[:16]
         return self.data / "addresses" / digest
 
