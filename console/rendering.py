@@ -15,6 +15,7 @@ WHOLE = frozenset(
     {
         *("VERSION", "REFERENCE", "RUN", "COMMIT", "MODEL", "DATASET", "DIGEST"),
         *("REQUEST", "STAGE", "STARTED", "WHEN", "SEEN", "FROM", "UNTIL"),
+        *("LAUNCH", "SCHEDULE", "STATE"),
     }
 )
 """Headings of columns that are never cut: what other commands take, and times."""

@@ -40,8 +40,16 @@ def completion(context: Context) -> int:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif action.metavar in _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif action.choices is None and (words := _words(action.metavar)):
+            action.choices = words
     show(shtab.complete(parser, context.arguments.shell))
     return 0
+
+
+def _words(metavar: object) -> list[str]:
+    """What a metavar names, where it names every word that is taken: `a|b|c`."""
+    words = metavar.split("|") if isinstance(metavar, str) else []
+    return words if len(words) > 1 and not any(map(str.isupper, words)) else []
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from store.identifiers import split_key
+
+_RANDOM = re.compile(r"[0-9A-Fa-f-]{32,36}")
 
 
 def label_of(key: str, name: str) -> str:
@@ -16,6 +20,11 @@ def label_of(key: str, name: str) -> str:
         case "dataset-version":
             return f"{parts[0]}@{parts[1][:19]}"
         case "run":
-            return f"{name or 'run'} ({parts[-1][:8]})"
+            return f"{name or 'run'} ({short_id(parts[-1])})"
         case _:
             return name or "/".join(parts)
+
+
+def short_id(native: str) -> str:
+    """The beginning of an id that was drawn at random; one that says more, whole."""
+    return native[:8] if _RANDOM.fullmatch(native) else native

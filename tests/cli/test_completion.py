@@ -34,6 +34,7 @@ def test_a_script_for_each_shell_names_every_command(
         ("policy li", {"lint", "list"}),
         ("gate --form", {"--format"}),
         ("lineage --format m", {"mermaid"}),
+        ("pipeline launch --backend k", {"kubernetes", "kfp"}),
     ],
 )
 def test_bash_completes_commands_options_and_choices(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,7 +213,9 @@ def test_a_schedule_is_a_line_that_launches_the_same(
     words = ("schedule", "one", "--cron", "0 3 * * *", "--name", "nightly")
     code, out, err = run(capsys, *words)
     assert code == 0
-    assert out.startswith("0 3 * * * countersign --store ")
+    home = os.environ["COUNTERSIGN_HOME"]
+    program = f"{shlex.quote(sys.executable)} -m console"
+    assert out.startswith(f"0 3 * * * env COUNTERSIGN_HOME={home} {program} --store /")
     assert r"--id nightly-$(date -u +\%Y\%m\%dT\%H\%M)" in out
     assert "Nothing was scheduled" in err
     assert "--ref main" in run(capsys, *words, "--ref", "main")[1]

@@ -142,7 +142,7 @@ def test_what_was_launched_there_once_is_launched_again_and_again(
     assert found["spec"]["suspend"] is False
     code, out, _ = run(capsys, "schedule", "once", *DAILY, "--name", "by-cron")
     assert code == 0
-    assert out.startswith("0 3 * * * countersign ")
+    assert out.startswith("0 3 * * * env COUNTERSIGN_HOME=")
 
 
 def test_list_show_and_status_say_that_it_would_not_be_allowed_today(

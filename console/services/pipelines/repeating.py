@@ -16,6 +16,7 @@ from console.services.pipelines.every_place import FAR
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launching import Asked
 from console.services.problems import Misuse, Refusal
+from store.opening import whole_address
 
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*,/-]{1,40}")
 _SCHEDULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
@@ -73,6 +74,8 @@ class Schedule:
     ref: str = ""
     """What is run each time; empty: what was run, or the files as they are then."""
     key: str = ""
+    program: tuple[str, ...] = ("countersign",)
+    """How cron, which knows no settings and hardly any path, starts this program."""
 
 
 def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
@@ -97,7 +100,8 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
             hint=f"When: countersign pipeline show {launch}",
         )
     request = request_of(plan)
-    words = ["countersign", "--store", store.address, "pipeline", "launch"]
+    words = [*schedule.program, "--store", whole_address(store.address)]
+    words += ["pipeline", "launch"]
     words += [request.project, "--name", request.pipeline]
     words += ["--env", record.intent.environment, *_where(plan, request)]
     for option, pairs in (("-P", request.parameters), ("--set", request.settings)):
