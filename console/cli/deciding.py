@@ -10,12 +10,14 @@ from console.cli.context import Context
 from console.cli.gating import add_max_age, add_target
 from console.cli.output import say, show, show_json, show_table
 from console.services import promoting, reviewing, signoff
+from console.services.currency import ASK_ANEW, why_stale
 from console.services.hopes import Hopeless
 from console.services.named_files import write_new
 from console.services.named_versions import find_version
 from console.services.problems import Misuse
 from policies.predicates import Decision, OutcomeKind
 from policies.verdict import tree_lines
+from policies.workflow import RequestState
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -161,6 +163,8 @@ def review(context: Context) -> int:
     for waived in reviewing.waivers_of(store, record, sheet.policy, state):
         say(waived)
     say(f"Still wanted: {', '.join(sheet.pending) or 'nothing'}")
+    if record.state is RequestState.OPEN and (why := why_stale(store, record)):
+        say(f"No approval counts: {why}. {ASK_ANEW}")
     return 0
 
 

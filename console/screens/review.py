@@ -23,7 +23,8 @@ from console.rendering import one_line, printable
 from console.screens.acting import ActingScreen
 from console.screens.naming import FileDialog
 from console.screens.signing import Blank, SigningAnswer, SigningQuestion
-from console.services import promoting, reviewing, signoff, waiving
+from console.services import currency, promoting, reviewing, signoff, waiving
+from console.services.currency import ASK_ANEW
 from console.services.named_files import write_new
 from console.services.opened import OpenStore
 from console.services.reviewing import ReviewSheet
@@ -45,6 +46,8 @@ class Shown:
     answers: tuple[tuple[str, str, str, str], ...]
     waivers: tuple[str, ...]
     """Each as a sentence: what is waived, by whom, until when."""
+    stale: str
+    """Why an approval would count for nothing, or empty."""
     waivable: tuple[Node, ...]
     """Rules that are not met and may be waived."""
 
@@ -80,6 +83,7 @@ class ReviewScreen(ActingScreen, inherit_bindings=False):
             sheet,
             tuple(reviewing.signers_of(store, record, state)),
             tuple(reviewing.waivers_of(store, record, sheet.policy, state)),
+            currency.why_stale(store, record),
             waiving.waivable(store, sheet),
         )
 
@@ -95,6 +99,8 @@ class ReviewScreen(ActingScreen, inherit_bindings=False):
             for name, role, decision, at in shown.answers
         ]
         lines += [one_line(waiver) for waiver in shown.waivers]
+        if shown.stale and sheet.record.state is RequestState.OPEN:
+            lines.append(one_line(f"No approval counts: {shown.stale}. {ASK_ANEW}"))
         self.query_one("#outside", Static).update("\n".join(lines))
         self.query_one("#text", Static).update(printable(sheet.text))
         self.refresh_bindings()
@@ -122,6 +128,9 @@ class ReviewScreen(ActingScreen, inherit_bindings=False):
         if self._shown is None:
             return
         sheet = self._shown.sheet
+        if decision == Decision.APPROVE.value and self._shown.stale:
+            self.notify(f"{self._shown.stale}. {ASK_ANEW}", severity="warning")
+            return
 
         def decide(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
             chosen = Decision(decision)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.currency import why_stale
 from console.services.founding import printed_name
 from console.services.judging import model_record
 from console.services.opened import OpenStore
@@ -165,6 +166,8 @@ def _for_me(
     if record.state is not RequestState.OPEN or not mine:
         return ()
     try:
+        if why_stale(store, record):
+            return ()
         sheet = review_sheet(store, record, state)
     except KNOWN_ERRORS:
         return ()
@@ -203,6 +206,8 @@ def _pending(
 ) -> tuple[str, ...]:
     """What is still to be signed, or why nobody can review the request."""
     try:
+        if record.state is RequestState.OPEN and (why := why_stale(store, record)):
+            return (f"a new request: {why}",)
         return review_sheet(store, record, state).pending or ("promotion",)
     except KNOWN_ERRORS as problem:
         return (f"withdrawal: nobody can review it: {problem}",)

@@ -21,6 +21,7 @@ from console.services.signing_elsewhere import (
     sign_pack,
 )
 from console.services.signoff import answer_request, request_transition
+from console.services.standing import WaitingRequest, waiting_requests
 from console.services.waiving import draft_waiver
 from policies.predicates import Decision
 from tests.services.test_waivers import (
@@ -101,3 +102,21 @@ def test_an_approval_after_another_version_took_the_stage_is_not_signed(
     with pytest.raises(Refusal, match="the answer is stale"):
         hand_in_answer(demo_store, signed)
     assert demo_store.index.size == size
+
+
+def test_what_nobody_can_approve_any_more_waits_for_a_new_request_and_for_nobody(
+    demo_store: OpenStore, acting: As, request_id: str
+) -> None:
+    def waiting() -> WaitingRequest:
+        mine = [acting(name).id for name in ("vera", "rik")]
+        state = demo_store.state()
+        found = waiting_requests(demo_store, state, mine=mine)
+        return next(one for one in found if one.id == request_id)
+
+    assert waiting().for_me
+    change_policy(demo_store, acting("dana"))
+    assert waiting().for_me == ()
+    assert any(
+        "a new request: the policy is now diabetes-production" in what
+        for what in waiting().waits_for
+    )
