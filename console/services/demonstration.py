@@ -42,6 +42,7 @@ from policies.trust_root import ServiceKind
 
 Tell = Callable[[str], None]
 MODEL, FIRST, SECOND = "diabetes-progression", "2", "6"
+WAITING = "model:tumour-screening@1"
 MARK = "made-by-countersign-demo"
 STAFF = (
     ("ana", "Ana Lima", ("mlflow:ana", "git:ana@example.org"), ("requester",)),
@@ -111,6 +112,7 @@ def run_demonstration(folder: Path, *, tell: Tell) -> Demonstrated:
     _sign_off(store, places, FIRST, "The version that served before", tell)
     _refuse(store, places, "5", tell)
     _sign_off(store, places, SECOND, "Serves both sexes alike", tell)
+    _leave_waiting(store, places, tell)
     checkpoint = make_checkpoint(store)
     audit = folder / "audit.zip"
     audit.write_bytes(export_audit(store, Scope(), checkpoint))
@@ -187,6 +189,19 @@ def _sign_off(
         f"when it was asked for, {after.tree.verdict.value} after Vera and Rik signed "
         "and Rik promoted it."
     )
+
+
+def _leave_waiting(store: OpenStore, places: Places, tell: Tell) -> None:
+    """Something for whoever looks around to read and to sign."""
+    request_transition(
+        store,
+        _person(store, places, "bo"),
+        find_version(store, WAITING),
+        "production",
+        DEFAULT_ENVIRONMENT,
+        "It serves already; now it is signed for",
+    )
+    tell(f"   {WAITING} to production waits for Vera and Rik: countersign requests")
 
 
 def _refuse(store: OpenStore, places: Places, number: str, tell: Tell) -> None:
