@@ -8,6 +8,7 @@ while it runs (an image by a parameter, a job of another cloud) is refused.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ _DEEPEST = 20
 _MOST_TASKS = 1000
 _TEXT, _WHOLE, _NUMBER, _TRUTH = "STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"
 _SHAPES = {"LIST": list, "STRUCT": dict}
+_LARGEST_WHOLE = 2**53
+"""Beyond this, a double is not every whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,11 @@ def values_of(package: Package, given: Mapping[str, str]) -> dict[str, object]:
                 raise MalformedInput(
                     f"the parameter {name[:80]!r} has no value", hint="-P NAME=VALUE"
                 )
+            if not _is_carried(found.get(name)):
+                raise MalformedInput(
+                    f"the parameter {name[:80]!r} holds a number that would be changed",
+                    hint="Kubeflow Pipelines keeps numbers as doubles: give a text.",
+                )
     return found
 
 
@@ -167,6 +175,17 @@ def _value(name: str, kind: str, text: str) -> object:
     if not fits:
         raise ValueError(f"{text[:80]!r} is no {kind}")
     return value
+
+
+def _is_carried(value: object) -> bool:
+    """Whether every number in a value arrives as what it is."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return all(map(_is_carried, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) <= _LARGEST_WHOLE
 
 
 def _executors(spec: Json) -> Iterator[tuple[str, Json]]:

@@ -123,6 +123,40 @@ def test_a_value_of_another_type_is_refused(
         planned(written(tmp_path, changed(declare)), parameters={"mark": text})
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("NUMBER_DOUBLE", "NaN"),
+        ("NUMBER_DOUBLE", "-Infinity"),
+        ("NUMBER_DOUBLE", "1e400"),
+        ("NUMBER_INTEGER", "9007199254740993"),
+        ("LIST", "[[-9007199254740993]]"),
+        ("STRUCT", '{"a": [1e999]}'),
+    ],
+)
+def test_a_number_that_would_arrive_as_another_is_refused(
+    tmp_path: Path, kind: str, text: str
+) -> None:
+    """Numbers are doubles there, and a run would not be what its plan says."""
+
+    def declare(package: dict[str, Any]) -> None:
+        declared = package["root"]["inputDefinitions"]["parameters"]
+        declared["mark"] = {"parameterType": kind}
+
+    path = written(tmp_path, changed(declare))
+    with pytest.raises(MalformedInput):
+        planned(path, parameters={"mark": text})
+
+    def declare_default(package: dict[str, Any]) -> None:
+        declare(package)
+        declared = package["root"]["inputDefinitions"]["parameters"]
+        declared["mark"]["defaultValue"] = json.loads(text)
+
+    text_of_default = yaml.safe_dump(json.loads(json.dumps(changed(declare_default))))
+    with pytest.raises(MalformedInput):
+        planned(written(tmp_path, text_of_default))
+
+
 def test_a_parameter_without_a_value_is_asked_for(tmp_path: Path) -> None:
     def declare(package: dict[str, Any]) -> None:
         declared = package["root"]["inputDefinitions"]["parameters"]
