@@ -153,12 +153,13 @@ def task_from(raw: Json) -> Task:
             task_id=text_of(raw.get("task_id")),
             name=text_of(raw.get("display_name")) or text_of(raw.get("name")),
             state=text_of(raw.get("state") or raw.get("status")),
-            started=moment(raw.get("start_time")),
+            # Newer releases make a task only when it begins.
+            started=moment(raw.get("start_time", raw.get("create_time"))),
             ended=moment(raw.get("end_time")),
             parent=text_of(raw.get("parent_task_id")),
             pod=text_of(raw.get("pod_name")),
             children=tuple(child for child in children if child),
-            error=_error(raw),
+            error=_error(raw) or _error({"error": raw.get("status_metadata")}),
             reads=_touched(raw.get("inputs") or {}),
             writes=_touched(raw.get("outputs") or {}),
         )

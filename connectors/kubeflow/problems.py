@@ -23,6 +23,7 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 NOTHING_DONE = frozenset({425, 429})
 """Transient, and said before anything is done."""
 _ALREADY_EXISTS = 6
+_UNTOLD = 0
 _SHORTEST_HIDDEN = 4
 
 
@@ -51,12 +52,19 @@ def problem(
         for part in {secret, *secret.split(" "), secret.rpartition("=")[2]}:
             if len(part) >= _SHORTEST_HIDDEN:
                 said = said.replace(part, "***")
-    said = said[:LONGEST_SAID]
+    said = " ".join(said.split())[:LONGEST_SAID]
     message = f"{place} answered {status}"
-    if code == _ALREADY_EXISTS or status == 409:
-        return NameTaken(message)
+    if code == _ALREADY_EXISTS or (status == 409 and code == _UNTOLD):
+        return NameTaken(
+            f"{message}: something of that name is there already",
+            hint="If no list shows it, it was begun and not finished there. Whoever "
+            "runs Kubeflow Pipelines can take it away.",
+        )
     if status in TRANSIENT:
-        return ConnectorUnavailable(message, hint="Try again in a moment.")
+        # Most of what Kubeflow Pipelines refuses it tells as a fault of its own.
+        return ConnectorUnavailable(
+            f"{message}: {said}" if said else message, hint="Try again in a moment."
+        )
     if 300 <= status < 400 or status == 401:
         return NotAllowed(
             f"{message}: it asks who you are",
@@ -77,15 +85,20 @@ def problem(
 
 
 def _told(data: bytes) -> tuple[int, str]:
-    """Code and message of a google.rpc.Status, or nothing of whatever else it is."""
+    """Code and message of a google.rpc.Status; or the message, without a code, of what
+    the routes for files answer; or nothing of whatever else it is."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        return 0, ""
+        return _UNTOLD, ""
     if not isinstance(found, dict):
-        return 0, ""
-    code, said = found.get("code"), found.get("message")
-    return code if isinstance(code, int) else 0, said if isinstance(said, str) else ""
+        return _UNTOLD, ""
+    code = found.get("code")
+    said = found.get("message") or found.get("error_message")
+    return (
+        code if isinstance(code, int) else _UNTOLD,
+        said if isinstance(said, str) else "",
+    )
 
 
 def unreachable(place: str, cause: BaseException) -> ConnectorUnavailable:

@@ -233,8 +233,20 @@ class KfpLauncher:
         return run
 
     def _runs(self, launch: str) -> list[KfpRun]:
-        """Every run that has the marks of a launch: one, unless others put them on."""
-        named = self._api.runs("display_name", "EQUALS", launch)
+        """Every run that has the marks of a launch: one, unless others put them on.
+
+        Raises:
+            ConnectorUnavailable: one of that name cannot be shown, and may be of it.
+            ConnectorError: they could not be told.
+        """
+        named = list(self._api.runs("display_name", "EQUALS", launch))
+        for run in named:
+            if run.error and not run.name:
+                raise ConnectorUnavailable(
+                    f"Kubeflow Pipelines cannot show its run {run.run_id[:80]}, which "
+                    f"may be of {launch}: {run.error[:200]}",
+                    hint="Whoever runs Kubeflow Pipelines can tell what is wrong.",
+                )
         return [run for run in named if marked(run)[0] == launch]
 
     def _shown(self, runs: Sequence[KfpRun]) -> PipelineRun:

@@ -9,8 +9,14 @@ from typing import Any
 
 from tests.contract.kfp_server import engine
 from tests.contract.kfp_server.installation import Installation, Object, Stored
-from tests.contract.kfp_server.lists import page
+from tests.contract.kfp_server.lists import (
+    EXPERIMENT_KEYS,
+    RUN_KEYS,
+    VERSION_KEYS,
+    page,
+)
 from tests.contract.kfp_server.problems import (
+    BROKEN,
     DENIED,
     INVALID,
     NOT_FOUND,
@@ -37,8 +43,7 @@ Answers = Callable[[Installation, Call], Object]
 def list_experiments(here: Installation, call: Call) -> Object:
     """GET experiments"""
     found = _in_namespace(here, call, list(here.experiments.values()))
-    keys = {"display_name", "name", "created_at", "namespace", "storage_state"}
-    return page(found, "experiments", call.query, keys)
+    return page(found, "experiments", call.query, EXPERIMENT_KEYS)
 
 
 def make_experiment(here: Installation, call: Call) -> Object:
@@ -48,8 +53,15 @@ def make_experiment(here: Installation, call: Call) -> Object:
 
 
 def hide_experiment(here: Installation, call: Call) -> Object:
-    """POST experiments/ID:archive"""
-    _known(here.experiments, call.ids[0])["storage_state"] = "ARCHIVED"
+    """POST experiments/ID:archive, and with it all runs in it"""
+    if here.namespaces:
+        _known(here.experiments, call.ids[0])
+    for one in (
+        *(one for key, one in here.experiments.items() if key == call.ids[0]),
+        *(run.told for run in here.runs.values()),
+    ):
+        if one["experiment_id"] == call.ids[0]:
+            one["storage_state"] = "ARCHIVED"
     return {}
 
 
@@ -62,9 +74,9 @@ def drop_experiment(here: Installation, call: Call) -> Object:
 
 def pipeline_named(here: Installation, call: Call) -> Object:
     """GET pipelines/names/NAME"""
+    namespace = here.namespace_of(call.query)
     for one in here.pipelines.values():
-        where = one.get("namespace", ""), one["name"]
-        if where == (call.query.get("namespace", ""), call.ids[0]):
+        if (one["namespace"], one["name"].lower()) == (namespace, call.ids[0].lower()):
             return one
     raise ApiError(NOT_FOUND, f"Pipeline {call.ids[0]} not found")
 
@@ -78,7 +90,7 @@ def make_pipeline(here: Installation, call: Call) -> Object:
 def list_versions(here: Installation, call: Call) -> Object:
     """GET pipelines/ID/versions"""
     found = [one for one in here.versions.values() if one["pipeline_id"] == call.ids[0]]
-    return page(found, "pipeline_versions", call.query, {"name", "created_at"})
+    return page(found, "pipeline_versions", call.query, VERSION_KEYS)
 
 
 def get_version(here: Installation, call: Call) -> Object:
@@ -89,7 +101,7 @@ def get_version(here: Installation, call: Call) -> Object:
 def upload_version(here: Installation, call: Call) -> Object:
     """POST pipelines/upload_version"""
     if not call.file:
-        raise ApiError(INVALID, "no file was uploaded")
+        raise ApiError(INVALID, "Failed to create a pipeline version")
     return here.add_version(call.query, call.file)
 
 
@@ -103,12 +115,11 @@ def list_runs(here: Installation, call: Call) -> Object:
         own = call.query.get("namespace", "")
         _require_namespace(here, own)
         found = [one for one in found if _namespace_of(here, one) == own]
-    keys = {"display_name", "name", "description", "created_at", "storage_state"}
-    answer = page(found, "runs", call.query, keys)
+    answer = page(found, "runs", call.query, RUN_KEYS)
     bare = [
         {k: v for k, v in one.items() if k != "run_details"} for one in answer["runs"]
     ]
-    return answer | {"runs": bare}
+    return answer | {"runs": [_shown(here, one) for one in bare]}
 
 
 def start_run(here: Installation, call: Call) -> Object:
@@ -122,7 +133,16 @@ def get_run(here: Installation, call: Call) -> Object:
     """GET runs/ID"""
     if here.steps_on_get:
         engine.step(here)
-    return _run(here, call).told
+    return _shown(here, _run(here, call).told)
+
+
+def _shown(here: Installation, run: Object) -> Object:
+    """A run, or that it cannot be shown: what it is made of did not fit together."""
+    if run["display_name"] not in here.cannot_show:
+        return run
+    error = ApiError(BROKEN, "Failed to parse runtime config").status()
+    kept = ("run_id", "experiment_id")
+    return {key: run[key] for key in kept} | {"error": error}
 
 
 def terminate_run(here: Installation, call: Call) -> Object:
@@ -141,15 +161,44 @@ def archive_run(here: Installation, call: Call) -> Object:
 
 
 def list_tasks(here: Installation, call: Call) -> Object:
-    """GET runs/ID/tasks, as it is to be"""
+    """GET runs/ID/tasks, as newer releases have it: what drives a task, and the
+    container within it, are no tasks there, and what holds them all is one."""
     if not here.has_tasks:
         raise ApiError(NOT_FOUND, "Not Found")
-    details = _run(here, call).told.get("run_details", {}).get("task_details", [])
-    return {"tasks": [_newer(here, one) for one in details]}
+    run = _run(here, call)
+    own = engine.tasks_of(run)
+    details = run.told.get("run_details", {}).get("task_details", [])
+    tasks = [
+        _newer(here, one, run)
+        for one in details
+        if one["display_name"] in own and one["state"] != _LEFT_OUT
+    ]
+    if tasks:
+        tasks.insert(0, _root(run, tasks))
+    return {"tasks": tasks, "total_size": len(tasks)}
 
 
-def _newer(here: Installation, task: Object) -> Object:
-    """A task in the form of the newer API, whose artifacts stand in it."""
+_LEFT_OUT = "RUNTIME_STATE_UNSPECIFIED"
+
+
+def _root(run: Stored, tasks: list[Object]) -> Object:
+    state = run.told["state"]
+    return {
+        "name": "root",
+        "display_name": "root",
+        "task_id": f"{run.told['run_id'][:8]}-root",
+        "run_id": run.told["run_id"],
+        "type": "ROOT",
+        "create_time": tasks[0]["create_time"],
+        "state": state if state in engine.FINAL else "RUNNING",
+        "child_tasks": [
+            {"task_id": one["task_id"], "name": one["name"]} for one in tasks
+        ],
+    }
+
+
+def _newer(here: Installation, task: Object, run: Stored) -> Object:
+    """A task in the form of newer releases, whose artifacts stand in it."""
     outputs = [
         {
             "artifact_key": key,
@@ -162,14 +211,26 @@ def _newer(here: Installation, task: Object) -> Object:
         for key, one in task.get("outputs", {}).items()
         for number in one["artifact_ids"]
     ]
-    kept = {k: v for k, v in task.items() if k not in ("outputs", "display_name")}
     is_cached = task["display_name"] in here.cached
-    return kept | {
-        "state": "CACHED" if is_cached else task["state"],
+    newer = {
         "name": task["display_name"],
         "display_name": task["display_name"],
-        "outputs": {"parameters": [], "artifacts": outputs},
+        "task_id": task["task_id"],
+        "run_id": task["run_id"],
+        "parent_task_id": f"{run.told['run_id'][:8]}-root",
+        "type": "RUNTIME",
+        "create_time": task["create_time"],
+        "state": "CACHED" if is_cached else task["state"],
+        "outputs": {"artifacts": outputs},
     }
+    if task["state"] == "FAILED":
+        newer["status_metadata"] = {"message": "the container ended with 3"}
+    if task["end_time"] != _NEVER:
+        newer["end_time"] = task["end_time"]
+    return newer
+
+
+_NEVER = "1970-01-01T00:00:00Z"
 
 
 def list_artifacts(here: Installation, call: Call) -> Object:
@@ -204,9 +265,9 @@ def _namespace_of(here: Installation, run: Object) -> str:
 
 
 def _in_namespace(here: Installation, call: Call, found: list[Object]) -> list[Object]:
-    own = call.query.get("namespace", "")
+    own = here.namespace_of(call.query)
     _require_namespace(here, own)
-    return [one for one in found if one.get("namespace", "") == own]
+    return [one for one in found if one["namespace"] == own]
 
 
 def _require_namespace(here: Installation, namespace: str) -> None:
