@@ -94,6 +94,8 @@ class Version:
     version_id: str
     name: str
     spec: Json
+    platform: Json
+    """What stands beside it for clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def version_from(raw: Json) -> Version:
             _needed(raw, "pipeline_version_id"),
             text_of(raw.get("name")) or text_of(raw.get("display_name")),
             dict(spec.get("pipeline_spec") or spec),
+            dict(spec.get("platform_spec") or {}),
         )
 
 
