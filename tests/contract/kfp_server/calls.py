@@ -11,6 +11,7 @@ from tests.contract.kfp_server import engine
 from tests.contract.kfp_server.installation import Installation, Object, Stored
 from tests.contract.kfp_server.lists import (
     EXPERIMENT_KEYS,
+    PIPELINE_KEYS,
     RUN_KEYS,
     VERSION_KEYS,
     page,
@@ -40,6 +41,11 @@ class Call:
 Answers = Callable[[Installation, Call], Object]
 
 
+def health(here: Installation, call: Call) -> Object:
+    """GET healthz"""
+    return {"multi_user": bool(here.namespaces), "pipeline_store": "database"}
+
+
 def list_experiments(here: Installation, call: Call) -> Object:
     """GET experiments"""
     found = _in_namespace(here, call, list(here.experiments.values()))
@@ -50,6 +56,11 @@ def make_experiment(here: Installation, call: Call) -> Object:
     """POST experiments"""
     _require_namespace(here, call.body.get("namespace", ""))
     return here.add_experiment(call.body)
+
+
+def get_experiment(here: Installation, call: Call) -> Object:
+    """GET experiments/ID"""
+    return _known(here.experiments, call.ids[0])
 
 
 def hide_experiment(here: Installation, call: Call) -> Object:
@@ -79,6 +90,17 @@ def pipeline_named(here: Installation, call: Call) -> Object:
         if (one["namespace"], one["name"].lower()) == (namespace, call.ids[0].lower()):
             return one
     raise ApiError(NOT_FOUND, f"Pipeline {call.ids[0]} not found")
+
+
+def list_pipelines(here: Installation, call: Call) -> Object:
+    """GET pipelines"""
+    found = _in_namespace(here, call, list(here.pipelines.values()))
+    return page(found, "pipelines", call.query, PIPELINE_KEYS)
+
+
+def get_pipeline(here: Installation, call: Call) -> Object:
+    """GET pipelines/ID"""
+    return _known(here.pipelines, call.ids[0])
 
 
 def make_pipeline(here: Installation, call: Call) -> Object:
@@ -111,15 +133,20 @@ def list_runs(here: Installation, call: Call) -> Object:
         engine.step(here)
     found = [run.told for run in here.runs.values()]
     found = [one for one in found if one["display_name"] not in here.loses]
+    experiment = call.query.get("experiment_id", "")
+    own = here.namespace_of(call.query)
+    if experiment:
+        own = _known(here.experiments, experiment)["namespace"]
+        found = [one for one in found if one["experiment_id"] == experiment]
     if here.namespaces:
-        own = call.query.get("namespace", "")
         _require_namespace(here, own)
         found = [one for one in found if _namespace_of(here, one) == own]
     answer = page(found, "runs", call.query, RUN_KEYS)
-    bare = [
-        {k: v for k, v in one.items() if k != "run_details"} for one in answer["runs"]
-    ]
-    return answer | {"runs": [_shown(here, one) for one in bare]}
+    return answer | {"runs": [_bare(_shown(here, one)) for one in answer["runs"]]}
+
+
+def _bare(run: Object) -> Object:
+    return {name: one for name, one in run.items() if name != "run_details"}
 
 
 def start_run(here: Installation, call: Call) -> Object:
@@ -133,7 +160,8 @@ def get_run(here: Installation, call: Call) -> Object:
     """GET runs/ID"""
     if here.steps_on_get:
         engine.step(here)
-    return _shown(here, _run(here, call).told)
+    run = _shown(here, _run(here, call).told)
+    return _bare(run) if here.has_tasks else run
 
 
 def _shown(here: Installation, run: Object) -> Object:
@@ -281,11 +309,15 @@ def _require_namespace(here: Installation, namespace: str) -> None:
 
 _ID = "([^/:]+)"
 CALLS: tuple[tuple[str, str, str, Answers], ...] = (
+    ("GET", "healthz", "get health", health),
     ("GET", "experiments", "list experiments", list_experiments),
+    ("GET", f"experiments/{_ID}", "get experiment", get_experiment),
     ("POST", "experiments", "create experiment", make_experiment),
     ("POST", f"experiments/{_ID}:archive", "archive experiment", hide_experiment),
     ("DELETE", f"experiments/{_ID}", "delete experiment", drop_experiment),
     ("GET", f"pipelines/names/{_ID}", "get pipeline", pipeline_named),
+    ("GET", "pipelines", "list pipelines", list_pipelines),
+    ("GET", f"pipelines/{_ID}", "get pipeline by id", get_pipeline),
     ("POST", "pipelines", "create pipeline", make_pipeline),
     ("POST", "pipelines/upload_version", "upload version", upload_version),
     ("GET", f"pipelines/{_ID}/versions", "list versions", list_versions),

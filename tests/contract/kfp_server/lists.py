@@ -6,8 +6,8 @@ import base64
 import json
 import re
 from typing import Any
-from urllib.parse import unquote_plus
 
+from tests.contract.kfp_server.fields import read_filter
 from tests.contract.kfp_server.installation import Object
 from tests.contract.kfp_server.problems import INVALID, ApiError
 
@@ -15,6 +15,7 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 _OPERATIONS = ("EQUALS", "NOT_EQUALS", "IN", "IS_SUBSTRING")
 _IDENTITIES = {
     "experiments": "experiment_id",
+    "pipelines": "pipeline_id",
     "pipeline_versions": "pipeline_version_id",
     "runs": "run_id",
 }
@@ -26,6 +27,14 @@ EXPERIMENT_KEYS = {
     "created_at": "created_at",
     "namespace": "namespace",
     "storage_state": "storage_state",
+}
+PIPELINE_KEYS = {
+    "id": "pipeline_id",
+    "pipeline_id": "pipeline_id",
+    "name": "name",
+    "display_name": "display_name",
+    "created_at": "created_at",
+    "namespace": "namespace",
 }
 VERSION_KEYS = {"name": "name", "display_name": "display_name"} | {
     "pipeline_version_id": "pipeline_version_id",
@@ -106,8 +115,7 @@ def _passes(one: Object, told: str, keys: dict[str, str]) -> bool:
     if not told:
         return True
     try:
-        # As the real one does, though the query has been decoded already.
-        predicates = json.loads(unquote_plus(told))["predicates"]
+        predicates = read_filter(told)["predicates"]
     except (ValueError, KeyError, TypeError) as cause:
         raise ApiError(INVALID, "failed to parse valid filter") from cause
     return all(_holds(one, predicate, keys) for predicate in predicates)
