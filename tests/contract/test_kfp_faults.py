@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -375,11 +375,43 @@ def test_what_is_not_what_was_planned_can_be_cancelled(way: Way) -> None:
     assert one.told["state"] == "FAILED"
 
 
-def test_another_package_under_the_name_of_its_version_is_not_run(way: Way) -> None:
+def other_image(spec: Json) -> Json:
+    executors = spec["deploymentSpec"]["executors"]
+    executors["exec-quick"]["container"]["image"] = f"other@sha256:{'cd' * 32}"
+    return spec
+
+
+def other_constant(spec: Json) -> Json:
+    parameters = spec["root"]["dag"]["tasks"]["quick"]["inputs"]["parameters"]
+    parameters["mark"] = {"runtimeValue": {"constant": "s3://other"}}
+    return spec
+
+
+def something_imported(spec: Json) -> Json:
+    uri = {"artifactUri": {"constant": "s3://other"}}
+    spec["deploymentSpec"]["executors"]["exec-other"] = {"importer": uri}
+    return spec
+
+
+def settings_of_the_cluster(spec: Json) -> Json:
+    secret = {"secretAsEnv": [{"secretName": "other"}]}
+    of_cluster = {"deploymentSpec": {"executors": {"exec-quick": secret}}}
+    platform = {"platforms": {"kubernetes": of_cluster}}
+    return {"pipeline_spec": spec, "platform_spec": platform}
+
+
+@pytest.mark.parametrize(
+    "change", [other_image, other_constant, something_imported, settings_of_the_cluster]
+)
+def test_another_package_under_the_name_of_its_version_is_not_run(
+    way: Way, change: Callable[[Json], Json]
+) -> None:
     way.launcher().launch("one", way.plan(), held=False)
     [version] = way.here.versions.values()
-    executors = version["pipeline_spec"]["deploymentSpec"]["executors"]
-    executors["exec-quick"]["container"]["image"] = f"other@sha256:{'cd' * 32}"
+    version["pipeline_spec"] = change(version["pipeline_spec"])
+    found = way.launcher().find("one")
+    assert found is not None
+    assert found.state is RunState.UNKNOWN
     with pytest.raises(ConnectorRefused, match="is not what the plan holds"):
         way.launcher().launch("two", way.plan(), held=False)
     assert way.started() == 1
