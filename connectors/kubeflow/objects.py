@@ -85,6 +85,7 @@ class Experiment:
     name: str
     description: str
     created: datetime | None
+    is_archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ def experiment_from(raw: Json) -> Experiment:
             text_of(raw.get("display_name")),
             text_of(raw.get("description")),
             moment(raw.get("created_at")),
+            raw.get("storage_state") == "ARCHIVED",
         )
 
 

@@ -24,7 +24,14 @@ from connectors.kubeflow.packages import read_package
 from connectors.pipelines.kfp_artifacts import artifacts_told
 from connectors.pipelines.kfp_holds import KeepsHeld
 from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package, sent_by
-from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of, state_of
+from connectors.pipelines.kfp_runs import (
+    MARK,
+    is_ending,
+    marked,
+    run_of,
+    state_of,
+    those_marked,
+)
 from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
 from connectors.pipelines.kfp_versions import started_with, strange_version
 from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
@@ -201,6 +208,9 @@ class KfpLauncher:
         run = self._required(launch)
         if not run.state.is_final:
             raise ConnectorRefused(f"{launch} is {run.state.value}")
+        claim = self._sender.claims.newest(launch)
+        if claim is not None and not claim.experiment.is_archived:
+            self._sender.claims.settle(claim)
         for one in self._runs(launch):
             self._api.archive_run(one.run_id)
         return run
@@ -233,21 +243,8 @@ class KfpLauncher:
         return run
 
     def _runs(self, launch: str) -> list[KfpRun]:
-        """Every run that has the marks of a launch: one, unless others put them on.
-
-        Raises:
-            ConnectorUnavailable: one of that name cannot be shown, and may be of it.
-            ConnectorError: they could not be told.
-        """
-        named = list(self._api.runs("display_name", "EQUALS", launch))
-        for run in named:
-            if run.error and not run.name:
-                raise ConnectorUnavailable(
-                    f"Kubeflow Pipelines cannot show its run {run.run_id[:80]}, which "
-                    f"may be of {launch}: {run.error[:200]}",
-                    hint="Whoever runs Kubeflow Pipelines can tell what is wrong.",
-                )
-        return [run for run in named if marked(run)[0] == launch]
+        """Every run that has the marks of a launch: one, unless others put them on."""
+        return those_marked(self._api.runs("display_name", "EQUALS", launch), launch)
 
     def _shown(self, runs: Sequence[KfpRun]) -> PipelineRun:
         """A run as it is. One that had ended when it was looked at, and still shows the

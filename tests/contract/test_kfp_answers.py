@@ -149,6 +149,35 @@ def test_a_run_is_started_though_somebody_archived_its_experiment(
     assert found.state is not RunState.UNKNOWN
 
 
+@pytest.mark.parametrize("is_archived_first", [False, True])
+def test_a_launch_whose_run_was_deleted_there_is_not_sent_again(
+    here: Installation, tmp_path: Path, is_archived_first: bool
+) -> None:
+    """By a person, or by what newer releases keep no longer."""
+    launcher = launcher_of(here)
+    plan = plan_of(launcher, tmp_path)
+    if is_archived_first:
+        here.faults.always = {"archive experiment": Fault.UNAVAILABLE}
+    launcher.launch("one", plan, held=False)
+    wait_for(launcher, "one", lambda found: found.state.is_final)
+    here.faults.always = {}
+    if is_archived_first:
+        launcher.archive("one")
+    here.runs.clear()
+    here.forward(3600)
+    found = launcher.find("one")
+    assert found is not None
+    assert (found.state, found.reason) == (
+        RunState.UNKNOWN,
+        "it was started, and its run is gone there",
+    )
+    with pytest.raises(ConnectorRefused, match="its run is gone"):
+        launcher.launch("one", plan, held=False)
+    with pytest.raises(ConnectorRefused, match="its run is gone"):
+        launcher.cancel("one", grace_seconds=0.0)
+    assert here.runs == {}
+
+
 def test_a_run_that_it_cannot_show_may_be_the_one_and_nothing_is_sent_again(
     here: Installation, tmp_path: Path
 ) -> None:
