@@ -22,7 +22,8 @@ from connectors.errors import (
     ConnectorUnavailable,
 )
 from connectors.kubeflow.access import endpoint
-from connectors.kubeflow.client import BASE, Bounds, Json, KfpClient
+from connectors.kubeflow.api import KfpApi
+from connectors.kubeflow.client import BASE, LARGEST_PAGE, Bounds, Json, KfpClient
 from connectors.kubeflow.problems import NotAllowed, OutcomeUnknown
 from connectors.mlflow.client import Secret
 from connectors.pipelines.kfp import KfpLauncher
@@ -539,6 +540,23 @@ def test_lists_are_read_to_their_end_at_the_largest_page(way: Way) -> None:
     found = list(way.client().pages(f"{BASE}/experiments", "experiments"))
     assert len({one["experiment_id"] for one in found}) == 450
     assert way.here.faults.seen == ["list experiments"] * 3
+
+
+def test_what_is_added_while_a_list_is_read_hides_and_doubles_nothing(way: Way) -> None:
+    way.launcher().launch("one", way.plan(), held=False)
+    [run] = way.here.runs.values()
+    keys = ("display_name", "description", "experiment_id", "runtime_config")
+    body = {key: run.told[key] for key in (*keys, "pipeline_version_reference")}
+    for _ in range(LARGEST_PAGE + 5):
+        way.here.add_run(body)
+    before = set(way.here.runs)
+    found = []
+    for one in KfpApi(way.client()).runs("display_name", "EQUALS", "one"):
+        found.append(one.run_id)
+        if len(found) == 1:
+            way.here.add_run(body)
+    assert len(found) == len(set(found))
+    assert before <= set(found)
 
 
 def test_a_token_that_is_renewed_in_between_is_used_at_once(way: Way) -> None:

@@ -18,58 +18,45 @@ _IDENTITIES = {
     "pipelines": "pipeline_id",
     "pipeline_versions": "pipeline_version_id",
     "runs": "run_id",
+    "recurringRuns": "recurring_run_id",
 }
-EXPERIMENT_KEYS = {
-    "id": "experiment_id",
-    "experiment_id": "experiment_id",
-    "name": "display_name",
-    "display_name": "display_name",
-    "created_at": "created_at",
-    "namespace": "namespace",
-    "storage_state": "storage_state",
-}
-PIPELINE_KEYS = {
-    "id": "pipeline_id",
-    "pipeline_id": "pipeline_id",
-    "name": "name",
-    "display_name": "display_name",
-    "created_at": "created_at",
-    "namespace": "namespace",
-}
-VERSION_KEYS = {"name": "name", "display_name": "display_name"} | {
-    "pipeline_version_id": "pipeline_version_id",
-    "created_at": "created_at",
-}
+_NAMED = ("pipelines", "pipeline_versions")
+"""What has a name beside the name that is displayed; of others, one is the other."""
+EXPERIMENT_KEYS = {"experiment_id", "display_name", "namespace", "storage_state"}
+PIPELINE_KEYS = {"pipeline_id", "display_name", "namespace"}
+VERSION_KEYS = {"pipeline_version_id", "display_name"}
 RUN_KEYS = {
-    "id": "run_id",
-    "run_id": "run_id",
-    "name": "display_name",
-    "display_name": "display_name",
-    "description": "description",
-    "created_at": "created_at",
-    "finished_at": "finished_at",
-    "scheduled_at": "scheduled_at",
-    "storage_state": "storage_state",
-    "state": "state",
-    "experiment_id": "experiment_id",
-    "recurring_run_id": "recurring_run_id",
+    "run_id",
+    "display_name",
+    "description",
+    "finished_at",
+    "scheduled_at",
+    "storage_state",
+    "state",
+    "experiment_id",
+    "recurring_run_id",
 }
 
 
 def page(
-    found: list[Object], key: str, query: dict[str, str], keys: dict[str, str]
+    found: list[Object], key: str, query: dict[str, str], keys: set[str]
 ) -> Object:
     """One page of what a filter lets through. `keys` are what may be filtered and
-    sorted by, with the field that each stands for."""
-    kept = [one for one in found if _passes(one, query.get("filter", ""), keys)]
+    sorted by beside what every list has."""
+    fields = {one: one for one in keys} | {
+        "id": _IDENTITIES[key],
+        "name": "name" if key in _NAMED else "display_name",
+        "created_at": "created_at",
+    }
+    kept = [one for one in found if _passes(one, query.get("filter", ""), fields)]
     name, _, order = (query.get("sort_by") or "created_at").partition(" ")
-    if name not in keys:
+    if name not in fields:
         raise ApiError(INVALID, f'Invalid sorting field: "{name}" on listable type')
     # Equal moments in the order of their ids, as a database would.
     identity = _IDENTITIES[key]
 
     def place(one: Object) -> list[str]:
-        return [str(one.get(keys[name], "")), str(one[identity])]
+        return [str(one.get(fields[name], "")), str(one[identity])]
 
     kept.sort(key=place, reverse=order == "desc")
     size = int(query.get("page_size", "0") or 0) or DEFAULT_PAGE
