@@ -118,6 +118,21 @@ def test_a_namespace_is_of_no_account_where_there_is_one_user(
     assert len(here.runs) == 1
 
 
+def test_a_name_that_no_object_of_a_cluster_can_have_is_refused_before_any_claim(
+    here: Installation, tmp_path: Path
+) -> None:
+    here.keeps_in_kubernetes = True
+    launcher = launcher_of(here)
+    package = str(write_package(tmp_path, "quick"))
+    plan = launcher.plan(LaunchRequest(package, pipeline="My_pipeline"))
+    with pytest.raises(ConnectorRefused, match="Invalid pipeline name 'My_pipeline'"):
+        launcher.launch("one", plan, held=False)
+    assert (here.experiments, here.runs) == ({}, {})
+    plan = launcher.plan(LaunchRequest(package, pipeline="my-pipeline"))
+    launcher.launch("one", plan, held=False)
+    assert len(here.runs) == 1
+
+
 def test_ids_that_a_filter_takes_for_one_another_are_two_launches(
     here: Installation, tmp_path: Path
 ) -> None:

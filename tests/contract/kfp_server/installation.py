@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ Object = dict[str, Any]
 NEVER = 10**9
 _START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 _LONGEST_EXPERIMENT, _LONGEST_VERSION = 128, 127
+_KUBERNETES_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "STRING": str,
     "NUMBER_INTEGER": (int, float),
@@ -62,6 +64,8 @@ class Installation:
     """Address of the MLflow server that its plug-in makes runs on."""
     cached: frozenset[str] = frozenset()
     """Tasks whose results it has from before."""
+    keeps_in_kubernetes: bool = False
+    """Pipelines and their versions are objects of the cluster, with names as such."""
     tells_empty_fields: bool = False
     """Its answers have the fields that hold nothing, too."""
     tells_what_is_taken: bool = True
@@ -123,6 +127,7 @@ class Installation:
 
     def add_pipeline(self, body: Object) -> Object:
         name, namespace = body.get("name", ""), self.namespace_of(body)
+        self._require_kubernetes_name(name)
         for one in self.pipelines.values():
             if (one["name"].lower(), one["namespace"]) == (name.lower(), namespace):
                 raise ApiError(EXISTS, f"The name {name} already exist")
@@ -142,6 +147,7 @@ class Installation:
             raise ApiError(NOT_FOUND, "Failed to create a pipeline version")
         if len(name.encode()) > _LONGEST_VERSION:
             raise ApiError(INVALID, "PipelineVersion.Name length cannot exceed 127")
+        self._require_kubernetes_name(name)
         for one in self.versions.values():
             if (one["pipeline_id"], one["name"]) == (pipeline_id, name):
                 code = EXISTS if self.tells_what_is_taken else BROKEN
@@ -168,6 +174,10 @@ class Installation:
             made["code_source_url"] = query["code_source_url"]
         self.versions[made["pipeline_version_id"]] = made
         return made
+
+    def _require_kubernetes_name(self, name: str) -> None:
+        if self.keeps_in_kubernetes and not _KUBERNETES_NAME.fullmatch(name):
+            raise ApiError(INVALID, f"Invalid pipeline name {name!r}: a lowercase RFC")
 
     def add_run(self, body: Object) -> Object:
         if not body.get("display_name"):
