@@ -7,8 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.kfp_server import engine
-from tests.contract.kfp_server.installation import Installation, Object, Stored
+from tests.contract.kfp_server import engine, tasks
+from tests.contract.kfp_server.installation import (
+    Installation,
+    Object,
+    Stored,
+    known,
+)
 from tests.contract.kfp_server.lists import (
     EXPERIMENT_KEYS,
     PIPELINE_KEYS,
@@ -60,13 +65,13 @@ def make_experiment(here: Installation, call: Call) -> Object:
 
 def get_experiment(here: Installation, call: Call) -> Object:
     """GET experiments/ID"""
-    return _known(here.experiments, call.ids[0])
+    return known(here.experiments, call.ids[0])
 
 
 def hide_experiment(here: Installation, call: Call) -> Object:
     """POST experiments/ID:archive, and with it all runs in it"""
     if here.namespaces:
-        _known(here.experiments, call.ids[0])
+        known(here.experiments, call.ids[0])
     for one in (
         *(one for key, one in here.experiments.items() if key == call.ids[0]),
         *(run.told for run in here.runs.values()),
@@ -78,7 +83,7 @@ def hide_experiment(here: Installation, call: Call) -> Object:
 
 def drop_experiment(here: Installation, call: Call) -> Object:
     """DELETE experiments/ID"""
-    _known(here.experiments, call.ids[0])
+    known(here.experiments, call.ids[0])
     del here.experiments[call.ids[0]]
     return {}
 
@@ -100,7 +105,7 @@ def list_pipelines(here: Installation, call: Call) -> Object:
 
 def get_pipeline(here: Installation, call: Call) -> Object:
     """GET pipelines/ID"""
-    return _known(here.pipelines, call.ids[0])
+    return known(here.pipelines, call.ids[0])
 
 
 def make_pipeline(here: Installation, call: Call) -> Object:
@@ -117,7 +122,7 @@ def list_versions(here: Installation, call: Call) -> Object:
 
 def get_version(here: Installation, call: Call) -> Object:
     """GET pipelines/ID/versions/ID"""
-    return _known(here.versions, call.ids[1])
+    return known(here.versions, call.ids[1])
 
 
 def upload_version(here: Installation, call: Call) -> Object:
@@ -136,7 +141,7 @@ def list_runs(here: Installation, call: Call) -> Object:
     experiment = call.query.get("experiment_id", "")
     own = here.namespace_of(call.query)
     if experiment:
-        own = _known(here.experiments, experiment)["namespace"]
+        own = known(here.experiments, experiment)["namespace"]
         found = [one for one in found if one["experiment_id"] == experiment]
     if here.namespaces:
         _require_namespace(here, own)
@@ -188,103 +193,8 @@ def archive_run(here: Installation, call: Call) -> Object:
     return {}
 
 
-def list_tasks(here: Installation, call: Call) -> Object:
-    """GET runs/ID/tasks, as newer releases have it: what drives a task, and the
-    container within it, are no tasks there, and what holds them all is one."""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    run = _run(here, call)
-    own = engine.tasks_of(run)
-    details = run.told.get("run_details", {}).get("task_details", [])
-    tasks = [
-        _newer(here, one, run)
-        for one in details
-        if one["display_name"] in own and one["state"] != _LEFT_OUT
-    ]
-    if tasks:
-        tasks.insert(0, _root(run, tasks))
-    return {"tasks": tasks, "total_size": len(tasks)}
-
-
-_LEFT_OUT = "RUNTIME_STATE_UNSPECIFIED"
-
-
-def _root(run: Stored, tasks: list[Object]) -> Object:
-    state = run.told["state"]
-    return {
-        "name": "root",
-        "display_name": "root",
-        "task_id": f"{run.told['run_id'][:8]}-root",
-        "run_id": run.told["run_id"],
-        "type": "ROOT",
-        "create_time": tasks[0]["create_time"],
-        "state": state if state in engine.FINAL else "RUNNING",
-        "child_tasks": [
-            {"task_id": one["task_id"], "name": one["name"]} for one in tasks
-        ],
-    }
-
-
-def _newer(here: Installation, task: Object, run: Stored) -> Object:
-    """A task in the form of newer releases, whose artifacts stand in it."""
-    outputs = [
-        {
-            "artifact_key": key,
-            "artifacts": [
-                here.artifacts[number]
-                if here.embeds_artifacts
-                else {"artifact_id": number}
-            ],
-        }
-        for key, one in task.get("outputs", {}).items()
-        for number in one["artifact_ids"]
-    ]
-    is_cached = task["display_name"] in here.cached
-    newer = {
-        "name": task["display_name"],
-        "display_name": task["display_name"],
-        "task_id": task["task_id"],
-        "run_id": task["run_id"],
-        "parent_task_id": f"{run.told['run_id'][:8]}-root",
-        "type": "RUNTIME",
-        "create_time": task["create_time"],
-        "state": "CACHED" if is_cached else task["state"],
-        "outputs": {"artifacts": outputs},
-    }
-    if task["state"] == "FAILED":
-        newer["status_metadata"] = {"message": "the container ended with 3"}
-    if task["end_time"] != _NEVER:
-        newer["end_time"] = task["end_time"]
-    return newer
-
-
-_NEVER = "1970-01-01T00:00:00Z"
-
-
-def list_artifacts(here: Installation, call: Call) -> Object:
-    """GET artifacts, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    return {"artifacts": list(here.artifacts.values())[:1]}
-
-
-def get_artifact(here: Installation, call: Call) -> Object:
-    """GET artifacts/ID, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    return _known(here.artifacts, call.ids[0])
-
-
 def _run(here: Installation, call: Call) -> Stored:
-    if call.ids[0] not in here.runs:
-        raise ApiError(NOT_FOUND, f"Run {call.ids[0]} not found")
-    return here.runs[call.ids[0]]
-
-
-def _known(kept: dict[str, Object], key: str) -> Object:
-    if key not in kept:
-        raise ApiError(NOT_FOUND, f"{key} not found")
-    return kept[key]
+    return known(here.runs, call.ids[0])
 
 
 def _namespace_of(here: Installation, run: Object) -> str:
@@ -327,9 +237,9 @@ CALLS: tuple[tuple[str, str, str, Answers], ...] = (
     ("GET", f"runs/{_ID}", "get run", get_run),
     ("POST", f"runs/{_ID}:terminate", "terminate run", terminate_run),
     ("POST", f"runs/{_ID}:archive", "archive run", archive_run),
-    ("GET", f"runs/{_ID}/tasks", "list tasks", list_tasks),
-    ("GET", "artifacts", "list artifacts", list_artifacts),
-    ("GET", f"artifacts/{_ID}", "get artifact", get_artifact),
+    ("GET", f"runs/{_ID}/tasks", "list tasks", tasks.list_tasks),
+    ("GET", "artifacts", "list artifacts", tasks.list_artifacts),
+    ("GET", f"artifacts/{_ID}", "get artifact", tasks.get_artifact),
 )
 
 

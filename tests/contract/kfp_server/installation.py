@@ -7,7 +7,7 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -21,6 +21,7 @@ from tests.contract.kfp_server.problems import (
 )
 
 Object = dict[str, Any]
+Kept = TypeVar("Kept")
 NEVER = 10**9
 _START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 _LONGEST_EXPERIMENT, _LONGEST_VERSION = 128, 127
@@ -211,6 +212,17 @@ class Installation:
         self.runs[made["run_id"]] = Stored(made, spec)
         self.now += timedelta(seconds=1)
         return made
+
+
+def known(kept: dict[str, Kept], key: str) -> Kept:
+    """What is kept under an id.
+
+    Raises:
+        ApiError: nothing is.
+    """
+    if key not in kept:
+        raise ApiError(NOT_FOUND, f"{key} not found")
+    return kept[key]
 
 
 def _require_parameters(declared: Object, given: Object) -> None:
