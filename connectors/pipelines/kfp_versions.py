@@ -27,7 +27,9 @@ def uploaded(api: KfpApi, plan: LaunchPlan) -> dict[str, str]:
     if not _is_of(version, plan):
         raise ConnectorRefused(
             f"the pipeline version {version.name[:120]} is not what the plan holds",
-            hint="Somebody else uploaded something under that name. Delete it there.",
+            hint="Somebody else uploaded something under that name: delete it there. "
+            "Or the server reads the package otherwise: compile it again, and put "
+            "quotes around every text in it.",
         )
     return {"pipeline_id": pipeline_id, "pipeline_version_id": version.version_id}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,16 @@ from typing import Any
 
 import pytest
 
+from connectors.kubeflow.fingerprints import fingerprint
+from connectors.kubeflow.packages import read_package
 from connectors.pipelines.protocols import LaunchRequest, RunState
 from tests.contract.kfp_launching import write_package
 from tests.contract.kfp_places import KfpPlace, kfp_place
 from tests.pipelines import wait_for
 
+TESTS = Path(__file__).parents[1]
+AS_SERVED = TESTS / "peers/kfp/as_served.sh"
+COMPILED = TESTS / "unit/connectors/pipelines/kfp_compiled"
 VARIABLE = "COUNTERSIGN_TEST_KFP_SDK"
 SCRIPT = """
 import json, sys
@@ -119,6 +125,29 @@ def test_what_is_launched_is_seen_and_added_to_by_the_sdk(
     assert found is not None
     assert found.state is RunState.UNKNOWN
     assert found.reason == "2 runs have its marks"
+
+
+@pytest.mark.peer
+def test_what_the_libraries_of_a_server_make_of_a_package_is_what_was_planned(
+    tmp_path: Path, python: str
+) -> None:
+    if shutil.which("go") is None:
+        pytest.skip("what plays the API server is built with Go, which is optional")
+    packages = (write_package(tmp_path, "quick", "talks"), COMPILED / "many.yaml")
+    for package in packages:
+        with package.open("rb") as file:
+            done = subprocess.run(
+                [AS_SERVED, python],
+                stdin=file,
+                capture_output=True,
+                timeout=300,
+                check=False,
+            )
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        served = json.loads(done.stdout)
+        found = fingerprint(served["pipeline_spec"], served.get("platform_spec"))
+        assert found == read_package(package.read_bytes(), "package").fingerprint
+    assert served == json.loads((COMPILED / "many_as_served.json").read_text())
 
 
 def told_by(python: str, address: str, package: Path) -> dict[str, Any]:

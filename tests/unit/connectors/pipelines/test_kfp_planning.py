@@ -450,3 +450,25 @@ def test_what_a_server_makes_of_a_package_has_its_fingerprint() -> None:
     served = json.loads((COMPILED / "as_served.json").read_text())
     assert served != compiled
     assert fingerprint(served) == fingerprint(compiled)
+
+
+def test_what_the_libraries_of_a_server_make_of_a_package_has_its_fingerprint() -> None:
+    """All that the compiler can write, through tests/peers/kfp/as_served.sh."""
+    package = read_package((COMPILED / "many.yaml").read_bytes(), "many.yaml")
+    served = json.loads((COMPILED / "many_as_served.json").read_text())
+    spec, platform = served["pipeline_spec"], served["platform_spec"]
+    assert fingerprint(spec, platform) == package.fingerprint
+    assert fingerprint(spec) != package.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs"), [("yes", "yes"), ("1e3", 1000.0), ("1:30", "1:30")]
+)
+def test_what_a_server_reads_otherwise_than_we_do_is_not_taken_for_the_same(
+    text: str, theirs: object
+) -> None:
+    """It knows another YAML than ours, in which these are other values."""
+    place = "root.dag.tasks.quick.inputs.parameters.mark.runtimeValue.constant"
+    package = package_of_steps("quick")
+    ours = with_value(package, place, yaml.safe_load(text))
+    assert fingerprint(ours) != fingerprint(with_value(package, place, theirs))
