@@ -4,7 +4,9 @@ ConnectorRefused
 ├── ObjectMissing     there is no such object, or no such method
 ├── NameTaken         something of that name is there already
 └── NotAllowed        not this identity, or not this action
+    └── LoggedOut     it asks who you are
 ConnectorUnavailable
+├── ServerBroke       it says that it could not do it
 └── OutcomeUnknown    it was sent, and nobody knows what came of it
 
 Nothing here parses messages. Whatever the server said is a stranger's text, cut short,
@@ -39,6 +41,14 @@ class NotAllowed(ConnectorRefused):
     """Not this identity, or not this action."""
 
 
+class LoggedOut(NotAllowed):
+    """It asks who you are."""
+
+
+class ServerBroke(ConnectorUnavailable):
+    """It says that it could not do it, which may be so for good."""
+
+
 class OutcomeUnknown(ConnectorUnavailable):
     """A change was sent, and nobody knows what came of it."""
 
@@ -62,11 +72,12 @@ def problem(
         )
     if status in TRANSIENT:
         # Most of what Kubeflow Pipelines refuses it tells as a fault of its own.
-        return ConnectorUnavailable(
+        is_told = status == 500 and code != _UNTOLD
+        return (ServerBroke if is_told else ConnectorUnavailable)(
             f"{message}: {said}" if said else message, hint="Try again in a moment."
         )
     if 300 <= status < 400 or status == 401:
-        return NotAllowed(
+        return LoggedOut(
             f"{message}: it asks who you are",
             hint="The credentials are missing, wrong or have expired. A new token: "
             "kubectl create token NAME --audience pipelines.kubeflow.org",

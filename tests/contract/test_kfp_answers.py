@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import (
+    ConnectorError,
     ConnectorRefused,
     ConnectorUnavailable,
 )
@@ -21,6 +22,7 @@ from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kfp_sending import Clock
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, RunState
 from tests.contract.kfp_launching import FAST, KeptHolds, PassingTime, write_package
+from tests.contract.kfp_server import engine
 from tests.contract.kfp_server.faults import Fault
 from tests.contract.kfp_server.installation import Installation
 from tests.contract.kfp_server.server import serving
@@ -162,6 +164,44 @@ def test_a_run_is_started_though_somebody_archived_its_experiment(
     found = launcher.find("one")
     assert found is not None
     assert found.state is not RunState.UNKNOWN
+
+
+@pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.FORBIDDEN])
+def test_a_run_is_shown_though_its_artifacts_may_not_be_read(
+    here: Installation, tmp_path: Path, fault: Fault
+) -> None:
+    """Some cannot be for good: their bytes are gone, or nobody gave a right to them."""
+    here.has_tasks, here.embeds_artifacts = True, False
+    here.faults.always = {"get artifact": fault}
+    launcher = launcher_of(here)
+    launcher.launch("one", plan_of(launcher, tmp_path), held=False)
+    run = wait_for(launcher, "one", lambda found: found.state.is_final)
+    assert run.state is RunState.SUCCEEDED
+    assert [(one.artifact_id, one.address) for one in run.artifacts] == [("1", "")]
+    for launch in ("two", "three", "four", "five"):
+        launcher.launch(launch, plan_of(launcher, tmp_path), held=False)
+        wait_for(launcher, launch, lambda found: found.state.is_final)
+    here.faults.seen.clear()
+    assert launcher.find("five") is not None
+    assert "get artifact" not in here.faults.seen
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.UNAVAILABLE, Fault.LOG_IN])
+def test_a_run_whose_artifacts_cannot_be_asked_for_is_not_told_without_them(
+    here: Installation, tmp_path: Path, fault: Fault
+) -> None:
+    here.has_tasks, here.embeds_artifacts = True, False
+    launcher = launcher_of(here)
+    launcher.launch("one", plan_of(launcher, tmp_path), held=False)
+    for _ in range(4):
+        engine.step(here)
+    here.faults.always = {"get artifact": fault}
+    with pytest.raises(ConnectorError):
+        launcher.find("one")
+    here.faults.always = {}
+    run = launcher.find("one")
+    assert run is not None
+    assert [one.address for one in run.artifacts if one.address]
 
 
 @pytest.mark.parametrize("is_archived_first", [False, True])

@@ -238,7 +238,6 @@ CALLS: tuple[tuple[str, str, str, Answers], ...] = (
     ("POST", f"runs/{_ID}:terminate", "terminate run", terminate_run),
     ("POST", f"runs/{_ID}:archive", "archive run", archive_run),
     ("GET", f"runs/{_ID}/tasks", "list tasks", tasks.list_tasks),
-    ("GET", "artifacts", "list artifacts", tasks.list_artifacts),
     ("GET", f"artifacts/{_ID}", "get artifact", tasks.get_artifact),
 )
 

@@ -22,6 +22,7 @@ from tests.contract.kfp_server.fields import populated
 from tests.contract.kfp_server.installation import Installation
 from tests.contract.kfp_server.problems import (
     BROKEN,
+    DENIED,
     EXHAUSTED,
     INVALID,
     NOT_FOUND,
@@ -32,7 +33,7 @@ from tests.contract.kfp_server.problems import (
 from tests.contract.kfp_server.swagger import wrong_answer, wrong_request
 
 _UPLOAD = "upload version"
-_NEWER = ("list tasks", "list artifacts", "get artifact")
+_NEWER = ("list tasks", "get artifact")
 """What no published description has yet."""
 
 
@@ -90,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             Fault.BROKEN: ApiError(BROKEN, "Internal error: the database is gone"),
             Fault.UNAVAILABLE: ApiError(UNAVAILABLE, "no healthy upstream"),
             Fault.EXPIRED_TOKEN: ApiError(UNAUTHENTICATED, "the token has expired"),
+            Fault.FORBIDDEN: ApiError(DENIED, "User 'ana' is not authorized"),
         }
         if fault is Fault.LOG_IN:
             self._send(302, b"", "text/html", {"Location": "/dex/auth"})

@@ -90,13 +90,6 @@ def _newer(here: Installation, task: Object, run: Stored) -> Object:
 _NEVER = "1970-01-01T00:00:00Z"
 
 
-def list_artifacts(here: Installation, call: Call) -> Object:
-    """GET artifacts, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    return {"artifacts": list(here.artifacts.values())[:1]}
-
-
 def get_artifact(here: Installation, call: Call) -> Object:
     """GET artifacts/ID, as it is to be"""
     if not here.has_tasks:
