@@ -181,9 +181,8 @@ def test_a_run_is_shown_though_its_artifacts_may_not_be_read(
     for launch in ("two", "three", "four", "five"):
         launcher.launch(launch, plan_of(launcher, tmp_path), held=False)
         wait_for(launcher, launch, lambda found: found.state.is_final)
-    here.faults.seen.clear()
-    assert launcher.find("five") is not None
-    assert "get artifact" not in here.faults.seen
+    tries = FAST.attempts if fault is Fault.BROKEN else 1
+    assert here.faults.seen.count("get artifact") == 3 * tries
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.UNAVAILABLE, Fault.LOG_IN])
