@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from connectors.errors import ConnectorRefused
 from connectors.kubeflow.client import BASE, Json, KfpClient, Query, segment
 from connectors.kubeflow.objects import (
     Experiment,
@@ -22,10 +23,17 @@ from connectors.kubeflow.objects import (
     task_from,
     version_from,
 )
-from connectors.kubeflow.problems import NameTaken, ObjectMissing
+from connectors.kubeflow.problems import (
+    LoggedOut,
+    NameTaken,
+    ObjectMissing,
+    ServerBroke,
+)
 from connectors.parsing import text_of, well_formed
 
 PACKAGE_FILE = "pipeline.yaml"
+_MOST_UNTOLD = 3
+"""After so many artifacts that could not be told of, no more are asked for."""
 
 
 class KfpApi:
@@ -37,6 +45,7 @@ class KfpApi:
         self._has_tasks: bool | None = None
         self._has_artifacts: bool | None = None
         self._addresses: dict[str, str] = {}
+        self._untold = 0
 
     # Experiments
 
@@ -242,34 +251,30 @@ class KfpApi:
 
     def address_of(self, artifact_id: str) -> str:
         """Where an artifact lies, which never changes; empty: this installation does
-        not show it.
+        not show it. One that a run tells of is there, so that where it is missing
+        nothing shows artifacts.
 
         Raises:
             ConnectorError: it could not be told.
         """
-        if not self._shows_artifacts():
+        if self._has_artifacts is False:
             return ""
         if artifact_id not in self._addresses:
             path = f"{BASE}/artifacts/{segment(artifact_id)}"
+            found = ""
             try:
                 found = artifact_from(self.client.get(path)).uri
+                self._has_artifacts = True
             except ObjectMissing:
-                found = ""
+                self._has_artifacts = self._has_artifacts or False
+            except LoggedOut:
+                raise
+            except (ConnectorRefused, ServerBroke):
+                # It may not be read, or is gone from where it lay. The run is shown.
+                self._untold += 1
+                self._has_artifacts = self._untold < _MOST_UNTOLD
             self._addresses[artifact_id] = found
         return self._addresses[artifact_id]
-
-    def _shows_artifacts(self) -> bool:
-        if self._has_artifacts is None:
-            query: dict[str, str | int] = {"page_size": 1}
-            if self._namespace:
-                query["namespace"] = self._namespace
-            try:
-                self.client.get(f"{BASE}/artifacts", query)
-            except ObjectMissing:
-                self._has_artifacts = False
-            else:
-                self._has_artifacts = True
-        return self._has_artifacts
 
     def _query(self, filtered: str) -> dict[str, str | int]:
         query: dict[str, str | int] = {"filter": filtered}

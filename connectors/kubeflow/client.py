@@ -25,7 +25,7 @@ from connectors.errors import (
 from connectors.kubeflow.access import Endpoint
 from connectors.kubeflow.problems import (
     NOTHING_DONE,
-    NotAllowed,
+    LoggedOut,
     OutcomeUnknown,
     problem,
     unreachable,
@@ -222,7 +222,7 @@ class KfpClient:
         data = stream.read_all(self.bounds.answer_bytes, self.bounds.whole_seconds)
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             raise _Refused(
-                NotAllowed(
+                LoggedOut(
                     f"{place} answered with a page for people, not for programs",
                     hint="A log-in page? Give the session as a header of the endpoint.",
                 ),

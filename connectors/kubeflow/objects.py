@@ -85,6 +85,7 @@ class Experiment:
     name: str
     description: str
     created: datetime | None
+    is_archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Version:
     version_id: str
     name: str
     spec: Json
+    platform: Json
+    """What stands beside it for clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,13 @@ def task_from(raw: Json) -> Task:
             task_id=text_of(raw.get("task_id")),
             name=text_of(raw.get("display_name")) or text_of(raw.get("name")),
             state=text_of(raw.get("state") or raw.get("status")),
-            started=moment(raw.get("start_time")),
+            # Newer releases make a task only when it begins.
+            started=moment(raw.get("start_time", raw.get("create_time"))),
             ended=moment(raw.get("end_time")),
             parent=text_of(raw.get("parent_task_id")),
             pod=text_of(raw.get("pod_name")),
             children=tuple(child for child in children if child),
-            error=_error(raw),
+            error=_error(raw) or _error({"error": raw.get("status_metadata")}),
             reads=_touched(raw.get("inputs") or {}),
             writes=_touched(raw.get("outputs") or {}),
         )
@@ -176,6 +180,7 @@ def experiment_from(raw: Json) -> Experiment:
             text_of(raw.get("display_name")),
             text_of(raw.get("description")),
             moment(raw.get("created_at")),
+            raw.get("storage_state") == "ARCHIVED",
         )
 
 
@@ -191,6 +196,7 @@ def version_from(raw: Json) -> Version:
             _needed(raw, "pipeline_version_id"),
             text_of(raw.get("name")) or text_of(raw.get("display_name")),
             dict(spec.get("pipeline_spec") or spec),
+            dict(spec.get("platform_spec") or {}),
         )
 
 

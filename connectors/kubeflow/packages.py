@@ -8,6 +8,7 @@ while it runs (an image by a parameter, a job of another cloud) is refused.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from itertools import islice
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubeflow.client import Json
+from connectors.kubeflow.fingerprints import fingerprint
 from connectors.mlflow.yaml_text import parse_mappings
 from connectors.parsing import text_of, well_formed
 
@@ -26,6 +28,10 @@ _DEEPEST = 20
 _MOST_TASKS = 1000
 _TEXT, _WHOLE, _NUMBER, _TRUTH = "STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"
 _SHAPES = {"LIST": list, "STRUCT": dict}
+_REPLACED = re.compile(r"\[\[(RunUUID|Index|(Current|Scheduled)Time)[^]]*\]\]")
+"""What some releases put other texts in the place of."""
+_LARGEST_WHOLE = 2**53
+"""Beyond this, a double is not every whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Package:
     declared: Mapping[str, Json]
     """The pipeline's parameters, as they are declared."""
     fingerprint: str
-    """What runs in its containers, in a form that a server's own copy has too."""
+    """What decides what it does, in a form that a server's own copy has too."""
 
 
 def read_package(data: bytes, what: str) -> Package:
@@ -85,41 +91,8 @@ def read_package(data: bytes, what: str) -> Package:
             steps=steps,
             images=images,
             declared=dict((root.get("inputDefinitions") or {}).get("parameters") or {}),
-            fingerprint=fingerprint(spec),
+            fingerprint=fingerprint(spec, platforms[0] if platforms else None),
         )
-
-
-def fingerprint(spec: Json) -> str:
-    """What runs in the containers of a pipeline, and which task is which of them.
-
-    Raises:
-        MalformedInput: it is no pipeline.
-    """
-    with well_formed("a pipeline"):
-        executors = {
-            name: [
-                text_of(container["image"]),
-                list(map(text_of, container.get("command") or [])),
-                list(map(text_of, container.get("args") or [])),
-                [
-                    [text_of(one["name"]), text_of(one.get("value"))]
-                    for one in container.get("env") or []
-                ],
-            ]
-            for name, executor in _executors(spec)
-            if (container := executor.get("container"))
-        }
-        components = {
-            name: text_of(one.get("executorLabel"))
-            for name, one in (spec.get("components") or {}).items()
-        }
-        dags = [spec["root"], *(spec.get("components") or {}).values()]
-        tasks = [
-            [name, text_of(task["componentRef"]["name"])]
-            for one in dags
-            for name, task in ((one.get("dag") or {}).get("tasks") or {}).items()
-        ]
-    return json.dumps([executors, components, sorted(tasks)], sort_keys=True)
 
 
 def values_of(package: Package, given: Mapping[str, str]) -> dict[str, object]:
@@ -146,6 +119,18 @@ def values_of(package: Package, given: Mapping[str, str]) -> dict[str, object]:
                 raise MalformedInput(
                     f"the parameter {name[:80]!r} has no value", hint="-P NAME=VALUE"
                 )
+            macro = _REPLACED.search(said(found.get(name)))
+            if macro is not None:
+                raise MalformedInput(
+                    f"the parameter {name[:80]!r} holds {macro[0][:80]!r}, which "
+                    "Kubeflow Pipelines replaces by another text",
+                    hint="Releases differ in that. Give the value itself.",
+                )
+            if not _is_carried(found.get(name)):
+                raise MalformedInput(
+                    f"the parameter {name[:80]!r} holds a number that would be changed",
+                    hint="Kubeflow Pipelines keeps numbers as doubles: give a text.",
+                )
     return found
 
 
@@ -167,6 +152,17 @@ def _value(name: str, kind: str, text: str) -> object:
     if not fits:
         raise ValueError(f"{text[:80]!r} is no {kind}")
     return value
+
+
+def _is_carried(value: object) -> bool:
+    """Whether every number in a value arrives as what it is."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return all(map(_is_carried, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) <= _LARGEST_WHOLE
 
 
 def _executors(spec: Json) -> Iterator[tuple[str, Json]]:

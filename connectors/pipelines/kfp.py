@@ -24,7 +24,14 @@ from connectors.kubeflow.packages import read_package
 from connectors.pipelines.kfp_artifacts import artifacts_told
 from connectors.pipelines.kfp_holds import KeepsHeld
 from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package, sent_by
-from connectors.pipelines.kfp_runs import MARK, is_ending, marked, run_of, state_of
+from connectors.pipelines.kfp_runs import (
+    MARK,
+    is_ending,
+    marked,
+    run_of,
+    state_of,
+    those_marked,
+)
 from connectors.pipelines.kfp_sending import TURN_SECONDS, Clock, Sender, claimed_run
 from connectors.pipelines.kfp_versions import started_with, strange_version
 from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
@@ -201,6 +208,9 @@ class KfpLauncher:
         run = self._required(launch)
         if not run.state.is_final:
             raise ConnectorRefused(f"{launch} is {run.state.value}")
+        claim = self._sender.claims.newest(launch)
+        if claim is not None and not claim.experiment.is_archived:
+            self._sender.claims.settle(claim)
         for one in self._runs(launch):
             self._api.archive_run(one.run_id)
         return run
@@ -234,8 +244,7 @@ class KfpLauncher:
 
     def _runs(self, launch: str) -> list[KfpRun]:
         """Every run that has the marks of a launch: one, unless others put them on."""
-        named = self._api.runs("display_name", "EQUALS", launch)
-        return [run for run in named if marked(run)[0] == launch]
+        return those_marked(self._api.runs("display_name", "EQUALS", launch), launch)
 
     def _shown(self, runs: Sequence[KfpRun]) -> PipelineRun:
         """A run as it is. One that had ended when it was looked at, and still shows the

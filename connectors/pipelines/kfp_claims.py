@@ -45,6 +45,11 @@ class Claim:
     """Nothing that it sent can still be on its way."""
 
     @property
+    def is_settled(self) -> bool:
+        """What it sent was seen there."""
+        return self.experiment.is_archived and not self.is_withdrawn
+
+    @property
     def at(self) -> datetime | None:
         """When it was made, by the server's clock."""
         return self.experiment.created

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from connectors.errors import ConnectorUnavailable
 from connectors.kubeflow.objects import KfpRun, Task
 from connectors.kubeflow.packages import PackageStep
 from connectors.parsing import without_userinfo
@@ -49,6 +50,25 @@ def marked(run: KfpRun) -> tuple[str, str]:
     """The launch and the plan that a run says that it is of; empty: it says none."""
     found = _MARKED.fullmatch(run.description)
     return (found[1], found[2]) if found and found[1] == run.name else ("", "")
+
+
+def those_marked(named: Iterable[KfpRun], launch: str) -> list[KfpRun]:
+    """The runs that say that they are of a launch, of those that have its name.
+
+    Raises:
+        ConnectorUnavailable: one cannot be shown, and may be of it.
+    """
+    found = []
+    for run in named:
+        if run.error and not run.name:
+            raise ConnectorUnavailable(
+                f"Kubeflow Pipelines cannot show its run {run.run_id[:80]}, which "
+                f"may be of {launch}: {run.error[:200]}",
+                hint="Whoever runs Kubeflow Pipelines can tell what is wrong.",
+            )
+        if marked(run)[0] == launch:
+            found.append(run)
+    return found
 
 
 def run_of(

@@ -11,7 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.errors import ConnectorError, ConnectorUnavailable, MalformedInput
+from connectors.errors import (
+    ConnectorError,
+    ConnectorRefused,
+    ConnectorUnavailable,
+    MalformedInput,
+)
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import Json
 from connectors.kubeflow.objects import KfpRun
@@ -65,6 +70,7 @@ class Sender:
         if before is not None and not before.is_old:
             self._await_other(launch, before)
             return
+        _require_unsettled(launch, before)
         claim = self.claims.take(launch, plan.digest, before)
         if claim is None:
             self._await_other(launch, self.claims.newest(launch))
@@ -115,6 +121,7 @@ class Sender:
                 f"{run.launch} may be on its way",
                 hint="It is ended once it shows, or ten minutes after it was claimed.",
             )
+        _require_unsettled(run.launch, before)
         return claimed_run(run.launch, self.never_again(run))
 
     def never_again(self, run: PipelineRun) -> Claim:
@@ -182,11 +189,27 @@ class Sender:
         return True
 
 
+def _require_unsettled(launch: str, claim: Claim | None) -> None:
+    """Refuse to go on from a claim of which the run was seen, and is gone.
+
+    Raises:
+        ConnectorRefused: it is such a one.
+    """
+    if claim is not None and claim.is_settled:
+        raise ConnectorRefused(
+            f"{launch} was started, and its run is gone there",
+            hint="It was deleted, or is older than what is kept. Launch it under "
+            "another id.",
+        )
+
+
 def claimed_run(launch: str, claim: Claim) -> PipelineRun:
     """A launch of which there is a claim and no run."""
     state, reason = RunState.PENDING, "it is being sent, or its answer was lost"
     if claim.is_withdrawn:
         state, reason = RunState.CANCELLED, "cancelled before it was sent"
+    elif claim.is_settled and claim.is_old:
+        state, reason = RunState.UNKNOWN, "it was started, and its run is gone there"
     elif claim.is_old:
         state = RunState.UNKNOWN
         reason = "it was claimed to be sent, and no run of it shows"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from connectors.errors import ConnectorError, ConnectorRefused
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import Json
+from connectors.kubeflow.fingerprints import fingerprint
 from connectors.kubeflow.objects import KfpRun, Version
-from connectors.kubeflow.packages import fingerprint, read_package
+from connectors.kubeflow.packages import read_package
 from connectors.kubeflow.problems import NameTaken, ObjectMissing
 from connectors.parsing import text_of
 from connectors.pipelines.kfp_planning import package_of, sent_by
@@ -26,7 +27,9 @@ def uploaded(api: KfpApi, plan: LaunchPlan) -> dict[str, str]:
     if not _is_of(version, plan):
         raise ConnectorRefused(
             f"the pipeline version {version.name[:120]} is not what the plan holds",
-            hint="Somebody else uploaded something under that name. Delete it there.",
+            hint="Somebody else uploaded something under that name: delete it there. "
+            "Or the server reads the package otherwise: compile it again, and put "
+            "quotes around every text in it.",
         )
     return {"pipeline_id": pipeline_id, "pipeline_version_id": version.version_id}
 
@@ -55,9 +58,9 @@ def strange_version(api: KfpApi, run: KfpRun, plan: LaunchPlan) -> str:
 
 
 def _is_of(version: Version, plan: LaunchPlan) -> bool:
-    """Whether a version runs what a plan holds, in the same images."""
+    """Whether a version does what a plan holds, all of it."""
     wanted = read_package(package_of(plan), "the package").fingerprint
-    return fingerprint(version.spec) == wanted
+    return fingerprint(version.spec, version.platform) == wanted
 
 
 def _pipeline(api: KfpApi, name: str) -> str:

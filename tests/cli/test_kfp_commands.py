@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.pipelines import kfp_sending
 from console.cli import main
 from tests.contract.kfp_launching import package_of_steps, write_package
 from tests.contract.kfp_server import engine
+from tests.contract.kfp_server.faults import Fault
 from tests.contract.kfp_server.installation import Installation
 from tests.contract.kfp_server.server import serving
 
@@ -128,6 +130,38 @@ def test_it_is_launched_listed_watched_shown_recorded_and_archived(
     assert "succeeded" in run(capsys, "list")[1]
     code, _, err = run(capsys, "logs", "one")
     assert (code, "kfp shows no logs" in err) == (1, True)
+
+
+def test_what_was_deleted_there_is_told_so_and_not_launched_again(
+    place: Place, capsys: Capture
+) -> None:
+    launch = ("launch", str(place.package), "--backend", "kfp", "--id", "one")
+    assert run(capsys, *launch)[0] == 0
+    place.run_on()
+    assert run(capsys, "record", "one")[0] == 0
+    assert run(capsys, "archive", "one")[0] == 0
+    place.here.runs.clear()
+    place.here.forward(3600)
+    assert "unknown" in run(capsys, "list")[1]
+    assert "its run is gone there" in run(capsys, "show", "one")[1]
+    assert run(capsys, "watch", "one")[0] == 3
+    assert run(capsys, "cancel", "one")[0] == 1
+    code, _, err = run(capsys, *launch)
+    assert (code, "It was launched before" in err) == (0, True)
+    assert place.here.runs == {}
+
+
+def test_why_it_may_not_have_started_is_printed(
+    place: Place, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kfp_sending, "SETTLE_SECONDS", 0.0)
+    place.here.faults.pending = [("create run", Fault.BROKEN)]
+    launch = ("launch", str(place.package), "--backend", "kfp", "--id", "one")
+    code, _, err = run(capsys, *launch)
+    assert code == 3
+    assert "answered 500: InternalServerError" in err
+    assert "Nothing is sent again within ten minutes" in err
+    assert TOKEN not in err
 
 
 def test_a_run_is_cancelled_and_launched_once_more(

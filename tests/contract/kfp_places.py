@@ -64,6 +64,7 @@ def kfp_place(kind: str) -> Iterator[KfpPlace]:
             steps_on_get=True,
             has_tasks=kind != "in-repo",
             embeds_artifacts=kind == "in-repo-newest",
+            tells_empty_fields=kind == "in-repo-newest",
         )
         with serving(here):
             yield KfpPlace(endpoint(here.address), IMAGE, here)

@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,8 @@ from connectors.errors import (
     ConnectorUnavailable,
 )
 from connectors.kubeflow.access import endpoint
-from connectors.kubeflow.client import BASE, Bounds, Json, KfpClient
+from connectors.kubeflow.api import KfpApi
+from connectors.kubeflow.client import BASE, LARGEST_PAGE, Bounds, Json, KfpClient
 from connectors.kubeflow.problems import NotAllowed, OutcomeUnknown
 from connectors.mlflow.client import Secret
 from connectors.pipelines.kfp import KfpLauncher
@@ -375,11 +376,43 @@ def test_what_is_not_what_was_planned_can_be_cancelled(way: Way) -> None:
     assert one.told["state"] == "FAILED"
 
 
-def test_another_package_under_the_name_of_its_version_is_not_run(way: Way) -> None:
+def other_image(spec: Json) -> Json:
+    executors = spec["deploymentSpec"]["executors"]
+    executors["exec-quick"]["container"]["image"] = f"other@sha256:{'cd' * 32}"
+    return spec
+
+
+def other_constant(spec: Json) -> Json:
+    parameters = spec["root"]["dag"]["tasks"]["quick"]["inputs"]["parameters"]
+    parameters["mark"] = {"runtimeValue": {"constant": "s3://other"}}
+    return spec
+
+
+def something_imported(spec: Json) -> Json:
+    uri = {"artifactUri": {"constant": "s3://other"}}
+    spec["deploymentSpec"]["executors"]["exec-other"] = {"importer": uri}
+    return spec
+
+
+def settings_of_the_cluster(spec: Json) -> Json:
+    secret = {"secretAsEnv": [{"secretName": "other"}]}
+    of_cluster = {"deploymentSpec": {"executors": {"exec-quick": secret}}}
+    platform = {"platforms": {"kubernetes": of_cluster}}
+    return {"pipeline_spec": spec, "platform_spec": platform}
+
+
+@pytest.mark.parametrize(
+    "change", [other_image, other_constant, something_imported, settings_of_the_cluster]
+)
+def test_another_package_under_the_name_of_its_version_is_not_run(
+    way: Way, change: Callable[[Json], Json]
+) -> None:
     way.launcher().launch("one", way.plan(), held=False)
     [version] = way.here.versions.values()
-    executors = version["pipeline_spec"]["deploymentSpec"]["executors"]
-    executors["exec-quick"]["container"]["image"] = f"other@sha256:{'cd' * 32}"
+    version["pipeline_spec"] = change(version["pipeline_spec"])
+    found = way.launcher().find("one")
+    assert found is not None
+    assert found.state is RunState.UNKNOWN
     with pytest.raises(ConnectorRefused, match="is not what the plan holds"):
         way.launcher().launch("two", way.plan(), held=False)
     assert way.started() == 1
@@ -507,6 +540,23 @@ def test_lists_are_read_to_their_end_at_the_largest_page(way: Way) -> None:
     found = list(way.client().pages(f"{BASE}/experiments", "experiments"))
     assert len({one["experiment_id"] for one in found}) == 450
     assert way.here.faults.seen == ["list experiments"] * 3
+
+
+def test_what_is_added_while_a_list_is_read_hides_and_doubles_nothing(way: Way) -> None:
+    way.launcher().launch("one", way.plan(), held=False)
+    [run] = way.here.runs.values()
+    keys = ("display_name", "description", "experiment_id", "runtime_config")
+    body = {key: run.told[key] for key in (*keys, "pipeline_version_reference")}
+    for _ in range(LARGEST_PAGE + 5):
+        way.here.add_run(body)
+    before = set(way.here.runs)
+    found = []
+    for one in KfpApi(way.client()).runs("display_name", "EQUALS", "one"):
+        found.append(one.run_id)
+        if len(found) == 1:
+            way.here.add_run(body)
+    assert len(found) == len(set(found))
+    assert before <= set(found)
 
 
 def test_a_token_that_is_renewed_in_between_is_used_at_once(way: Way) -> None:

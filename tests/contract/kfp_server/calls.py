@@ -7,10 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.kfp_server import engine
-from tests.contract.kfp_server.installation import Installation, Object, Stored
-from tests.contract.kfp_server.lists import page
+from tests.contract.kfp_server import engine, tasks
+from tests.contract.kfp_server.installation import (
+    Installation,
+    Object,
+    Stored,
+    known,
+)
+from tests.contract.kfp_server.lists import (
+    EXPERIMENT_KEYS,
+    PIPELINE_KEYS,
+    RUN_KEYS,
+    VERSION_KEYS,
+    page,
+)
 from tests.contract.kfp_server.problems import (
+    BROKEN,
     DENIED,
     INVALID,
     NOT_FOUND,
@@ -34,11 +46,15 @@ class Call:
 Answers = Callable[[Installation, Call], Object]
 
 
+def health(here: Installation, call: Call) -> Object:
+    """GET healthz"""
+    return {"multi_user": bool(here.namespaces), "pipeline_store": "database"}
+
+
 def list_experiments(here: Installation, call: Call) -> Object:
     """GET experiments"""
     found = _in_namespace(here, call, list(here.experiments.values()))
-    keys = {"display_name", "name", "created_at", "namespace", "storage_state"}
-    return page(found, "experiments", call.query, keys)
+    return page(found, "experiments", call.query, EXPERIMENT_KEYS)
 
 
 def make_experiment(here: Installation, call: Call) -> Object:
@@ -47,26 +63,49 @@ def make_experiment(here: Installation, call: Call) -> Object:
     return here.add_experiment(call.body)
 
 
+def get_experiment(here: Installation, call: Call) -> Object:
+    """GET experiments/ID"""
+    return known(here.experiments, call.ids[0])
+
+
 def hide_experiment(here: Installation, call: Call) -> Object:
-    """POST experiments/ID:archive"""
-    _known(here.experiments, call.ids[0])["storage_state"] = "ARCHIVED"
+    """POST experiments/ID:archive, and with it all runs in it"""
+    if here.namespaces:
+        known(here.experiments, call.ids[0])
+    for one in (
+        *(one for key, one in here.experiments.items() if key == call.ids[0]),
+        *(run.told for run in here.runs.values()),
+    ):
+        if one["experiment_id"] == call.ids[0]:
+            one["storage_state"] = "ARCHIVED"
     return {}
 
 
 def drop_experiment(here: Installation, call: Call) -> Object:
     """DELETE experiments/ID"""
-    _known(here.experiments, call.ids[0])
+    known(here.experiments, call.ids[0])
     del here.experiments[call.ids[0]]
     return {}
 
 
 def pipeline_named(here: Installation, call: Call) -> Object:
     """GET pipelines/names/NAME"""
+    namespace = here.namespace_of(call.query)
     for one in here.pipelines.values():
-        where = one.get("namespace", ""), one["name"]
-        if where == (call.query.get("namespace", ""), call.ids[0]):
+        if (one["namespace"], one["name"].lower()) == (namespace, call.ids[0].lower()):
             return one
     raise ApiError(NOT_FOUND, f"Pipeline {call.ids[0]} not found")
+
+
+def list_pipelines(here: Installation, call: Call) -> Object:
+    """GET pipelines"""
+    found = _in_namespace(here, call, list(here.pipelines.values()))
+    return page(found, "pipelines", call.query, PIPELINE_KEYS)
+
+
+def get_pipeline(here: Installation, call: Call) -> Object:
+    """GET pipelines/ID"""
+    return known(here.pipelines, call.ids[0])
 
 
 def make_pipeline(here: Installation, call: Call) -> Object:
@@ -78,18 +117,18 @@ def make_pipeline(here: Installation, call: Call) -> Object:
 def list_versions(here: Installation, call: Call) -> Object:
     """GET pipelines/ID/versions"""
     found = [one for one in here.versions.values() if one["pipeline_id"] == call.ids[0]]
-    return page(found, "pipeline_versions", call.query, {"name", "created_at"})
+    return page(found, "pipeline_versions", call.query, VERSION_KEYS)
 
 
 def get_version(here: Installation, call: Call) -> Object:
     """GET pipelines/ID/versions/ID"""
-    return _known(here.versions, call.ids[1])
+    return known(here.versions, call.ids[1])
 
 
 def upload_version(here: Installation, call: Call) -> Object:
     """POST pipelines/upload_version"""
     if not call.file:
-        raise ApiError(INVALID, "no file was uploaded")
+        raise ApiError(INVALID, "Failed to create a pipeline version")
     return here.add_version(call.query, call.file)
 
 
@@ -99,16 +138,20 @@ def list_runs(here: Installation, call: Call) -> Object:
         engine.step(here)
     found = [run.told for run in here.runs.values()]
     found = [one for one in found if one["display_name"] not in here.loses]
+    experiment = call.query.get("experiment_id", "")
+    own = here.namespace_of(call.query)
+    if experiment:
+        own = known(here.experiments, experiment)["namespace"]
+        found = [one for one in found if one["experiment_id"] == experiment]
     if here.namespaces:
-        own = call.query.get("namespace", "")
         _require_namespace(here, own)
         found = [one for one in found if _namespace_of(here, one) == own]
-    keys = {"display_name", "name", "description", "created_at", "storage_state"}
-    answer = page(found, "runs", call.query, keys)
-    bare = [
-        {k: v for k, v in one.items() if k != "run_details"} for one in answer["runs"]
-    ]
-    return answer | {"runs": bare}
+    answer = page(found, "runs", call.query, RUN_KEYS)
+    return answer | {"runs": [_bare(_shown(here, one)) for one in answer["runs"]]}
+
+
+def _bare(run: Object) -> Object:
+    return {name: one for name, one in run.items() if name != "run_details"}
 
 
 def start_run(here: Installation, call: Call) -> Object:
@@ -122,7 +165,17 @@ def get_run(here: Installation, call: Call) -> Object:
     """GET runs/ID"""
     if here.steps_on_get:
         engine.step(here)
-    return _run(here, call).told
+    run = _shown(here, _run(here, call).told)
+    return _bare(run) if here.has_tasks else run
+
+
+def _shown(here: Installation, run: Object) -> Object:
+    """A run, or that it cannot be shown: what it is made of did not fit together."""
+    if run["display_name"] not in here.cannot_show:
+        return run
+    error = ApiError(BROKEN, "Failed to parse runtime config").status()
+    kept = ("run_id", "experiment_id")
+    return {key: run[key] for key in kept} | {"error": error}
 
 
 def terminate_run(here: Installation, call: Call) -> Object:
@@ -140,62 +193,8 @@ def archive_run(here: Installation, call: Call) -> Object:
     return {}
 
 
-def list_tasks(here: Installation, call: Call) -> Object:
-    """GET runs/ID/tasks, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    details = _run(here, call).told.get("run_details", {}).get("task_details", [])
-    return {"tasks": [_newer(here, one) for one in details]}
-
-
-def _newer(here: Installation, task: Object) -> Object:
-    """A task in the form of the newer API, whose artifacts stand in it."""
-    outputs = [
-        {
-            "artifact_key": key,
-            "artifacts": [
-                here.artifacts[number]
-                if here.embeds_artifacts
-                else {"artifact_id": number}
-            ],
-        }
-        for key, one in task.get("outputs", {}).items()
-        for number in one["artifact_ids"]
-    ]
-    kept = {k: v for k, v in task.items() if k not in ("outputs", "display_name")}
-    is_cached = task["display_name"] in here.cached
-    return kept | {
-        "state": "CACHED" if is_cached else task["state"],
-        "name": task["display_name"],
-        "display_name": task["display_name"],
-        "outputs": {"parameters": [], "artifacts": outputs},
-    }
-
-
-def list_artifacts(here: Installation, call: Call) -> Object:
-    """GET artifacts, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    return {"artifacts": list(here.artifacts.values())[:1]}
-
-
-def get_artifact(here: Installation, call: Call) -> Object:
-    """GET artifacts/ID, as it is to be"""
-    if not here.has_tasks:
-        raise ApiError(NOT_FOUND, "Not Found")
-    return _known(here.artifacts, call.ids[0])
-
-
 def _run(here: Installation, call: Call) -> Stored:
-    if call.ids[0] not in here.runs:
-        raise ApiError(NOT_FOUND, f"Run {call.ids[0]} not found")
-    return here.runs[call.ids[0]]
-
-
-def _known(kept: dict[str, Object], key: str) -> Object:
-    if key not in kept:
-        raise ApiError(NOT_FOUND, f"{key} not found")
-    return kept[key]
+    return known(here.runs, call.ids[0])
 
 
 def _namespace_of(here: Installation, run: Object) -> str:
@@ -204,9 +203,9 @@ def _namespace_of(here: Installation, run: Object) -> str:
 
 
 def _in_namespace(here: Installation, call: Call, found: list[Object]) -> list[Object]:
-    own = call.query.get("namespace", "")
+    own = here.namespace_of(call.query)
     _require_namespace(here, own)
-    return [one for one in found if one.get("namespace", "") == own]
+    return [one for one in found if one["namespace"] == own]
 
 
 def _require_namespace(here: Installation, namespace: str) -> None:
@@ -220,11 +219,15 @@ def _require_namespace(here: Installation, namespace: str) -> None:
 
 _ID = "([^/:]+)"
 CALLS: tuple[tuple[str, str, str, Answers], ...] = (
+    ("GET", "healthz", "get health", health),
     ("GET", "experiments", "list experiments", list_experiments),
+    ("GET", f"experiments/{_ID}", "get experiment", get_experiment),
     ("POST", "experiments", "create experiment", make_experiment),
     ("POST", f"experiments/{_ID}:archive", "archive experiment", hide_experiment),
     ("DELETE", f"experiments/{_ID}", "delete experiment", drop_experiment),
     ("GET", f"pipelines/names/{_ID}", "get pipeline", pipeline_named),
+    ("GET", "pipelines", "list pipelines", list_pipelines),
+    ("GET", f"pipelines/{_ID}", "get pipeline by id", get_pipeline),
     ("POST", "pipelines", "create pipeline", make_pipeline),
     ("POST", "pipelines/upload_version", "upload version", upload_version),
     ("GET", f"pipelines/{_ID}/versions", "list versions", list_versions),
@@ -234,9 +237,8 @@ CALLS: tuple[tuple[str, str, str, Answers], ...] = (
     ("GET", f"runs/{_ID}", "get run", get_run),
     ("POST", f"runs/{_ID}:terminate", "terminate run", terminate_run),
     ("POST", f"runs/{_ID}:archive", "archive run", archive_run),
-    ("GET", f"runs/{_ID}/tasks", "list tasks", list_tasks),
-    ("GET", "artifacts", "list artifacts", list_artifacts),
-    ("GET", f"artifacts/{_ID}", "get artifact", get_artifact),
+    ("GET", f"runs/{_ID}/tasks", "list tasks", tasks.list_tasks),
+    ("GET", f"artifacts/{_ID}", "get artifact", tasks.get_artifact),
 )
 
 

@@ -63,8 +63,6 @@ def _go_on(installation: Installation, run: Stored) -> None:
             if not failed:
                 _leave(installation, run, name, task)
     if any(task["state"] == "FAILED" for task in details.values()):
-        failed_name = next(n for n, t in details.items() if t["state"] == "FAILED")
-        run.told["error"] = {"code": 13, "message": f"Failed: {failed_name}"}
         for name in [name for name in tasks_of(run) if name not in details]:
             left_out = _task(installation, run, name, "RUNTIME_STATE_UNSPECIFIED")
             left_out["end_time"] = installation.stamp()

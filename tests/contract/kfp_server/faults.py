@@ -25,6 +25,8 @@ class Fault(StrEnum):
     UNAVAILABLE = auto()
     EXPIRED_TOKEN = auto()
     """401 once; the next request is let in."""
+    FORBIDDEN = auto()
+    """403: it may not be done."""
     LOG_IN = auto()
     """302 to where people log in."""
     NOT_JSON = auto()

@@ -18,9 +18,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.contract.kfp_server import calls
 from tests.contract.kfp_server.faults import AFTER_THE_EFFECT, Fault
+from tests.contract.kfp_server.fields import populated
 from tests.contract.kfp_server.installation import Installation
 from tests.contract.kfp_server.problems import (
     BROKEN,
+    DENIED,
     EXHAUSTED,
     INVALID,
     NOT_FOUND,
@@ -30,7 +32,8 @@ from tests.contract.kfp_server.problems import (
 )
 from tests.contract.kfp_server.swagger import wrong_answer, wrong_request
 
-_NEWER = ("list tasks", "list artifacts", "get artifact")
+_UPLOAD = "upload version"
+_NEWER = ("list tasks", "get artifact")
 """What no published description has yet."""
 
 
@@ -64,7 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self._is_refused(fault):
             return
         status, told = self._carried_out(found, path, query, body)
-        if operation not in _NEWER:
+        if not here.tells_empty_fields:
+            told = populated(told)
+        is_described = operation not in _NEWER and (
+            status == 200 or operation != _UPLOAD
+        )
+        if is_described:
             here.crashes += wrong_answer(self.command, path, status, told)
         if fault is Fault.LOSE_ANSWER:
             self._hang_up()
@@ -83,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             Fault.BROKEN: ApiError(BROKEN, "Internal error: the database is gone"),
             Fault.UNAVAILABLE: ApiError(UNAVAILABLE, "no healthy upstream"),
             Fault.EXPIRED_TOKEN: ApiError(UNAUTHENTICATED, "the token has expired"),
+            Fault.FORBIDDEN: ApiError(DENIED, "User 'ana' is not authorized"),
         }
         if fault is Fault.LOG_IN:
             self._send(302, b"", "text/html", {"Location": "/dex/auth"})
@@ -120,6 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
                 # A copy, so that what is told does not change while it is written.
                 return 200, json.loads(json.dumps(answers(here, call)))
         except ApiError as problem:
+            if found is not None and found[0] == _UPLOAD:
+                return problem.of_upload()
             return problem.http_status, problem.status()
         except Exception:
             here.crashes.append(traceback.format_exc())

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.contract.kfp_server.fields import read_filter
+
 VARIABLE = "COUNTERSIGN_TEST_SPECS"
 _FILE = "kubeflow-pipelines/kfp_api_v2beta1.swagger.json"
 _NUMBER = re.compile(r"-?\d+")
@@ -62,7 +64,7 @@ def wrong_request(
             found.append(f"{name} is no number: {value}")
     if "filter" in query:
         form = {"$ref": "#/definitions/v2beta1Filter"}
-        found += wrong(form, json.loads(query["filter"]), "filter")
+        found += wrong(form, read_filter(query["filter"]), "filter")
     for one in parameters:
         if one["in"] == "body" and body is not None:
             found += wrong(one["schema"], body, one["name"])

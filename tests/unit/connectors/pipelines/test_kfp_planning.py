@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
-from connectors.kubeflow.packages import fingerprint, read_package
+from connectors.kubeflow.fingerprints import fingerprint
+from connectors.kubeflow.packages import read_package
 from connectors.pipelines.kfp_planning import package_of, plan_package, sent_by
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Limits, Times
@@ -121,6 +122,63 @@ def test_a_value_of_another_type_is_refused(
 
     with pytest.raises(MalformedInput):
         planned(written(tmp_path, changed(declare)), parameters={"mark": text})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("NUMBER_DOUBLE", "NaN"),
+        ("NUMBER_DOUBLE", "-Infinity"),
+        ("NUMBER_DOUBLE", "1e400"),
+        ("NUMBER_INTEGER", "9007199254740993"),
+        ("LIST", "[[-9007199254740993]]"),
+        ("STRUCT", '{"a": [1e999]}'),
+    ],
+)
+def test_a_number_that_would_arrive_as_another_is_refused(
+    tmp_path: Path, kind: str, text: str
+) -> None:
+    """Numbers are doubles there, and a run would not be what its plan says."""
+
+    def declare(package: dict[str, Any]) -> None:
+        declared = package["root"]["inputDefinitions"]["parameters"]
+        declared["mark"] = {"parameterType": kind}
+
+    path = written(tmp_path, changed(declare))
+    with pytest.raises(MalformedInput):
+        planned(path, parameters={"mark": text})
+
+    def declare_default(package: dict[str, Any]) -> None:
+        declare(package)
+        declared = package["root"]["inputDefinitions"]["parameters"]
+        declared["mark"]["defaultValue"] = json.loads(text)
+
+    text_of_default = yaml.safe_dump(json.loads(json.dumps(changed(declare_default))))
+    with pytest.raises(MalformedInput):
+        planned(written(tmp_path, text_of_default))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_replaced"),
+    [
+        ("s3://b/[[RunUUID]]", True),
+        ("[[CurrentTime.2006-01-02]]", True),
+        ("x[[ScheduledTime]]y", True),
+        ("[[Index]]", True),
+        ("[[1, 2]]", False),
+        ("[[Something]]", False),
+        ("[RunUUID]", False),
+    ],
+)
+def test_a_text_that_a_server_would_replace_is_refused(
+    tmp_path: Path, text: str, is_replaced: bool
+) -> None:
+    path = written(tmp_path, package_of_steps("quick"))
+    if not is_replaced:
+        assert planned(path, parameters={"mark": text}).parameters == (("mark", text),)
+        return
+    with pytest.raises(MalformedInput, match="replaces"):
+        planned(path, parameters={"mark": text})
 
 
 def test_a_parameter_without_a_value_is_asked_for(tmp_path: Path) -> None:
@@ -254,22 +312,70 @@ def test_a_package_beside_a_repository_that_does_not_have_it_names_no_commit(
     assert len(plan.code.tree) == 64
 
 
-def test_a_fingerprint_is_that_of_what_runs_and_of_nothing_else() -> None:
+def test_a_fingerprint_is_that_of_what_decides_what_it_does() -> None:
     package = package_of_steps("quick", "talks")
     known = fingerprint(package)
     renamed = json.loads(json.dumps(package))
     renamed["pipelineInfo"]["name"] = "namespace/a/pipeline/b"
     renamed["sdkVersion"] = "kfp-2.18.0"
     assert fingerprint(renamed) == known
-    for change in (
-        {"image": f"other@sha256:{'cd' * 32}"},
-        {"command": ["x"]},
-        {"args": ["x"]},
-        {"env": [{"name": "A", "value": "1"}]},
-    ):
-        other = json.loads(json.dumps(package))
-        other["deploymentSpec"]["executors"]["exec-quick"]["container"] |= change
-        assert fingerprint(other) != known
+    container = "deploymentSpec.executors.exec-quick.container"
+    changes: dict[str, object] = {
+        f"{container}.image": f"other@sha256:{'cd' * 32}",
+        f"{container}.command": ["x"],
+        f"{container}.args": ["x"],
+        f"{container}.env": [{"name": "A", "value": "1"}],
+        f"{container}.resources.cpuLimit": 4.0,
+        "components.comp-quick.executorLabel": "exec-talks",
+        "root.dag.tasks.quick.inputs.parameters.mark": {
+            "runtimeValue": {"constant": "s3://other"}
+        },
+        "root.dag.tasks.talks.dependentTasks": [],
+        "root.dag.tasks.quick.triggerPolicy.condition": "false",
+        "root.inputDefinitions.parameters.mark.defaultValue": "/other",
+    }
+    for place, value in changes.items():
+        assert fingerprint(with_value(package, place, value)) != known, place
+
+
+def with_value(package: dict[str, Any], place: str, value: object) -> dict[str, Any]:
+    other: dict[str, Any] = json.loads(json.dumps(package))
+    at = other
+    *above, name = place.split(".")
+    for step in above:
+        at = at.setdefault(step, {})
+    at[name] = value
+    return other
+
+
+def test_a_fingerprint_tells_values_that_hold_nothing_from_one_another() -> None:
+    place = "root.dag.tasks.quick.inputs.parameters.mark.runtimeValue.constant"
+    package = package_of_steps("quick")
+    nothing: tuple[object, ...] = ("", 0, False, None, [], {}, [0], {"a": ""}, {"a": 0})
+    told = {fingerprint(with_value(package, place, value)) for value in nothing}
+    assert len(told) == len(nothing)
+    assert fingerprint(with_value(package, place, 1)) == fingerprint(
+        with_value(package, place, 1.0)
+    )
+
+
+def test_a_fingerprint_holds_what_is_set_for_a_cluster() -> None:
+    def of(**settings: object) -> str:
+        executors = {"exec-quick": settings}
+        cluster = {"deploymentSpec": {"executors": executors}}
+        return fingerprint(
+            package_of_steps("quick"), {"platforms": {"kubernetes": cluster}}
+        )
+
+    secret = {"secretAsEnv": [{"secretName": "mine"}]}
+    assert of(**secret) != of() != fingerprint(package_of_steps("quick"))
+    assert of(**secret) != of(secretAsEnv=[{"secretName": "another"}])
+    assert of(podMetadata={"a": 1}) == of(podMetadata={"a": 1.0})
+    elsewhere: dict[str, Any] = {"deploymentSpec": {"executors": {"a": {}}}}
+    other = {"platforms": {"elsewhere": elsewhere}}
+    assert fingerprint(package_of_steps("quick"), other) == fingerprint(
+        package_of_steps("quick"), None
+    )
 
 
 @given(
@@ -344,3 +450,25 @@ def test_what_a_server_makes_of_a_package_has_its_fingerprint() -> None:
     served = json.loads((COMPILED / "as_served.json").read_text())
     assert served != compiled
     assert fingerprint(served) == fingerprint(compiled)
+
+
+def test_what_the_libraries_of_a_server_make_of_a_package_has_its_fingerprint() -> None:
+    """All that the compiler can write, through tests/peers/kfp/as_served.sh."""
+    package = read_package((COMPILED / "many.yaml").read_bytes(), "many.yaml")
+    served = json.loads((COMPILED / "many_as_served.json").read_text())
+    spec, platform = served["pipeline_spec"], served["platform_spec"]
+    assert fingerprint(spec, platform) == package.fingerprint
+    assert fingerprint(spec) != package.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs"), [("yes", "yes"), ("1e3", 1000.0), ("1:30", "1:30")]
+)
+def test_what_a_server_reads_otherwise_than_we_do_is_not_taken_for_the_same(
+    text: str, theirs: object
+) -> None:
+    """It knows another YAML than ours, in which these are other values."""
+    place = "root.dag.tasks.quick.inputs.parameters.mark.runtimeValue.constant"
+    package = package_of_steps("quick")
+    ours = with_value(package, place, yaml.safe_load(text))
+    assert fingerprint(ours) != fingerprint(with_value(package, place, theirs))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import MalformedInput
-from connectors.kubeflow.objects import run_from
+from connectors.kubeflow.objects import run_from, task_from
 from connectors.kubeflow.packages import PackageStep
 from connectors.pipelines.kfp_runs import mark_of, marked, run_of
 from connectors.pipelines.protocols import PipelineRun, RunState
@@ -94,6 +94,27 @@ def test_why_it_failed_names_the_step_and_not_what_holds_it() -> None:
     assert run.reason == "step train failed; it broke"
 
 
+def test_a_task_of_newer_releases_says_when_it_began_and_why_it_failed() -> None:
+    """It has no other beginning than that it was made, and no error."""
+    task = {
+        "name": "train",
+        "task_id": "1",
+        "type": "RUNTIME",
+        "create_time": "2026-11-26T12:00:01Z",
+        "end_time": "2026-11-26T12:00:05Z",
+        "state": "FAILED",
+        "status_metadata": {"message": "the container ended with 3"},
+    }
+    root = {"name": "root", "type": "ROOT", "task_id": "0", "state": "FAILED"}
+    tasks = [task_from(root), task_from(task | {"parent_task_id": "0"})]
+    run = run_of(run_from(RAW | {"state": "FAILED"}), tasks, [TRAIN])
+    assert run.reason == "step train: the container ended with 3"
+    [step] = run.steps
+    assert step.started is not None
+    assert step.ended is not None
+    assert (step.ended - step.started).total_seconds() == 4
+
+
 def test_containers_that_were_left_out_are_counted_where_nothing_says_whose() -> None:
     tasks = [
         {"display_name": "train", "state": "SUCCEEDED", "task_id": "1"},
@@ -160,6 +181,7 @@ def test_the_run_of_a_tracking_server_is_told_without_credentials() -> None:
         {"runtime_config": {"parameters": 3}},
         {"plugins_output": {"mlflow": 3}},
         {"error": "it broke"},
+        {"run_details": {"task_details": [{"status_metadata": "it broke"}]}},
     ],
 )
 def test_what_is_no_run_is_refused(more: dict[str, object]) -> None:
