@@ -21,7 +21,8 @@ from connectors.errors import (
 )
 from connectors.pipelines.checkout import copy_code, find_code
 from connectors.pipelines.claims import BACKEND, Claim, make_claim, state_document
-from connectors.pipelines.local_planning import plan_project
+from connectors.pipelines.environment_building import write_pip_files
+from connectors.pipelines.local_planning import environment_of, plan_project
 from connectors.pipelines.processes import end_all
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
@@ -32,6 +33,7 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 from connectors.pipelines.run_log import read_log
+from connectors.pipelines.virtual_environments import FOLDER as ENVIRONMENTS
 
 START_SECONDS = 20.0
 _WITHHELD = frozenset({"COUNTERSIGN_PASSPHRASE"})
@@ -48,6 +50,11 @@ class LocalLauncher:
         self._folder = folder
         self._on_end = on_end
         """What to run when the launch of an id has ended; an empty list: nothing."""
+
+    @property
+    def environments(self) -> Path:
+        """Where the virtual environments of its runs are kept."""
+        return self._folder.parent / ENVIRONMENTS
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan."""
@@ -174,7 +181,14 @@ class LocalLauncher:
                 "the project is no longer what was planned",
                 hint="Launch it again; what is there now will be planned anew.",
             )
+        built = environment_of(source, plan)
         source = replace(source, code=plan.code)
+
+        def fill(work: Path) -> None:
+            copy_code(source, work)
+            if built is not None:
+                write_pip_files(Claim(work.parent).pip_files, built)
+
         document = {
             "launch": launch,
             "pipeline": plan.pipeline,
@@ -182,12 +196,11 @@ class LocalLauncher:
             "held": held,
             "claimed": datetime.now(UTC).isoformat(),
             "below": source.below,
+            "environments": str(self.environments),
             "token": secrets.token_hex(16),
             "on_end": self._on_end(launch),
         }
-        make_claim(
-            claim.folder, document, plan.to_bytes(), lambda to: copy_code(source, to)
-        )
+        make_claim(claim.folder, document, plan.to_bytes(), fill)
 
     def _start(self, claim: Claim) -> PipelineRun:
         """Let a supervisor start a claim, and wait until it has."""

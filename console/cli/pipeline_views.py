@@ -20,7 +20,12 @@ from console.cli.pipeline_schedules import list_schedules, tell_objections
 from console.rendering import one_line, printable, span
 
 if TYPE_CHECKING:
-    from connectors.pipelines.protocols import LogLine, PipelineRun, StepRun
+    from connectors.pipelines.protocols import (
+        LaunchPlan,
+        LogLine,
+        PipelineRun,
+        StepRun,
+    )
     from console.services.pipelines.viewing import LaunchLine
 
 MOST_LINES = 100_000
@@ -141,7 +146,8 @@ def show_one(context: Context) -> int:
     dirty = {None: "", True: ", with changes", False: ""}[code.is_dirty]
     what = f"commit {code.commit[:12]}{dirty}" if code.commit else f"tree {code.tree}"
     show(one_line(f"code       {what} of {code.repository or plan.project}"))
-    show(one_line(f"runs with  {plan.runtime}"))
+    for text in _runtime(plan, run):
+        show(one_line(text))
     if plan.images:
         show(one_line(f"runs at    {plan.place}"))
     for image in plan.images:
@@ -178,6 +184,20 @@ def show_one(context: Context) -> int:
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))
     return 0
+
+
+def _runtime(plan: LaunchPlan, run: PipelineRun) -> Iterable[str]:
+    """What it runs with, and what was in the environment that was built for it."""
+    if not plan.virtualenv:
+        yield f"runs with  {plan.runtime}"
+    for built in plan.virtualenv:
+        locked = f"not locked: {built.unlocked}" if built.unlocked else "locked"
+        yield f"runs with  {plan.runtime} {built.key[:16]} of {built.python}, {locked}"
+        where = ", ".join(built.indexes) or "the project alone"
+        yield f"packages   from {where}"
+    if run.packages:
+        listed = ", ".join(f"{one.name} {one.version}" for one in run.packages)
+        yield f"contains   {len(run.packages)} packages: {listed}"
 
 
 def watch(context: Context) -> int:

@@ -95,8 +95,8 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--python",
         default="current",
-        metavar="current|PATH",
-        help="virtual environment",
+        metavar="current|virtualenv|PATH",
+        help="virtualenv: built as the project's python_env says; or one that is there",
     )
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE"
@@ -167,6 +167,9 @@ def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     else:
         show(plan.to_bytes().decode())
         say(f"plan {plan.digest}; nothing was sent")
+        for built in plan.virtualenv:
+            if built.unlocked:
+                say(f"the environment is not locked: {built.unlocked}")
         say("\n".join(tree_lines(judged.tree)))
         if judged.waits:
             say("It would be held until it is released.")
