@@ -23,7 +23,7 @@ _CLAUSE = r"(?:~=|===?|!=|<=|>=|<|>)\s*[A-Za-z0-9._*+!-]+"
 _REQUIREMENT = re.compile(
     rf"(?P<name>{_PART})\s*(?P<extras>\[\s*(?:{_PART}(?:\s*,\s*{_PART})*)?\s*\])?"
     rf"\s*(?P<versions>{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)?"
-    r"(?P<marker>\s*;[^;#]+)?"
+    r"(?P<marker>\s*;[A-Za-z0-9_.\s'\"<>=!~()+,*-]+)?"
 )
 _HASH = re.compile(
     r"--hash=(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96})"
@@ -32,6 +32,8 @@ _HASH = re.compile(
 _PINNED = re.compile(r"===?\s*[A-Za-z0-9._+!-]+")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _CHOICE = re.compile(r"[A-Za-z0-9:._,-]{1,500}")
+_ARCHIVE = re.compile(r".*\.(zip|whl|tar|t?gz|bz2|tbz|t?xz|t?lz|lzma)", re.IGNORECASE)
+"""What pip takes for the name of a file."""
 _FLAGS = frozenset({"--no-index", "--require-hashes", "--prefer-binary", "--pre"})
 _CHOICES = frozenset({"--only-binary", "--no-binary"})
 _FILES = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
@@ -133,7 +135,9 @@ class _Reader:
             if not _HASH.fullmatch(word):
                 raise _refused(word.partition("=")[0], said)
         match = _REQUIREMENT.fullmatch(" ".join(words[:first]))
-        if match is None:
+        if match is None or any(
+            _ARCHIVE.fullmatch(match[part] or "") for part in ("name", "versions")
+        ):
             raise _refused("", said)
         versions = re.sub(r"\s+", "", match["versions"] or "")
         extras = re.sub(r"\s+", "", match["extras"] or "")
