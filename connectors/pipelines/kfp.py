@@ -7,6 +7,7 @@ it was let go. What is shown of a run is compared with the plan that it was sent
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -145,6 +146,17 @@ class KfpLauncher:
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample."""
+        by_launch: dict[str, list[KfpRun]] = {}
+        listed = self._api.runs("description", "IS_SUBSTRING", MARK)
+        for run in itertools.islice(listed, most):
+            launch, _ = marked(run)
+            if launch:
+                by_launch.setdefault(launch, []).append(run)
+        for launch, found in by_launch.items():
+            yield self._shown_or_damage(launch, found)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ _PROBE = "plan"
 _SETTLE_SECONDS = 60.0
 """What a cluster may take beyond the grace of whoever cancels."""
 _TURN_SECONDS = 1.0
+_NAMES_AT_ONCE = 50
 _LOOK_SECONDS = 0.2
 _LOOKS_AT_WHAT_CAME_OF_IT = 25
 
@@ -158,6 +159,22 @@ class KubernetesLauncher:
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        wanted = set(launches)
+        for few in _in_pieces(launches):
+            works = [w for w in self._work.works_of(few) if launch_of(w) in wanted]
+            asked = [w for w in works if w.kind is not TRAIN_JOB]
+            pods = self._pods.of_some(asked)
+            for work in works:
+                yield self._run_or_damage(work, pods.get(work.uid))
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample. Their pods are not asked for."""
+        for work in self._work.some_works(most):
+            if launch_of(work) and work.kind is not TRAIN_JOB:
+                yield self._run_or_damage(work, [])
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
@@ -291,6 +308,12 @@ class KubernetesLauncher:
                 claimed=work.created or datetime.now(UTC),
                 reason=str(problem),
             )
+
+
+def _in_pieces(launches: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A few at a time, so that their names fit into an address."""
+    for start in range(0, len(launches), _NAMES_AT_ONCE):
+        yield launches[start : start + _NAMES_AT_ONCE]
 
 
 def namespace_of(plan: LaunchPlan) -> str:

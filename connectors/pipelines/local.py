@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,6 +108,23 @@ class LocalLauncher:
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        for launch in launches:
+            claim = self._claim(launch)
+            if claim.folder.is_dir():
+                yield _run_or_damage(claim)
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample: those that changed last."""
+        if not self._folder.is_dir():
+            return
+        with os.scandir(self._folder) as entries:
+            named = [one for one in entries if LAUNCH_ID.fullmatch(one.name)]
+            named.sort(key=lambda one: one.stat().st_mtime, reverse=True)
+            names = [one.name for one in named[:most] if one.is_dir()]
+        yield from self.some(names)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -367,6 +367,32 @@ class CanLaunch(Protocol):
 
         Raises:
             ConnectorError: it is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class CanFindSome(Protocol):
+    """Finds some of many runs without listing all of them."""
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """The runs of some ids that are there.
+
+        Raises:
+            ConnectorError: they could not be listed.
+        """
+        ...
+
+
+@runtime_checkable
+class CanSample(Protocol):
+    """Shows a few of many runs, to tell from them how runs go."""
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """Some runs, no more than so many; which ones is up to the place.
+
+        Raises:
+            ConnectorError: they could not be listed.
         """
         ...
 
