@@ -3,7 +3,7 @@
     claim.json   what was asked, and when          plan.json   the plan, byte for byte
     work/        the code, and the run's folder    log         what it printed
     virtualenv/  what pip is given                 virtualenv.json  what was built
-    released, started, cancelled                   state.json  written by the supervisor
+    released, started, cancelled, pruned           state.json  written by the supervisor
 
 Whoever makes the folder first has the id. `started` is made once, by the one supervisor
 that holds `lock`, before it starts anything: so nothing is started twice, and what a
@@ -44,6 +44,8 @@ from connectors.pipelines.protocols import (
 BACKEND = "local"
 BUILT = "virtualenv.json"
 """Says which environment a run is in, and what is in it."""
+PRUNED = "pruned"
+"""Marks that only the claim itself is kept."""
 LOCK_SECONDS = 10.0
 _TURN_SECONDS = 0.05
 _LARGEST_BYTES = 64 * 1024**2
@@ -99,7 +101,7 @@ class Claim:
         replace_file(self.folder / name, data)
 
     def has(self, mark: str) -> bool:
-        """Whether something was marked: released, started or cancelled."""
+        """Whether something was marked: released, started, cancelled or pruned."""
         return (self.folder / mark).exists()
 
     def mark(self, mark: str) -> bool:

@@ -20,7 +20,13 @@ from connectors.errors import (
     MalformedInput,
 )
 from connectors.pipelines.checkout import copy_code, find_code
-from connectors.pipelines.claims import BACKEND, Claim, make_claim, state_document
+from connectors.pipelines.claims import (
+    BACKEND,
+    PRUNED,
+    Claim,
+    make_claim,
+    state_document,
+)
 from connectors.pipelines.environment_building import write_pip_files
 from connectors.pipelines.local_planning import environment_of, plan_project
 from connectors.pipelines.processes import end_all
@@ -143,6 +149,11 @@ class LocalLauncher:
     ) -> Iterator[LogLine]:
         """See CanStreamLogs."""
         claim = self._existing(launch)
+        if claim.has(PRUNED) and not claim.log.exists():
+            raise ConnectorRefused(
+                f"what {launch} printed was pruned here",
+                hint=f"The log keeps what it was: countersign pipeline show {launch}",
+            )
 
         def is_over() -> bool:
             state = claim.run().state

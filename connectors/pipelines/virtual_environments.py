@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -30,6 +31,7 @@ from connectors.pipelines.protocols import InstalledPackage
 FOLDER = "environments"
 _SHORT = 16
 _TURN_SECONDS = 0.2
+_BUILT = re.compile(rf"[0-9a-f]{{{_SHORT}}}-[0-9a-f]{{8}}")
 _NOT_COMPARED = "__pycache__"
 """Written by whoever imports something."""
 
@@ -67,6 +69,34 @@ class KeptEnvironments:
                 waits()
                 is_told = True
             time.sleep(_TURN_SECONDS)
+
+    @contextlib.contextmanager
+    def locked_now(self, key: str) -> Iterator[bool]:
+        """Hold the environment of a key for oneself, or say that another does."""
+        with open(self.folder / f"{key}.lock", "ab") as stream:
+            yield try_lock(stream.fileno())
+
+    def folders(self) -> list[Path]:
+        """Every environment, whole or not."""
+        if not self.folder.is_dir():
+            return []
+        found = (path for path in self.folder.iterdir() if _BUILT.fullmatch(path.name))
+        return sorted(path for path in found if path.is_dir())
+
+    def named(self) -> dict[str, str]:
+        """Key -> name of the folder that is whole."""
+        found = {}
+        for path in self.folder.glob("*.json"):
+            with contextlib.suppress(MalformedInput, OSError):
+                raw = parse_json(path.read_bytes(), str(path))
+                with well_formed(str(path)):
+                    found[path.stem] = text_of(raw["folder"])
+        return found
+
+    def keys_of(self, folder: Path) -> list[str]:
+        """The keys that a folder can be of; somebody who builds it holds one."""
+        short = folder.name.partition("-")[0]
+        return sorted(path.stem for path in self.folder.glob(f"{short}*.lock"))
 
     def new_folder(self, key: str) -> Path:
         """Where to build another of a key."""

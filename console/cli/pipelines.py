@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
+from console.cli.pipeline_pruning import add_prune
 from console.cli.pipeline_schedules import add_schedule, record_all
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
@@ -56,6 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY", help="sign as a person")
     parser.set_defaults(handler=record)
     add_archive(whats)
+    add_prune(whats)
 
 
 def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -29,6 +29,8 @@ SOURCE = "pipelines"
 """Source of what launches tell."""
 LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
+PLAN_TAG = "countersign.launch.plan"
+"""Tag of a run of a launch: the digest of its plan."""
 TOLD = "countersign.told"
 """Under this are tags whose values are a stranger's word."""
 SCHEDULE_TAG = "countersign.launch.schedule"
@@ -102,7 +104,7 @@ class EndedRun:
         plan, code = self.plan, self.plan.code
         told = {
             LAUNCH_TAG: self.run.launch,
-            "countersign.launch.plan": plan.digest,
+            PLAN_TAG: plan.digest,
             "countersign.launch.backend": plan.backend,
             "countersign.launch.cause": self.cause,
             SCHEDULE_TAG: self.run.schedule,
