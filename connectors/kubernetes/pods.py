@@ -14,6 +14,7 @@ from connectors.errors import ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient, segment
 from connectors.kubernetes.kinds import WORKFLOW
 from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.selecting import in_pieces
 from connectors.kubernetes.states import moment
 from connectors.kubernetes.stream import Stream
 from connectors.kubernetes.templates import MAIN
@@ -120,8 +121,9 @@ class ClusterPods:
         found: list[Json] = []
         for (namespace, key), named in values.items():
             path = f"/api/v1/namespaces/{segment(namespace)}/pods"
-            selector = f"{key} in ({','.join(sorted(named))})"
-            found += self._client.items(path, labelSelector=selector)[0]
+            for few in in_pieces(sorted(named)):
+                selector = f"{key} in ({','.join(few)})"
+                found += self._client.items(path, labelSelector=selector)[0]
         return self._each(works, found)
 
     def _each(

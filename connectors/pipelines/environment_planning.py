@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,14 +37,6 @@ class PlannedEnvironment:
     planned: VirtualEnvironment
     build: Requirements
     dependencies: Requirements
-
-    @property
-    def lock_digest(self) -> str:
-        """SHA-256 over the files that fix what is installed; empty: they do not."""
-        if self.planned.unlocked:
-            return ""
-        named = [[file.path, file.sha256] for file in self.planned.files]
-        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def plan_environment(

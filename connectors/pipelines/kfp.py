@@ -37,6 +37,7 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 
+_MOST_SAMPLED = 20
 _CANCEL_SECONDS = 60.0
 """What a run may take to end, beyond the grace of whoever cancels."""
 
@@ -147,11 +148,19 @@ class KfpLauncher:
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
 
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        for launch in launches:
+            runs = self._runs(launch)
+            run = self._shown_or_damage(launch, runs) if runs else self.find(launch)
+            if run is not None:
+                yield run
+
     def sample(self, most: int) -> Iterator[PipelineRun]:
-        """See CanSample."""
+        """See CanSample. Each is asked for by itself, so they are few."""
         by_launch: dict[str, list[KfpRun]] = {}
         listed = self._api.runs("description", "IS_SUBSTRING", MARK)
-        for run in itertools.islice(listed, most):
+        for run in itertools.islice(listed, min(most, _MOST_SAMPLED)):
             launch, _ = marked(run)
             if launch:
                 by_launch.setdefault(launch, []).append(run)

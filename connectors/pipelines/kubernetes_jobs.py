@@ -20,6 +20,7 @@ from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods, Pod
 from connectors.kubernetes.problems import NotAllowed
+from connectors.kubernetes.selecting import in_pieces
 from connectors.kubernetes.work import ClusterWork
 from connectors.kubernetes.works import Work
 from connectors.pipelines.kubernetes_leads import ClusterLeads
@@ -47,7 +48,6 @@ _PROBE = "plan"
 _SETTLE_SECONDS = 60.0
 """What a cluster may take beyond the grace of whoever cancels."""
 _TURN_SECONDS = 1.0
-_NAMES_AT_ONCE = 50
 _LOOK_SECONDS = 0.2
 _LOOKS_AT_WHAT_CAME_OF_IT = 25
 
@@ -163,7 +163,7 @@ class KubernetesLauncher:
     def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
         """See CanFindSome."""
         wanted = set(launches)
-        for few in _in_pieces(launches):
+        for few in in_pieces(launches):
             works = [w for w in self._work.works_of(few) if launch_of(w) in wanted]
             asked = [w for w in works if w.kind is not TRAIN_JOB]
             pods = self._pods.of_some(asked)
@@ -308,12 +308,6 @@ class KubernetesLauncher:
                 claimed=work.created or datetime.now(UTC),
                 reason=str(problem),
             )
-
-
-def _in_pieces(launches: Sequence[str]) -> Iterator[Sequence[str]]:
-    """A few at a time, so that their names fit into an address."""
-    for start in range(0, len(launches), _NAMES_AT_ONCE):
-        yield launches[start : start + _NAMES_AT_ONCE]
 
 
 def namespace_of(plan: LaunchPlan) -> str:

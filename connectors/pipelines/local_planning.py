@@ -92,7 +92,7 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
         code=source.code,
         steps=tuple(steps),
         inputs=tuple(inputs.values()),
-        lock_digest=built.lock_digest if built else "",
+        lock_digest=built.planned.lock_digest if built else "",
         runtime=VIRTUALENV if built else named_interpreter(request.runtime),
         settings=tuple(sorted(request.settings.items())),
         passed=tuple(sorted(set(request.passed))),

@@ -174,6 +174,14 @@ class VirtualEnvironment:
     """Why it does not fix every byte that is installed; empty: it does."""
 
     @property
+    def lock_digest(self) -> str:
+        """SHA-256 over the files that fix what is installed; empty: they do not."""
+        if self.unlocked:
+            return ""
+        named = [[file.path, file.sha256] for file in self.files]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+    @property
     def key(self) -> str:
         """SHA-256 over all that: one that was built under it does for another run."""
         text = json.dumps(_plain(self), sort_keys=True)

@@ -49,9 +49,9 @@ class _Terminal:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def wait_for(self, word: bytes) -> None:
+    def wait_for(self, word: bytes, patience: float = _PATIENCE_SECONDS) -> None:
         """Read until a word was painted."""
-        seen, deadline = b"", time.monotonic() + _PATIENCE_SECONDS
+        seen, deadline = b"", time.monotonic() + patience
         while word not in seen:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the console never painted {word.decode()}")

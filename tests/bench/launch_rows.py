@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.many_launches import fill, launch_id
 from tests.worlds import new_world
 
 LAUNCHES = int(os.environ.get("COUNTERSIGN_BENCH_LAUNCHES", "1000"))
+_PATIENCE_SECONDS = 600.0
 _RAW = """
 from kubernetes import client, config
 config.load_kube_config()
@@ -49,7 +50,7 @@ class Taken:
         return f"{self.wall:.1f} s, {self.processor:.1f} s CPU, {self.megabytes:.0f} MB"
 
 
-def launch_rows(folder: Path) -> list[Row]:
+def launch_rows(folder: Path) -> Iterator[Row]:
     """Looks at one namespace with many launches, each by a process of its own."""
     place_folder, world_folder = folder / "cluster", folder / "launched"
     place_folder.mkdir()
@@ -61,14 +62,14 @@ def launch_rows(folder: Path) -> list[Row]:
         store.close()
         variables = os.environ | {"COUNTERSIGN_HOME": str(world_folder)}
         address = world.store.address
-        return [*_processes(place, address, variables), *_console(address, variables)]
+        yield from _processes(place, address, variables)
+        yield from _console(address, variables)
 
 
 def _processes(
     place: KubernetesPlace, address: str, variables: Mapping[str, str]
-) -> list[Row]:
+) -> Iterator[Row]:
     raw = _taken(["-c", _RAW.format(namespace=place.namespace)], variables)
-    rows = []
     for what, budget, arguments in (
         ("list, the newest 100", "<= 1 x", ["list"]),
         ("list --limit 0", "<= 3 x", ["list", "--limit", "0"]),
@@ -79,15 +80,12 @@ def _processes(
         _taken(command, variables)
         taken = _taken(command, variables)
         ratio = taken.processor / raw.processor
-        rows.append(
-            Row(
-                f"pipeline {what}, of {LAUNCHES}",
-                budget,
-                f"{ratio:.2f} x: {taken}",
-                f"the official client lists jobs and pods: {raw}",
-            )
+        yield Row(
+            f"pipeline {what}, of {LAUNCHES}",
+            budget,
+            f"{ratio:.2f} x: {taken}",
+            f"the official client lists jobs and pods: {raw}",
         )
-    return rows
 
 
 def _taken(arguments: list[str], variables: Mapping[str, str]) -> Taken:
@@ -111,7 +109,7 @@ def _console(address: str, variables: Mapping[str, str]) -> list[Row]:
         screen.wait_for(b"Overview")
         started = time.perf_counter()
         screen.press(b"8")
-        screen.wait_for(launch_id(LAUNCHES - 1).encode())
+        screen.wait_for(launch_id(LAUNCHES - 1).encode(), _PATIENCE_SECONDS)
         shown = time.perf_counter() - started
         time.sleep(1.0)
         painted = [screen.press(b"j") for _ in range(KEYS + 1)][1:]
@@ -133,4 +131,5 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as name:
         for row in launch_rows(Path(name)):
-            print(f"{row.what}: {row.measured} (budget {row.budget}; {row.against})")
+            said = f"{row.what}: {row.measured} (budget {row.budget}; {row.against})"
+            print(said, flush=True)

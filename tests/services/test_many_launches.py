@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
 from connectors.pipelines.protocols import LaunchPlan, RunState
 from console.services.opened import OpenStore
@@ -20,6 +21,7 @@ from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent
 from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
 from tests.many_launches import FIRST, fill, launch_id
+from tests.services.kfp_launching import kfp_world
 from tests.worlds import World
 
 COUNT = 120
@@ -60,6 +62,27 @@ def test_the_newest_are_listed_as_a_whole_list_begins(
     assert line.expected_seconds is not None
     with pytest.raises(Refusal, match="launches begin"):
         launch_line(store, launcher_of_all(store), "sweep-00000")
+
+
+def test_a_place_that_tells_of_each_run_by_itself_is_asked_for_the_newest_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(self: KfpLauncher) -> None:
+        raise AssertionError("everything was listed for some")
+
+    with kfp_world(world, monkeypatch) as here:
+        here.put_policy(is_released=False)
+        for number in range(5):
+            here.launch(launch_id(number))
+            here.run_on(2)
+        here.run_on()
+        whole = list_launches(here.store, launcher_of_all(here.store))
+        assert len(whole) == 5
+        monkeypatch.setattr(KfpLauncher, "runs", never)
+        some = list_launches(here.store, launcher_of_all(here.store), newest=3)
+        assert [line.run for line in some] == [line.run for line in whole[:3]]
+        line = launch_line(here.store, launcher_of_all(here.store), launch_id(1))
+        assert line.expected_seconds is not None
 
 
 def test_some_of_a_pipeline_are_the_last_of_that_pipeline(store: OpenStore) -> None:

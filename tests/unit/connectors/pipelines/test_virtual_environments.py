@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.pipelines.claims import Claim
 from connectors.pipelines.local import LocalLauncher
+from connectors.pipelines.plan_contradictions import contradiction
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, RunState
 from connectors.pipelines.virtual_environments import KeptEnvironments
 from tests.pipelines import commit_all, wait_for
@@ -286,6 +288,14 @@ def test_only_a_locked_environment_gives_a_lock_digest(
     plan = launcher.plan(asked(project))
     assert len(plan.lock_digest) == 64
     assert plan.virtualenv[0].unlocked == ""
+    assert contradiction(plan) == ""
+    open_one = replace(plan.virtualenv[0], unlocked="apple has no hash")
+    for forged in (
+        replace(plan, virtualenv=(open_one,)),
+        replace(plan, lock_digest="0" * 64),
+        replace(plan, lock_digest=""),
+    ):
+        assert "whether that is locked" in contradiction(forged)
     assert launcher.plan(LaunchRequest(str(project))).lock_digest == ""
 
 
