@@ -298,6 +298,17 @@ class StatementIndex:
         )
         return [str(row[0]) for row in rows]
 
+    def first_on_topics(self, prefix: str) -> list[tuple[str, int]]:
+        """Topics that begin with `prefix`, each with the index of the first entry under
+        it, in the order of these."""
+        self._write_pending()
+        rows = self._connection.execute(
+            "SELECT topic, min(idx) FROM topic WHERE topic >= ? AND topic < ? "
+            "GROUP BY topic ORDER BY 2, 1",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return [(str(row[0]), int(row[1])) for row in rows]
+
     def batches(self, start: int) -> list[IndexedEntry]:
         """Accepted entries from `start` on that commit a batch of facts."""
         return self._many("idx >= ? AND batch <> '' AND standing = 'accepted'", start)

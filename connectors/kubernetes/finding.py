@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from connectors.kubernetes.client import KubernetesClient
+from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.kinds import Served, WorkKind, available, served
-from connectors.kubernetes.manifests import LAUNCH_LABEL, name_of_launch
+from connectors.kubernetes.manifests import (
+    LAUNCH_LABEL,
+    label_of_launch,
+    name_of_launch,
+)
 from connectors.kubernetes.problems import NotAllowed, ObjectMissing
 from connectors.kubernetes.works import Work, work_of
 
@@ -82,9 +86,30 @@ class FoundWork:
         places = self._readable() if only_launched else available(self._client)
         for place in places:
             found, _ = self._client.items(place.path(self.namespace), **query)
-            for one in found:
-                typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
-                yield work_of({**one, **typed}, place)
+            yield from _works(found, place)
+
+    def works_of(self, launches: Sequence[str]) -> Iterator[Work]:
+        """The jobs that are labelled with some launches, as far as they may be read.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        values = ",".join(sorted(map(label_of_launch, launches)))
+        query = {"labelSelector": f"{LAUNCH_LABEL} in ({values})"}
+        for place in self._readable():
+            found, _ = self._client.items(place.path(self.namespace), **query)
+            yield from _works(found, place)
+
+    def some_works(self, most: int) -> Iterator[Work]:
+        """A few launched jobs of each kind, those that the cluster lists first.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        query = {"labelSelector": LAUNCH_LABEL}
+        for place in self._readable():
+            page = self._client.get(place.path(self.namespace), limit=most, **query)
+            yield from _works(page.get("items") or [], place)
 
     def _readable(self) -> list[Served]:
         """The kinds that this account may read here.
@@ -106,3 +131,10 @@ class FoundWork:
             raise refused
         self._places = self._clock(), readable
         return readable
+
+
+def _works(found: Sequence[Json], place: Served) -> Iterator[Work]:
+    """Listed jobs; a list leaves out what is the same for all of it."""
+    typed = {"apiVersion": place.api_version, "kind": place.kind.kind}
+    for one in found:
+        yield work_of({**one, **typed}, place)

@@ -14,6 +14,7 @@ from connectors.errors import ConnectorUnavailable
 from connectors.kubernetes.client import Json, KubernetesClient, segment
 from connectors.kubernetes.kinds import WORKFLOW
 from connectors.kubernetes.problems import ObjectMissing
+from connectors.kubernetes.selecting import in_pieces
 from connectors.kubernetes.states import moment
 from connectors.kubernetes.stream import Stream
 from connectors.kubernetes.templates import MAIN
@@ -101,16 +102,43 @@ class ClusterPods:
         Raises:
             ConnectorError: they cannot be listed.
         """
-        by_label: dict[str, list[Json]] = {}
-        wanted = {work.kind.selector(work.name, work.uid) for work in works}
+        found: list[Json] = []
         for namespace in {work.namespace for work in works}:
             path = f"/api/v1/namespaces/{segment(namespace)}/pods"
-            found, _ = self._client.items(path)
-            with well_formed("a pod"):
-                for one in found:
-                    labels = one["metadata"].get("labels") or {}
-                    for label in wanted & {f"{k}={v}" for k, v in labels.items()}:
-                        by_label.setdefault(f"{namespace} {label}", []).append(one)
+            found += self._client.items(path)[0]
+        return self._each(works, found)
+
+    def of_some(self, works: Sequence[Work]) -> dict[str, list[Pod]]:
+        """As `of_each`, of so few jobs that no others' pods are listed.
+
+        Raises:
+            ConnectorError: they cannot be listed.
+        """
+        values: dict[tuple[str, str], list[str]] = {}
+        for work in works:
+            key, _, value = work.kind.selector(work.name, work.uid).partition("=")
+            values.setdefault((work.namespace, key), []).append(value)
+        found: list[Json] = []
+        for (namespace, key), named in values.items():
+            path = f"/api/v1/namespaces/{segment(namespace)}/pods"
+            for few in in_pieces(sorted(named)):
+                selector = f"{key} in ({','.join(few)})"
+                found += self._client.items(path, labelSelector=selector)[0]
+        return self._each(works, found)
+
+    def _each(
+        self, works: Sequence[Work], found: Sequence[Json]
+    ) -> dict[str, list[Pod]]:
+        """Sort listed pods to the jobs whose label they have."""
+        by_label: dict[str, list[Json]] = {}
+        wanted = {work.kind.selector(work.name, work.uid) for work in works}
+        with well_formed("a pod"):
+            for one in found:
+                about = one["metadata"]
+                labels = about.get("labels") or {}
+                for label in wanted & {f"{k}={v}" for k, v in labels.items()}:
+                    whole = f"{about.get('namespace')} {label}"
+                    by_label.setdefault(whole, []).append(one)
         return {
             work.uid: self._read(
                 by_label.get(

@@ -13,7 +13,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from connectors import git_running
 from connectors.errors import ConnectorRefused, MalformedInput
@@ -64,6 +64,26 @@ class Checkout:
             return "", 0
         is_copied = not self.code.commit or path in set(_tracked(self.top))
         return sha256_of(whole) if is_copied and whole.is_file() else None
+
+    def is_link(self, path: str) -> bool:
+        """Whether a path is a symbolic link, or leads through one."""
+        if self.is_commit:
+            listing = ("ls-tree", "-z", "--full-tree", self.code.commit, "--", path)
+            return git_running.run(self.top, *listing).startswith(b"120000 ")
+        parts = PurePosixPath(path).parts
+        steps = (self.top.joinpath(*parts[: n + 1]) for n in range(len(parts)))
+        return any(step.is_symlink() for step in steps)
+
+    def listed(self, folder: str) -> list[str]:
+        """Paths of the files below a folder that the copy will have."""
+        if self.is_commit:
+            listing = ("ls-tree", "-r", "-z", "--full-tree", "--name-only")
+            told = git_running.run(
+                self.top, *listing, self.code.commit, "--", f"{folder}/"
+            )
+            return [os.fsdecode(path) for path in told.split(b"\0") if path]
+        paths = _tracked(self.top) if self.code.commit else _walk(self.top)
+        return sorted(path for path in paths if path.startswith(f"{folder}/"))
 
     def read(self, path: str) -> bytes | None:
         """A file of the code as it would run; None: there is none.

@@ -2,7 +2,8 @@
 
     claim.json   what was asked, and when          plan.json   the plan, byte for byte
     work/        the code, and the run's folder    log         what it printed
-    released, started, cancelled                   state.json  written by the supervisor
+    virtualenv/  what pip is given                 virtualenv.json  what was built
+    released, started, cancelled, pruned           state.json  written by the supervisor
 
 Whoever makes the folder first has the id. `started` is made once, by the one supervisor
 that holds `lock`, before it starts anything: so nothing is started twice, and what a
@@ -23,10 +24,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from connectors.errors import ConnectorUnavailable, MalformedInput
+from connectors.errors import MalformedInput
 from connectors.parsing import well_formed
+from connectors.pipelines.durable import (
+    replace_file,
+    sync_folder,
+    try_lock,
+    write_through,
+)
 from connectors.pipelines.processes import Process, living
 from connectors.pipelines.protocols import (
+    InstalledPackage,
     PipelineRun,
     PlannedFile,
     RunState,
@@ -34,6 +42,10 @@ from connectors.pipelines.protocols import (
 )
 
 BACKEND = "local"
+BUILT = "virtualenv.json"
+"""Says which environment a run is in, and what is in it."""
+PRUNED = "pruned"
+"""Marks that only the claim itself is kept."""
 LOCK_SECONDS = 10.0
 _TURN_SECONDS = 0.05
 _LARGEST_BYTES = 64 * 1024**2
@@ -54,6 +66,11 @@ class Claim:
     def log(self) -> Path:
         """What it printed."""
         return self.folder / "log"
+
+    @property
+    def pip_files(self) -> Path:
+        """What pip is given for the environment that is built for it."""
+        return self.folder / "virtualenv"
 
     @property
     def plan_path(self) -> Path:
@@ -80,13 +97,11 @@ class Claim:
 
     def write(self, name: str, value: Mapping[str, object]) -> None:
         """Replace one of its documents, as a whole."""
-        aside = self.folder / f".{name}.new"
-        _write_through(aside, json.dumps(value, sort_keys=True).encode())
-        aside.replace(self.folder / name)
-        _sync_folder(self.folder)
+        data = json.dumps(value, sort_keys=True).encode()
+        replace_file(self.folder / name, data)
 
     def has(self, mark: str) -> bool:
-        """Whether something was marked: released, started or cancelled."""
+        """Whether something was marked: released, started, cancelled or pruned."""
         return (self.folder / mark).exists()
 
     def mark(self, mark: str) -> bool:
@@ -96,7 +111,7 @@ class Claim:
                 os.fsync(stream.fileno())
         except FileExistsError:
             return False
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return True
 
     @contextlib.contextmanager
@@ -104,7 +119,7 @@ class Claim:
         """Hold the claim for oneself; gives False if another holds it so long."""
         with open(self.folder / "lock", "ab") as stream:
             deadline = time.monotonic() + seconds
-            while not _lock(stream.fileno(), fcntl.LOCK_EX):
+            while not try_lock(stream.fileno()):
                 if time.monotonic() >= deadline:
                     yield False
                     return
@@ -114,7 +129,7 @@ class Claim:
     def is_held_now(self) -> bool:
         """Whether a supervisor is at work."""
         with open(self.folder / "lock", "ab") as stream:
-            return not _lock(stream.fileno(), fcntl.LOCK_SH)
+            return not try_lock(stream.fileno(), fcntl.LOCK_SH)
 
     def leader(self) -> Process:
         """The first process of the step that ran last, as far as it was noted."""
@@ -192,7 +207,13 @@ class Claim:
                 ended=_moment(told["ended"]),
                 steps=tuple(_step(one) for one in _listed(told["steps"])),
                 outputs=tuple(_file(one) for one in _listed(told["outputs"])),
+                packages=self._packages(),
             )
+
+    def _packages(self) -> tuple[InstalledPackage, ...]:
+        told = self.read(BUILT)
+        with well_formed(f"{self.folder}/{BUILT}"):
+            return read_packages(told["packages"]) if told else ()
 
 
 def make_claim(
@@ -212,16 +233,16 @@ def make_claim(
     aside.mkdir(mode=0o700)
     try:
         fill(aside / "work")
-        _write_through(aside / "plan.json", plan)
-        _write_through(aside / "claim.json", json.dumps(document).encode())
-        _sync_folder(aside)
+        write_through(aside / "plan.json", plan)
+        write_through(aside / "claim.json", json.dumps(document).encode())
+        sync_folder(aside)
         try:
             aside.rename(folder)
         except OSError:
             if not folder.exists():
                 raise
             return False
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
         return True
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -287,37 +308,17 @@ def _listed(value: object) -> list[Mapping[str, object]]:
     return [dict(one) for one in value]
 
 
+def read_packages(value: object) -> tuple[InstalledPackage, ...]:
+    """Packages as they are noted; what is no list of them is a TypeError or KeyError"""
+    return tuple(
+        InstalledPackage(str(one["name"]), str(one["version"]), str(one["sha256"]))
+        for one in _listed(value)
+    )
+
+
 def _text(moment: datetime | None) -> str:
     return "" if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def _moment(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
-
-
-def _lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as cause:
-        raise ConnectorUnavailable(
-            f"the file system of this machine's data folder takes no locks: {cause}",
-            hint="Let COUNTERSIGN_DATA name a folder on a local disk.",
-        ) from cause
-    return True
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with open(path, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ it was let go. What is shown of a run is compared with the plan that it was sent
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 
+_MOST_SAMPLED = 20
 _CANCEL_SECONDS = 60.0
 """What a run may take to end, beyond the grace of whoever cancels."""
 
@@ -152,6 +154,25 @@ class KfpLauncher:
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        for launch in launches:
+            runs = self._runs(launch)
+            run = self._shown_or_damage(launch, runs) if runs else self.find(launch)
+            if run is not None:
+                yield run
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample. Each is asked for by itself, so they are few."""
+        by_launch: dict[str, list[KfpRun]] = {}
+        listed = self._api.runs("description", "IS_SUBSTRING", MARK)
+        for run in itertools.islice(listed, min(most, _MOST_SAMPLED)):
+            launch, _ = marked(run)
+            if launch:
+                by_launch.setdefault(launch, []).append(run)
+        for launch, found in by_launch.items():
+            yield self._shown_or_damage(launch, found)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods, Pod
 from connectors.kubernetes.problems import NotAllowed
+from connectors.kubernetes.selecting import in_pieces
 from connectors.kubernetes.work import ClusterWork
 from connectors.kubernetes.works import Work
 from connectors.pipelines.kubernetes_leads import ClusterLeads
@@ -158,6 +159,22 @@ class KubernetesLauncher:
         yield from sorted(
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        wanted = set(launches)
+        for few in in_pieces(launches):
+            works = [w for w in self._work.works_of(few) if launch_of(w) in wanted]
+            asked = [w for w in works if w.kind is not TRAIN_JOB]
+            pods = self._pods.of_some(asked)
+            for work in works:
+                yield self._run_or_damage(work, pods.get(work.uid))
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample. Their pods are not asked for."""
+        for work in self._work.some_works(most):
+            if launch_of(work) and work.kind is not TRAIN_JOB:
+                yield self._run_or_damage(work, [])
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""

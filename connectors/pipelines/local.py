@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,15 @@ from connectors.errors import (
     MalformedInput,
 )
 from connectors.pipelines.checkout import copy_code, find_code
-from connectors.pipelines.claims import BACKEND, Claim, make_claim, state_document
-from connectors.pipelines.local_planning import plan_project
+from connectors.pipelines.claims import (
+    BACKEND,
+    PRUNED,
+    Claim,
+    make_claim,
+    state_document,
+)
+from connectors.pipelines.environment_building import write_pip_files
+from connectors.pipelines.local_planning import environment_of, plan_project
 from connectors.pipelines.processes import end_all
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
@@ -32,6 +39,7 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 from connectors.pipelines.run_log import read_log
+from connectors.pipelines.virtual_environments import FOLDER as ENVIRONMENTS
 
 START_SECONDS = 20.0
 _WITHHELD = frozenset({"COUNTERSIGN_PASSPHRASE"})
@@ -48,6 +56,11 @@ class LocalLauncher:
         self._folder = folder
         self._on_end = on_end
         """What to run when the launch of an id has ended; an empty list: nothing."""
+
+    @property
+    def environments(self) -> Path:
+        """Where the virtual environments of its runs are kept."""
+        return self._folder.parent / ENVIRONMENTS
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan."""
@@ -102,6 +115,23 @@ class LocalLauncher:
             found, key=lambda run: (run.claimed, run.launch), reverse=True
         )
 
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """See CanFindSome."""
+        for launch in launches:
+            claim = self._claim(launch)
+            if claim.folder.is_dir():
+                yield _run_or_damage(claim)
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """See CanSample: those that changed last."""
+        if not self._folder.is_dir():
+            return
+        with os.scandir(self._folder) as entries:
+            named = [one for one in entries if LAUNCH_ID.fullmatch(one.name)]
+            named.sort(key=lambda one: one.stat().st_mtime, reverse=True)
+            names = [one.name for one in named[:most] if one.is_dir()]
+        yield from self.some(names)
+
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
         return self._existing(launch).plan_path.read_bytes()
@@ -119,6 +149,11 @@ class LocalLauncher:
     ) -> Iterator[LogLine]:
         """See CanStreamLogs."""
         claim = self._existing(launch)
+        if claim.has(PRUNED) and not claim.log.exists():
+            raise ConnectorRefused(
+                f"what {launch} printed was pruned here",
+                hint=f"The log keeps what it was: countersign pipeline show {launch}",
+            )
 
         def is_over() -> bool:
             state = claim.run().state
@@ -174,7 +209,14 @@ class LocalLauncher:
                 "the project is no longer what was planned",
                 hint="Launch it again; what is there now will be planned anew.",
             )
+        built = environment_of(source, plan)
         source = replace(source, code=plan.code)
+
+        def fill(work: Path) -> None:
+            copy_code(source, work)
+            if built is not None:
+                write_pip_files(Claim(work.parent).pip_files, built)
+
         document = {
             "launch": launch,
             "pipeline": plan.pipeline,
@@ -182,12 +224,11 @@ class LocalLauncher:
             "held": held,
             "claimed": datetime.now(UTC).isoformat(),
             "below": source.below,
+            "environments": str(self.environments),
             "token": secrets.token_hex(16),
             "on_end": self._on_end(launch),
         }
-        make_claim(
-            claim.folder, document, plan.to_bytes(), lambda to: copy_code(source, to)
-        )
+        make_claim(claim.folder, document, plan.to_bytes(), fill)
 
     def _start(self, claim: Claim) -> PipelineRun:
         """Let a supervisor start a claim, and wait until it has."""

@@ -5,21 +5,24 @@ Nothing is started or written here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
-import sys
 from pathlib import Path, PurePosixPath
 
-from connectors.errors import MalformedInput
+from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.pipelines.checkout import Checkout, find_code, sha256_of
 from connectors.pipelines.claims import BACKEND
+from connectors.pipelines.environment_planning import (
+    STEP,
+    PlannedEnvironment,
+    plan_environment,
+)
+from connectors.pipelines.interpreters import VIRTUALENV, named_interpreter
 from connectors.pipelines.mlproject import (
     FILE_NAME,
     PATH,
     EntryPoint,
-    Project,
     checked_values,
     command_line,
     read_project,
@@ -74,6 +77,13 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
         refuse_credentials(setting, value)
     for variable in request.passed:
         _require_variable(variable)
+    built = None
+    if request.runtime == VIRTUALENV:
+        if any(entry.name == STEP for entry in entries):
+            raise MalformedInput(
+                f"an entry point is called {STEP}, as what is built is"
+            )
+        built = plan_environment(source, project, request.settings, request.passed)
     plan = LaunchPlan(
         backend=BACKEND,
         place=place,
@@ -82,13 +92,32 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
         code=source.code,
         steps=tuple(steps),
         inputs=tuple(inputs.values()),
-        lock_digest=_lock_digest(source, folder, project),
-        runtime=_interpreter(request.runtime),
+        lock_digest=built.planned.lock_digest if built else "",
+        runtime=VIRTUALENV if built else named_interpreter(request.runtime),
         settings=tuple(sorted(request.settings.items())),
         passed=tuple(sorted(set(request.passed))),
         limits=request.limits,
+        virtualenv=(built.planned,) if built else (),
     )
     return read_plan(plan.to_bytes())
+
+
+def environment_of(source: Checkout, plan: LaunchPlan) -> PlannedEnvironment | None:
+    """What is built for a plan, from code that is there now; None: nothing.
+
+    Raises:
+        ConnectorError: it is not what was planned.
+    """
+    if not plan.virtualenv:
+        return None
+    project = read_project(_file(source, Path(plan.project), FILE_NAME))
+    built = plan_environment(source, project, dict(plan.settings), plan.passed)
+    if (built.planned,) != plan.virtualenv:
+        raise ConnectorRefused(
+            "the environment is no longer what was planned",
+            hint="Launch it again; what is there now will be planned anew.",
+        )
+    return built
 
 
 def _values(
@@ -142,36 +171,6 @@ def _file(source: Checkout, folder: Path, name: str) -> bytes:
             hint="docs/pipelines.md shows a project to begin with.",
         )
     return data
-
-
-def _lock_digest(source: Checkout, folder: Path, project: Project) -> str:
-    if not project.environment_file:
-        return ""
-    named = PurePosixPath(project.environment_file)
-    if named.is_absolute() or ".." in named.parts:
-        raise MalformedInput(
-            f"{FILE_NAME}: the environment file {named} is outside of the project"
-        )
-    return hashlib.sha256(_file(source, folder, str(named))).hexdigest()
-
-
-def _interpreter(runtime: str) -> str:
-    """The Python of a runtime environment.
-
-    Raises:
-        MalformedInput: there is none.
-    """
-    if runtime == "current":
-        found = shutil.which("python") or shutil.which("python3") or sys.executable
-        return os.path.abspath(found)
-    path = Path(os.path.abspath(Path(runtime).expanduser()))
-    candidate = path / "bin" / "python" if path.is_dir() else path
-    if candidate.is_file() and os.access(candidate, os.X_OK):
-        return str(candidate)
-    raise MalformedInput(
-        f"{runtime[:200]!r} is neither a virtual environment nor an interpreter",
-        hint="--python current, the folder of a virtual environment, or its python.",
-    )
 
 
 def _require_variable(name: str) -> None:

@@ -52,7 +52,10 @@ class Project:
     name: str
     entry_points: Mapping[str, EntryPoint]
     environment_file: str
-    """File that names the software it wants, or empty."""
+    """`python_env`: the file that names the Python and the packages it wants, or
+    empty."""
+    conda_file: str
+    """`conda_env`: the file of a conda environment, or empty."""
 
     def entry_point(self, name: str) -> EntryPoint:
         """An entry point by its name.
@@ -101,9 +104,8 @@ def read_project(data: bytes) -> Project:
             _named(name): _entry_point(_named(name), entry)
             for name, entry in entries.items()
         },
-        environment_file=_text(
-            raw.get("python_env") or raw.get("conda_env") or "", "python_env"
-        ),
+        environment_file=_text(raw.get("python_env") or "", "python_env"),
+        conda_file=_text(raw.get("conda_env") or "", "conda_env"),
     )
 
 

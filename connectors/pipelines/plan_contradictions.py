@@ -20,12 +20,14 @@ _GROUPS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def contradiction(plan: LaunchPlan) -> str:
-    """What in a plan for a cluster says otherwise than its manifest; empty: nothing
+    """What in a plan says otherwise than what it would send or build; empty: nothing
     that is known here.
 
     Raises:
         MalformedInput: the manifest cannot be read.
     """
+    if any(built.lock_digest != plan.lock_digest for built in plan.virtualenv):
+        return "it says otherwise than its environment whether that is locked"
     if plan.backend != BACKEND:
         return ""
     try:

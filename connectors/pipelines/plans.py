@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -51,11 +53,17 @@ def read_plan(data: bytes) -> LaunchPlan:
 
 
 def _read(declared: type[Declared], raw: Any) -> Declared:
-    hints = typing.get_type_hints(declared)
-    names = [field.name for field in fields(declared)]  # type: ignore[arg-type]  # a dataclass
-    if sorted(raw) != sorted(names):
+    forms = _forms(typing.cast(Any, declared))
+    if raw.keys() != forms.keys():
         raise ValueError("other fields")
-    return declared(**{name: _value(hints[name], raw[name]) for name in names})
+    return declared(**{name: _value(form, raw[name]) for name, form in forms.items()})
+
+
+@functools.cache
+def _forms(declared: Any) -> Mapping[str, Any]:
+    """The form of each field; finding it out takes longer than reading a plan."""
+    hints = typing.get_type_hints(declared)
+    return {field.name: hints[field.name] for field in fields(declared)}
 
 
 def _value(form: Any, raw: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,7 +22,7 @@ LAUNCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids of launches that every place takes as they are."""
 
 
-ADDED_FIELDS = ("manifest", "resolved")
+ADDED_FIELDS = ("manifest", "resolved", "virtualenv")
 """Fields of a plan that are left out where they are empty."""
 
 
@@ -90,7 +90,8 @@ class LaunchRequest:
     ref: str = ""
     """Commit, tag or branch to run; empty: the files as they are."""
     runtime: str = "current"
-    """`current`, or the folder of a virtual environment, or an interpreter."""
+    """`current`, or the folder of a virtual environment, or an interpreter; or
+    `virtualenv`: one is built as the project says."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Environment variables with their values. They are shown and recorded."""
     passed: tuple[str, ...] = ()
@@ -154,6 +155,50 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtualEnvironment:
+    """What a virtual environment is built of, before anything else runs."""
+
+    interpreter: str
+    python: str
+    """Such as `CPython 3.11.7`."""
+    platform: str
+    files: tuple[PlannedFile, ...]
+    """Files of the project that say what is installed, and packages among them."""
+    indexes: tuple[str, ...]
+    """Where other packages come from, as far as that may be shown."""
+    pip: tuple[tuple[str, str], ...]
+    """What whoever launches tells pip, as variables."""
+    passed: tuple[str, ...]
+    """Names of variables that tell it more."""
+    unlocked: str
+    """Why it does not fix every byte that is installed; empty: it does."""
+
+    @property
+    def lock_digest(self) -> str:
+        """SHA-256 over the files that fix what is installed; empty: they do not."""
+        if self.unlocked:
+            return ""
+        named = [[file.path, file.sha256] for file in self.files]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over all that: one that was built under it does for another run."""
+        text = json.dumps(_plain(self), sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package of a virtual environment."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of the file that it was installed from; empty: not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchPlan:
     """Exactly what would be sent, before anything is."""
 
@@ -178,6 +223,8 @@ class LaunchPlan:
     that has none does not name it."""
     resolved: tuple[Resolved, ...] = ()
     """What the manifest only refers to; a plan that has none does not name it."""
+    virtualenv: tuple[VirtualEnvironment, ...] = ()
+    """What is built before the first step, or nothing; then it is not named."""
 
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
@@ -260,6 +307,8 @@ class PipelineRun:
     artifacts: tuple[ToldArtifact, ...] = ()
     schedule: str = ""
     """The launch of the schedule that started it; empty: somebody launched it."""
+    packages: tuple[InstalledPackage, ...] = ()
+    """What was in the environment that was built for it."""
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long it ran, or has run."""
@@ -326,6 +375,32 @@ class CanLaunch(Protocol):
 
         Raises:
             ConnectorError: it is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class CanFindSome(Protocol):
+    """Finds some of many runs without listing all of them."""
+
+    def some(self, launches: Sequence[str]) -> Iterator[PipelineRun]:
+        """The runs of some ids that are there.
+
+        Raises:
+            ConnectorError: they could not be listed.
+        """
+        ...
+
+
+@runtime_checkable
+class CanSample(Protocol):
+    """Shows a few of many runs, to tell from them how runs go."""
+
+    def sample(self, most: int) -> Iterator[PipelineRun]:
+        """Some runs, no more than so many; which ones is up to the place.
+
+        Raises:
+            ConnectorError: they could not be listed.
         """
         ...
 

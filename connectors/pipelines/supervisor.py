@@ -7,7 +7,6 @@ ended. It outlives whoever launched, and is told everything by the claim's folde
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import selectors
@@ -20,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.errors import ConnectorError
-from connectors.pipelines.claims import Claim, state_document
+from connectors.pipelines.claims import BUILT, Claim, state_document
+from connectors.pipelines.environment_planning import STEP
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.processes import (
     MARK,
@@ -32,19 +32,23 @@ from connectors.pipelines.processes import (
 from connectors.pipelines.protocols import (
     Limits,
     PlannedFile,
-    PlannedStep,
     RunState,
     StepRun,
 )
 from connectors.pipelines.run_log import LogWriter
 from connectors.pipelines.run_outputs import files_made, files_seen
+from connectors.pipelines.step_variables import (
+    variables_of_building,
+    variables_of_step,
+)
 
+BUILDER = "connectors.pipelines.environment_building"
+"""The module that builds an environment, as a process of its own."""
 GRACE_SECONDS = 10.0
 END_PAUSES_SECONDS = (0.0, 5.0, 30.0, 120.0)
 """Before each try of the command at the end."""
 COULD_NOT_TELL = 3
 """Exit status of a program that may succeed later."""
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _TURN_SECONDS = 0.1
 _DRAIN_SECONDS = 0.5
 _PIECE_BYTES = 64 * 1024
@@ -68,7 +72,9 @@ class Supervisor:
         self._launch = str(claim.read("claim.json")["launch"])
         self._below = str(claim.read("claim.json")["below"])
         self._plan = read_plan(claim.plan_path.read_bytes())
-        self._steps = [StepRun(s.name, RunState.PENDING) for s in self._plan.steps]
+        names = [STEP] if self._plan.virtualenv else []
+        names += [step.name for step in self._plan.steps]
+        self._steps = [StepRun(name, RunState.PENDING) for name in names]
         self._started = datetime.now(UTC)
         self._leader = Process(0, "")
         self._is_told_to_end = False
@@ -88,8 +94,13 @@ class Supervisor:
         )
         state, reason = RunState.SUCCEEDED, ""
         try:
-            for number, step in enumerate(self._plan.steps):
-                self._run(number, step, folder, log)
+            interpreter = self._interpreter(log)
+            first = len(self._steps) - len(self._plan.steps)
+            for number, step in enumerate(self._plan.steps, first):
+                environment = variables_of_step(
+                    self._plan, self._launch, step.name, interpreter
+                )
+                self._run(number, step.command, environment, folder, log)
         except Ended as ended:
             state, reason = ended.state, str(ended)
         except (OSError, ConnectorError) as problem:
@@ -103,8 +114,26 @@ class Supervisor:
     def _told_to_end(self, *_: object) -> None:
         self._is_told_to_end = True
 
+    def _interpreter(self, log: LogWriter) -> Path:
+        """The Python that the steps find first; builds it, if that was planned.
+
+        Raises:
+            Ended: it cannot be built, or the run was ended meanwhile.
+        """
+        if not self._plan.virtualenv:
+            return Path(self._plan.runtime)
+        command = (sys.executable, "-P", "-m", BUILDER, str(self._claim.folder))
+        variables = variables_of_building(self._plan.virtualenv[0])
+        self._run(0, command, variables, self._claim.folder, log)
+        return Path(str(self._claim.read(BUILT)["folder"])) / "bin" / "python"
+
     def _run(
-        self, number: int, step: PlannedStep, folder: Path, log: LogWriter
+        self,
+        number: int,
+        command: tuple[str, ...],
+        environment: dict[str, str],
+        folder: Path,
+        log: LogWriter,
     ) -> None:
         """One step, to its end.
 
@@ -115,30 +144,30 @@ class Supervisor:
         begun = replace(
             self._steps[number], state=RunState.RUNNING, started=datetime.now(UTC)
         )
-        temporary = self._claim.folder / "tmp"
-        temporary.mkdir(exist_ok=True, mode=0o700)
+        name = begun.name
+        limits = Limits() if name == STEP else self._plan.limits
         process = subprocess.Popen(  # noqa: S603 - what was planned, judged and logged
-            step.command,
+            command,
             cwd=folder,
-            env=self._environment(step.name, temporary),
+            env=environment | self._marks(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=lambda: _limit(self._plan.limits),
+            preexec_fn=lambda: _limit(limits),
         )
         self._leader = this_process(process.pid)
         self._steps[number] = begun
         self._save(RunState.RUNNING)
         ended: Ended | None = None
         try:
-            self._pump(process, step.name, log)
+            self._pump(process, name, log)
         except Ended as problem:
             ended = problem
         finally:
-            self._end_processes(process, step.name, log, is_over=ended is None)
+            self._end_processes(process, name, log, is_over=ended is None)
         status = process.wait()
-        log.end(step.name)
+        log.end(name)
         state = RunState.SUCCEEDED if status == 0 else RunState.FAILED
         self._steps[number] = replace(
             begun,
@@ -149,7 +178,7 @@ class Supervisor:
         if ended is not None:
             raise ended
         if status:
-            raise Ended(RunState.FAILED, f"step {step.name} {_said(status)}")
+            raise Ended(RunState.FAILED, f"step {name} {_said(status)}")
 
     def _pump(
         self, process: subprocess.Popen[bytes], step: str, log: LogWriter
@@ -222,27 +251,11 @@ class Supervisor:
                 if stream is not None:
                     stream.close()
 
-    def _environment(self, step: str, temporary: Path) -> dict[str, str]:
-        """The variables of a step: few, the named ones, and who it runs for."""
-        plan = self._plan
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        context = {
-            "countersign.launch": self._launch,
-            "countersign.pipeline": plan.pipeline,
-            "countersign.step": step,
-        }
-        interpreter = Path(plan.runtime)
-        own = {
-            "PATH": f"{interpreter.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
-            "TMPDIR": str(temporary),
-            "PYTHONUNBUFFERED": "1",
-            "MLFLOW_RUN_CONTEXT": json.dumps(context),
-            MARK: self._token,
-        }
-        if (interpreter.parent.parent / "pyvenv.cfg").is_file():
-            own["VIRTUAL_ENV"] = str(interpreter.parent.parent)
-        passed = {n: os.environ[n] for n in plan.passed if n in os.environ}
-        return kept | dict(plan.settings) | passed | own
+    def _marks(self) -> dict[str, str]:
+        """What says of a process which launch it is of, and where it may write."""
+        temporary = self._claim.folder / "tmp"
+        temporary.mkdir(exist_ok=True, mode=0o700)
+        return {"TMPDIR": str(temporary), MARK: self._token}
 
     def _save(
         self,

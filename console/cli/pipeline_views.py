@@ -20,10 +20,25 @@ from console.cli.pipeline_schedules import list_schedules, tell_objections
 from console.rendering import one_line, printable, span
 
 if TYPE_CHECKING:
-    from connectors.pipelines.protocols import LogLine, PipelineRun, StepRun
+    from connectors.pipelines.protocols import (
+        LaunchPlan,
+        LogLine,
+        PipelineRun,
+        StepRun,
+    )
     from console.services.pipelines.viewing import LaunchLine
 
 MOST_LINES = 100_000
+MOST_LISTED = 100
+STATES = (
+    "pending",
+    "suspended",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "unknown",
+)
 
 
 def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +46,20 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     formats = ("table", "json")
     parser = whats.add_parser("list", help="every launch, newest first")
     parser.add_argument("--pipeline", default="", metavar="NAME")
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        choices=STATES,
+        help="only those in that state; repeatable",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=MOST_LISTED,
+        metavar="N",
+        help=f"the newest N, by default {MOST_LISTED}; 0: all",
+    )
     parser.add_argument(
         "--schedules", action="store_true", help="only those, with next and last times"
     )
@@ -60,18 +89,27 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def list_all(context: Context) -> int:
     """`pipeline list`"""
+    from console.services.pipelines.launch_log import launch_names
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedules import schedules_objected_to
     from console.services.pipelines.viewing import list_launches
+    from console.services.problems import Misuse
 
-    if context.arguments.schedules:
+    given, store = context.arguments, context.store
+    if given.schedules:
         return list_schedules(context)
-    store, wanted = context.store, context.arguments.pipeline
+    if given.limit < 0:
+        raise Misuse("--limit takes a number of launches, or 0 for all")
     launcher = launcher_of_all(store)
-    lines = [
-        line for line in list_launches(store, launcher) if wanted in ("", line.pipeline)
-    ]
-    if context.arguments.format == "json":
+    newest = 0 if given.state else given.limit
+    lines = list_launches(store, launcher, newest=newest, pipeline=given.pipeline)
+    if given.state:
+        lines = [line for line in lines if line.run.state.value in given.state]
+        is_cut = 0 < given.limit < len(lines)
+        lines = lines[: given.limit] if is_cut else lines
+    else:
+        is_cut = 0 < given.limit == sum(not line.run.schedule for line in lines)
+    if given.format == "json":
         show_json("pipeline-list", launches=lines)
         return 0
     show_table(
@@ -99,6 +137,9 @@ def list_all(context: Context) -> int:
             for line in lines
         ],
     )
+    total = len(launch_names(store))
+    if is_cut and total > given.limit:
+        say(f"The newest {given.limit} of those asked for. All: --limit 0")
     tell_objections(schedules_objected_to(store, launcher))
     return 0
 
@@ -141,7 +182,8 @@ def show_one(context: Context) -> int:
     dirty = {None: "", True: ", with changes", False: ""}[code.is_dirty]
     what = f"commit {code.commit[:12]}{dirty}" if code.commit else f"tree {code.tree}"
     show(one_line(f"code       {what} of {code.repository or plan.project}"))
-    show(one_line(f"runs with  {plan.runtime}"))
+    for text in _runtime(plan, run):
+        show(one_line(text))
     if plan.images:
         show(one_line(f"runs at    {plan.place}"))
     for image in plan.images:
@@ -178,6 +220,20 @@ def show_one(context: Context) -> int:
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))
     return 0
+
+
+def _runtime(plan: LaunchPlan, run: PipelineRun) -> Iterable[str]:
+    """What it runs with, and what was in the environment that was built for it."""
+    if not plan.virtualenv:
+        yield f"runs with  {plan.runtime}"
+    for built in plan.virtualenv:
+        locked = f"not locked: {built.unlocked}" if built.unlocked else "locked"
+        yield f"runs with  {plan.runtime} {built.key[:16]} of {built.python}, {locked}"
+        where = ", ".join(built.indexes) or "the project alone"
+        yield f"packages   from {where}"
+    if run.packages:
+        listed = ", ".join(f"{one.name} {one.version}" for one in run.packages)
+        yield f"contains   {len(run.packages)} packages: {listed}"
 
 
 def watch(context: Context) -> int:

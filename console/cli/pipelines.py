@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
+from console.cli.pipeline_pruning import add_prune
 from console.cli.pipeline_schedules import add_schedule, record_all
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
@@ -56,6 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY", help="sign as a person")
     parser.set_defaults(handler=record)
     add_archive(whats)
+    add_prune(whats)
 
 
 def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -95,8 +97,8 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--python",
         default="current",
-        metavar="current|PATH",
-        help="virtual environment",
+        metavar="current|virtualenv|PATH",
+        help="virtualenv: built as the project's python_env says; or one that is there",
     )
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE"
@@ -167,6 +169,9 @@ def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     else:
         show(plan.to_bytes().decode())
         say(f"plan {plan.digest}; nothing was sent")
+        for built in plan.virtualenv:
+            if built.unlocked:
+                say(f"the environment is not locked: {built.unlocked}")
         say("\n".join(tree_lines(judged.tree)))
         if judged.waits:
             say("It would be held until it is released.")

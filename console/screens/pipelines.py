@@ -71,7 +71,7 @@ class PipelinesScreen(ListScreen):
 
 
 def _launches(store: OpenStore) -> list[LaunchLine]:
-    return list_launches(store, launcher_of_all(store))[:MOST_ROWS]
+    return list_launches(store, launcher_of_all(store), newest=MOST_ROWS)[:MOST_ROWS]
 
 
 def _seconds(line: LaunchLine) -> str:

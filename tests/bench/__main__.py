@@ -22,6 +22,7 @@ from policies.turning import Turn
 from tests.bench.console_rows import console_rows
 from tests.bench.graph_rows import graph_rows
 from tests.bench.import_rows import import_rows
+from tests.bench.launch_rows import launch_rows
 from tests.bench.lineage_rows import lineage_rows
 from tests.bench.log_rows import log_rows
 from tests.bench.policy_rows import policy_rows
@@ -44,6 +45,7 @@ def main() -> None:
         )
         rows += [*store_rows(demo, folder), *policy_rows(), *lineage_rows(folder)]
         rows += [*import_rows(folder), *audit_rows(demo, folder), *graph_rows(folder)]
+        rows += launch_rows(folder)
     widths = [max(len(getattr(row, f)) for row in rows) for f in Row.__annotations__]
     for row in (Row("what", "budget", "measured", "against"), *rows):
         cells = [getattr(row, field) for field in Row.__annotations__]

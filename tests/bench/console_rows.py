@@ -49,9 +49,9 @@ class _Terminal:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def wait_for(self, word: bytes) -> None:
+    def wait_for(self, word: bytes, patience: float = _PATIENCE_SECONDS) -> None:
         """Read until a word was painted."""
-        seen, deadline = b"", time.monotonic() + _PATIENCE_SECONDS
+        seen, deadline = b"", time.monotonic() + patience
         while word not in seen:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the console never painted {word.decode()}")
@@ -78,7 +78,7 @@ class _Terminal:
 
 
 @contextmanager
-def _terminal(command: list[str], variables: Mapping[str, str]) -> Iterator[_Terminal]:
+def terminal(command: list[str], variables: Mapping[str, str]) -> Iterator[_Terminal]:
     """A process in a terminal; it is left at the end."""
     pid, descriptor = pty.fork()
     if pid == 0:
@@ -99,15 +99,15 @@ def _terminal(command: list[str], variables: Mapping[str, str]) -> Iterator[_Ter
 
 def _first_frame(command: list[str], variables: Mapping[str, str]) -> float:
     started = time.perf_counter()
-    with _terminal(command, variables) as terminal:
-        terminal.wait_for(b"Overview")
+    with terminal(command, variables) as screen:
+        screen.wait_for(b"Overview")
         return time.perf_counter() - started
 
 
 def _keys(command: list[str], variables: Mapping[str, str]) -> list[float]:
-    with _terminal(command, variables) as terminal:
-        terminal.wait_for(b"Overview")
-        terminal.press(b"4")
-        terminal.wait_for(b"STARTED")
+    with terminal(command, variables) as screen:
+        screen.wait_for(b"Overview")
+        screen.press(b"4")
+        screen.wait_for(b"STARTED")
         time.sleep(1.0)
-        return [terminal.press(b"j") for _ in range(KEYS + 1)][1:]
+        return [screen.press(b"j") for _ in range(KEYS + 1)][1:]

@@ -120,6 +120,17 @@ def test_an_ended_run_becomes_lineage_by_itself(project: Path, capsys: Capture) 
     code, out, err = run(capsys, "record", "one")
     assert (code, out) == (0, "run:one\n")
     assert "0 new facts" in err
+    code, out, err = run(capsys, "prune")
+    assert (code, "Freed 0 B" in err) == (0, True)
+    code, out, err = run(capsys, "prune", "--older-than", "0s", "--dry-run")
+    assert (code, "launch  one" in out, "Would free" in err) == (0, True, True)
+    assert run(capsys, "logs", "one")[0] == 0
+    code, out, err = run(capsys, "prune", "--older-than", "0s")
+    assert (code, "launch  one" in out) == (0, True)
+    code, _, err = run(capsys, "logs", "one")
+    assert (code, "what one printed was pruned here" in err) == (1, True)
+    _, _, err = run(capsys, "launch", str(project), "--id", "one")
+    assert "It was launched before: entry 1." in err
 
 
 def test_the_form_of_every_answer_is_the_golden_one(
@@ -135,6 +146,7 @@ def test_the_form_of_every_answer_is_the_golden_one(
         "show": told(capsys, "show", "one")[1],
         "watch": told(capsys, "watch", "one")[1],
         "logs": told(capsys, "logs", "one")[1],
+        "prune": told(capsys, "prune")[1],
     }
     found = {
         name: {"schema": answer["schema"], "form": shape(answer | {"tree": None})}
@@ -187,6 +199,29 @@ def test_logs_are_searched_cut_and_followed(project: Path, capsys: Capture) -> N
         "err",
     )
     assert run(capsys, "logs", "one", "--tail", "-1")[0] == 2
+
+
+def test_a_list_is_of_some_states_and_of_the_newest(
+    project: Path, capsys: Capture
+) -> None:
+    for launch in ("one", "two", "three"):
+        run(capsys, "launch", str(project), "--id", launch, "--wait")
+    change(project, "exit 4")
+    run(capsys, "launch", str(project), "--id", "bad", "--wait")
+
+    def listed(*words: str) -> list[str]:
+        return [line["launch"] for line in told(capsys, "list", *words)[1]["launches"]]
+
+    assert listed() == ["bad", "three", "two", "one"]
+    assert listed("--limit", "2") == ["bad", "three"]
+    assert listed("--limit", "0", "--pipeline", "tried") == listed()
+    assert listed("--pipeline", "other") == []
+    assert listed("--state", "succeeded", "--limit", "1") == ["three"]
+    assert listed("--state", "failed", "--state", "running") == ["bad"]
+    assert "The newest 2 of those asked for" in run(capsys, "list", "--limit", "2")[2]
+    assert "The newest" not in run(capsys, "list", "--limit", "4")[2]
+    assert run(capsys, "list", "--limit", "-1")[0] == 2
+    assert run(capsys, "prune", "--older-than", "soon")[0] == 2
 
 
 def test_a_retry_launches_the_same_under_another_id(

@@ -10,7 +10,7 @@ from policies.verdict import Node, Verdict, all_of
 
 def launch_seeds() -> dict[str, bytes]:
     """Path below the corpus -> bytes."""
-    return _verdicts() | _evidence() | _schedules()
+    return _verdicts() | _evidence() | _schedules() | _environments()
 
 
 def _verdicts() -> dict[str, bytes]:
@@ -74,3 +74,27 @@ def _schedules() -> dict[str, bytes]:
         "refused-cut-short": good[:-3],
     }
     return {f"schedule/{name}": data.encode() for name, data in files.items()}
+
+
+def _environments() -> dict[str, bytes]:
+    good = (
+        'python: "3.11"\nbuild_dependencies: [pip]\ndependencies:\n- a.b[c]>=1,<2\n'
+        f"- d==1 ; python_version < '3' --hash=sha256:{'0a' * 32}\n- --no-index\n"
+    )
+    files = {
+        "accepted-both-lists": good,
+        "accepted-nothing": "{}",
+        "refused-a-number": good.replace('"3.11"', "3.10"),
+        "refused-an-index": f"{good}- --index-url https://evil\n",
+        "refused-an-index-behind-a-marker": good.replace("--hash=", "-i=https://x "),
+        "refused-an-address": f"{good}- a @ https://evil/a.whl\n",
+        "refused-a-repository": f"{good}- git+https://evil/a\n",
+        "refused-a-folder": f"{good}- -e .\n",
+        "refused-a-file-outside": f"{good}- -r ../x\n",
+        "refused-a-variable": f"{good}- a==${{HOME}}\n",
+        "refused-two-lines-in-one": f'{good}- "a\\n-e ."\n',
+        "refused-an-alias": f"x: &x [a]\n{good.replace('[pip]', '*x')}",
+        "refused-a-field-too-many": f"{good}channels: [conda-forge]\n",
+        "refused-cut-short": good[:20],
+    }
+    return {f"python-env/{name}": data.encode() for name, data in files.items()}

@@ -11,6 +11,8 @@ from connectors.pipelines.kubernetes_cron import (
     times_of,
 )
 from connectors.pipelines.protocols import Code, LaunchPlan
+from connectors.pipelines.python_env import read_python_env
+from connectors.pipelines.requirements import read_requirements
 from console.services.pipelines.launch_evidence import read_commit_told
 from policies.verdict import read_tree
 
@@ -45,3 +47,15 @@ def check_schedule(data: bytes) -> None:
     due = cron_times(times.cron, times.time_zone).after(_MOMENT)
     assert due is None or due > _MOMENT
     assert job["kind"] == "Job"
+
+
+def check_python_env(data: bytes) -> None:
+    """What pip is given is read again as it is, and names no place but the project."""
+    wanted = read_python_env(data, "python_env.yaml")
+    lists = (wanted.build_dependencies, wanted.dependencies)
+    for lines in lists:
+        found = read_requirements(lines, "python_env.yaml", lambda _: data)
+        again = read_requirements(found.lines, "x", lambda _: b"")
+        assert again.lines == found.lines
+        assert again.files == again.links == []
+        assert not any(" @ " in line or "://" in line for line in found.lines)

@@ -49,6 +49,7 @@ from store.projection.fact_checks import UnusableBatch
 from tests.conftest import REPOSITORY
 from tests.fuzz.launch_targets import (
     check_launch_evidence,
+    check_python_env,
     check_schedule,
     check_verdict,
 )
@@ -235,6 +236,7 @@ TARGETS: dict[str, Target] = {
     "mlproject": check_project,
     "launch-plan": check_launch_plan,
     "launch-evidence": check_launch_evidence,
+    "python-env": check_python_env,
     "schedule": check_schedule,
     "verdict": check_verdict,
     "key": check_key,

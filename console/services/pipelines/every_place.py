@@ -6,7 +6,7 @@ place that does not answer hides nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
@@ -19,6 +19,7 @@ from connectors.pipelines.kubernetes_planning import context_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
+    CanFindSome,
     CanHold,
     CanLaunch,
     CanSchedule,
@@ -31,11 +32,17 @@ from connectors.pipelines.protocols import (
     ScheduleStanding,
 )
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_log import launches
+from console.services.pipelines.launch_log import (
+    Declared,
+    declared_first,
+    launches,
+)
 from store.errors import StoreError
 
 FAR = (KUBERNETES, KFP)
 """Backends whose places a context and a namespace name."""
+FEW = 500
+"""Launches that a place is asked for by name; beyond that all are listed."""
 ASKING_THE_LOG = frozenset({KFP})
 """Backends of which the log alone says what is held: to look at a launch there is to
 ask the store too."""
@@ -76,11 +83,8 @@ class EveryPlace:
         Raises:
             ConnectorError: its plan cannot be read, so that it is not known.
         """
-        declared = schedule_of(launch) or launch
-        for known, _, intent in launches(self._store):
-            if known == declared:
-                return self.at(self._plan(intent.definition))
-        return self._own
+        declared = declared_first(self._store, schedule_of(launch) or launch)
+        return self.at(self._plan(declared[2].definition)) if declared else self._own
 
     def at(self, plan: LaunchPlan) -> CanLaunch:
         """The launcher of the place of a plan.
@@ -123,8 +127,21 @@ class EveryPlace:
         """Those that the log declares and whose places answer, and all of this machine;
         in place of the others, that they are unknown and why."""
         yield from self._own.runs()
-        listed = _Listed()
-        for launch, _, intent in launches(self._store):
+        yield from self._far_runs(launches(self._store), _Listed())
+
+    def runs_of(self, declared: Sequence[Declared]) -> Iterator[PipelineRun]:
+        """As `runs`, but only those of some launches."""
+        names = [launch for launch, _, _ in declared]
+        if isinstance(self._own, CanFindSome):
+            yield from self._own.some(names)
+        else:
+            yield from self._own.runs()
+        yield from self._far_runs(declared, _Listed(names))
+
+    def _far_runs(
+        self, declared: Iterable[Declared], listed: _Listed
+    ) -> Iterator[PipelineRun]:
+        for launch, _, intent in declared:
             backend = KUBERNETES
             try:
                 plan = self._plan(intent.definition)
@@ -206,7 +223,9 @@ class EveryPlace:
 class _Listed:
     """What places have, each listed once; one that is silent is not asked again."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        self._only = only
+        """The launches that are looked for; empty: all."""
         self._runs: dict[str, dict[str, PipelineRun]] = {}
         self._silent: dict[str, ConnectorUnavailable] = {}
 
@@ -226,12 +245,18 @@ class _Listed:
             self._silent[plan.place] = problem
             raise
 
+    def _of(self, launcher: CanLaunch) -> Iterator[PipelineRun]:
+        is_few = 0 < len(self._only) <= FEW
+        if is_few and isinstance(launcher, CanFindSome):
+            return launcher.some(self._only)
+        return launcher.runs()
+
     def _asked(self, launcher: CanLaunch, place: str, launch: str) -> list[PipelineRun]:
         if isinstance(launcher, CanSchedule):
             run = launcher.find(launch)
             return [run, *launcher.fired(launch)] if run is not None else []
         if place not in self._runs:
-            self._runs[place] = {run.launch: run for run in launcher.runs()}
+            self._runs[place] = {run.launch: run for run in self._of(launcher)}
         run = self._runs[place].get(launch)
         if run is None and launcher.backend == KFP:
             run = launcher.find(launch)

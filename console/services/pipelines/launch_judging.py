@@ -7,6 +7,7 @@ what holds where there is none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -38,6 +39,9 @@ from policies.workflow import Entry
 
 OWN_BACKEND = "local"
 _APPROVALS = "approvals"
+_NO_LOCK = re.compile(r"no (lock file|(image or )?lock( or image)?) digest recorded")
+_TAGS = "Tag the run"
+"""The next step of rules about runs, which has no meaning before one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +135,26 @@ def judge_launch(
     judged = evaluate(policy, evidence, votes, context)
     tree = all_of(
         name,
-        [*in_force, *map(_of_a_launch, judged.children)],
+        [*in_force, *(_of_a_launch(node, plan) for node in judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
     return JudgedLaunch(tree, policy, now, told)
 
 
-def _of_a_launch(node: Node) -> Node:
+def _of_a_launch(node: Node, plan: LaunchPlan) -> Node:
     """A verdict whose next steps are those of a launch."""
+    why = node.why.replace("countersign approve", "countersign pipeline release")
+    observed = node.observed
+    unlocked = [built.unlocked for built in plan.virtualenv if built.unlocked]
+    if unlocked and node.verdict is Verdict.UNKNOWN and _NO_LOCK.match(observed):
+        observed = f"the environment is not locked: {unlocked[0]}"
+        if not why or why.startswith(_TAGS):
+            why = "Give each package one version and hashes, build_dependencies too."
     return replace(
         node,
-        why=node.why.replace("countersign approve", "countersign pipeline release"),
-        children=tuple(map(_of_a_launch, node.children)),
+        observed=observed,
+        why=why,
+        children=tuple(_of_a_launch(child, plan) for child in node.children),
     )
 
 

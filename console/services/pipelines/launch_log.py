@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
-from policies.topics import LAUNCHES, launch_topic, outcome_topic
+from policies.topics import launch_topic, outcome_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry
+
+_ONE = launch_topic("")
 
 
 @dataclass(slots=True)
@@ -80,18 +82,50 @@ def known_launch(store: OpenStore, launch: str, state: TrustState) -> LaunchReco
     return record
 
 
-def launches(store: OpenStore) -> Iterable[tuple[str, str, LaunchIntent]]:
-    """Launch id, who asked, and the intent of every launch, in log order.
+Declared = tuple[str, str, LaunchIntent]
+"""Launch id, who asked, and what was declared first."""
+
+
+def launches(store: OpenStore) -> Iterator[Declared]:
+    """Every launch, in log order.
 
     For lists: signatures were checked when the entries were taken in.
     """
-    seen: set[str] = set()
-    for indexed in store.index.on_topics(LAUNCHES):
-        _, statement = store.entry(indexed.index)
-        intent = statement.predicate
-        if isinstance(intent, LaunchIntent) and intent.launch not in seen:
-            seen.add(intent.launch)
-            yield intent.launch, statement.by, intent
+    for launch, index in launch_names(store):
+        yield from _declared_at(store, launch, index)
+
+
+def newest_launches(store: OpenStore, most: int, pipeline: str = "") -> list[Declared]:
+    """The launches declared last, in log order; of one pipeline, or of all."""
+    found: list[Declared] = []
+    for launch, index in reversed(launch_names(store)):
+        if len(found) >= most:
+            break
+        for one in _declared_at(store, launch, index):
+            if pipeline in ("", one[2].pipeline):
+                found.append(one)
+    return found[::-1]
+
+
+def launch_names(store: OpenStore) -> list[tuple[str, int]]:
+    """The id of every launch and the entry that first speaks of it, in log order."""
+    return [
+        (topic.removeprefix(_ONE), index)
+        for topic, index in store.index.first_on_topics(_ONE)
+    ]
+
+
+def declared_first(store: OpenStore, launch: str) -> Declared | None:
+    """One launch; None: the log declares none of that id."""
+    for indexed in store.index.on_topics(launch_topic(launch))[:1]:
+        return next(_declared_at(store, launch, indexed.index), None)
+    return None
+
+
+def _declared_at(store: OpenStore, launch: str, index: int) -> Iterator[Declared]:
+    _, statement = store.entry(index)
+    if isinstance(statement.predicate, LaunchIntent):
+        yield launch, statement.by, statement.predicate
 
 
 def as_declared(run: PipelineRun, intent: LaunchIntent) -> PipelineRun:

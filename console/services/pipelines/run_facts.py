@@ -29,10 +29,16 @@ SOURCE = "pipelines"
 """Source of what launches tell."""
 LAUNCH_TAG = "countersign.launch"
 """Tag of a run that says within which launch it ran."""
+PLAN_TAG = "countersign.launch.plan"
+"""Tag of a run of a launch: the digest of its plan."""
 TOLD = "countersign.told"
 """Under this are tags whose values are a stranger's word."""
 SCHEDULE_TAG = "countersign.launch.schedule"
 """Tag of a run that says which schedule started it."""
+ENVIRONMENT = "countersign.virtualenv"
+"""Under this are tags of the virtual environment that was built for a run."""
+PACKAGE = "countersign.package"
+"""Under this is a tag for each package that was in it."""
 _STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
@@ -98,7 +104,7 @@ class EndedRun:
         plan, code = self.plan, self.plan.code
         told = {
             LAUNCH_TAG: self.run.launch,
-            "countersign.launch.plan": plan.digest,
+            PLAN_TAG: plan.digest,
             "countersign.launch.backend": plan.backend,
             "countersign.launch.cause": self.cause,
             SCHEDULE_TAG: self.run.schedule,
@@ -116,8 +122,19 @@ class EndedRun:
                 f"{one.kind} {one.name} sha256:{one.sha256}" for one in plan.resolved
             ),
         }
+        told |= dict(self._environment())
         told |= dict(self._told())
         return ((name, value) for name, value in told.items() if value)
+
+    def _environment(self) -> Iterator[tuple[str, str]]:
+        """The environment that was built for it, and what was in it."""
+        for planned in self.plan.virtualenv:
+            yield f"{ENVIRONMENT}.key", planned.key
+            yield f"{ENVIRONMENT}.python", planned.python
+            yield f"{ENVIRONMENT}.unlocked", planned.unlocked
+        for package in self.run.packages:
+            digest = f" sha256:{package.sha256}" if package.sha256 else ""
+            yield f"{PACKAGE}.{package.name}", f"{package.version}{digest}"
 
     def _told(self) -> Iterator[tuple[str, str]]:
         """What the place tells besides, under names that are no others'."""

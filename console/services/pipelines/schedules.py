@@ -24,12 +24,12 @@ from connectors.pipelines.protocols import (
 )
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import EveryPlace
+from console.services.pipelines.known_schedules import schedule_launches
 from console.services.pipelines.launch_log import (
     LaunchRecord,
     as_declared,
     known_launch,
     launch_record,
-    launches,
 )
 from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.recording import recorded_of
@@ -40,7 +40,6 @@ from console.services.pipelines.schedule_standing import (
     planned_schedule,
 )
 from console.services.problems import Misuse, Refusal
-from store.errors import StoreError
 
 _MOST_TIMES = 1000
 """How many past times are looked at for those that started nothing."""
@@ -167,13 +166,9 @@ def schedules_objected_to(
 
 def _declared(store: OpenStore) -> Iterator[tuple[LaunchRecord, LaunchPlan]]:
     state = store.state()
-    for launch, _, intent in launches(store):
-        try:
-            plan = planned_schedule(store, intent)
-        except (ConnectorError, StoreError):
-            continue  # not known to be one; the list of launches says that it is unread
-        record = launch_record(store, launch, state) if plan else None
-        if plan is not None and record is not None:
+    for launch, plan in schedule_launches(store):
+        record = launch_record(store, launch, state)
+        if record is not None:
             yield record, plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,15 +11,29 @@ from datetime import timedelta
 
 from connectors.errors import ConnectorError
 from connectors.pipelines.fired_runs import cause_of, schedule_of
-from connectors.pipelines.protocols import CanLaunch, PipelineRun, RunState
+from connectors.pipelines.protocols import (
+    CanLaunch,
+    CanSample,
+    PipelineRun,
+    RunState,
+)
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import EveryPlace
-from console.services.pipelines.launch_log import as_declared, known_launch, launches
+from console.services.pipelines.launch_log import (
+    Declared,
+    as_declared,
+    declared_first,
+    known_launch,
+    launch_names,
+    newest_launches,
+)
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent
 
 LEAST_LOOK_SECONDS = 0.2
+MOST_COMPARED = 200
+"""Runs from which it is told how long another will take."""
 _ELSEWHERE = "not known on this machine; it was launched on another, or is gone"
 
 
@@ -47,16 +62,22 @@ class LaunchLine:
         return f"{done}/{len(steps)}" if steps else "-"
 
 
-def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
-    """Every launch that the log declares, newest first; under a schedule what it
-    started."""
-    here = {run.launch: run for run in launcher.runs()}
+def list_launches(
+    store: OpenStore, launcher: CanLaunch, *, newest: int = 0, pipeline: str = ""
+) -> list[LaunchLine]:
+    """The launches that the log declares, newest first, each with what it started if
+    it is a schedule: all, or the `newest` of them; of one pipeline, or of all."""
+    declared = newest_launches(store, newest or sys.maxsize, pipeline)
+    if isinstance(launcher, EveryPlace) and (newest or pipeline):
+        here = {run.launch: run for run in launcher.runs_of(declared)}
+    else:
+        here = {run.launch: run for run in launcher.runs()}
     times = _times(here.values())
     fired: dict[str, list[PipelineRun]] = {}
     for run in here.values():
         fired.setdefault(run.schedule, []).append(run)
     found: list[list[LaunchLine]] = []
-    for launch, by, intent in launches(store):
+    for launch, by, intent in declared:
         run = here.get(launch) or _elsewhere(launch, intent)
         found.append(
             [
@@ -75,18 +96,25 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
         ConnectorError: what it is part of cannot be asked.
     """
     schedule = schedule_of(launch)
-    declared = {one: (by, intent) for one, by, intent in launches(store)}
-    if schedule in declared:
+    keeper = declared_first(store, schedule) if schedule else None
+    if keeper is not None:
         fired = [run for run in launcher.runs() if run.schedule == schedule]
         name = _only({run.launch for run in fired}, launch)
-        by, intent = declared[schedule]
+        _, by, intent = keeper
         run = next(run for run in fired if run.launch == name)
         return _line(store, by, intent, run, _times(fired).get(_kind(run)))
-    name = _only(declared.keys(), launch)
-    by, intent = declared[name]
+    name = _only([name for name, _ in launch_names(store)], launch)
+    _, by, intent = _required(store, name)
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, name, intent)
     return _line(store, by, intent, run, _expected(place, run))
+
+
+def _required(store: OpenStore, launch: str) -> Declared:
+    declared = declared_first(store, launch)
+    if declared is None:
+        raise Refusal(f"nothing declares {launch}")
+    return declared
 
 
 def _expected(place: CanLaunch, run: PipelineRun) -> int | None:
@@ -206,7 +234,11 @@ def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
     Raises:
         ConnectorError: its runs cannot be listed.
     """
-    others = (one for one in launcher.runs() if one.launch != run.launch)
+    if isinstance(launcher, CanSample):
+        seen = launcher.sample(MOST_COMPARED)
+    else:
+        seen = launcher.runs()
+    others = (one for one in seen if one.launch != run.launch)
     return _times(others).get(_kind(run))
 
 
