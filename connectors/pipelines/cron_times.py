@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from connectors.errors import MalformedInput
 
 LONGEST_CRON = 200
+MOST_DEADLINE_SECONDS = 366 * 24 * 3600
+"""What is written where a run may start however late, and something has to be."""
 _YEARS_AHEAD = 5
 _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY = range(5)
 _BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
