@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.pipelines.cron_times import CronTimes
 
-_SIGN = "~"
+SIGN = "~"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 _TIMELY = re.compile(r"\d{8}T\d{4}Z")
@@ -32,22 +32,22 @@ def fired_id(
         due = min(_EPOCH + int(said) * unit, _LATEST)
         if f"{int(said)}" == said and not due.second and times.includes(due):
             return timely_id(schedule, due)
-    return f"{schedule}{_SIGN}{job}"
+    return f"{schedule}{SIGN}{job}"
 
 
 def timely_id(schedule: str, due: datetime) -> str:
     """The id of the run that a schedule starts for one of its times."""
-    return f"{schedule}{_SIGN}{due:%Y%m%dT%H%MZ}"
+    return f"{schedule}{SIGN}{due:%Y%m%dT%H%MZ}"
 
 
 def schedule_of(run: str) -> str:
     """The schedule that an id of a run names; empty: it names none."""
-    schedule, sign, _ = run.partition(_SIGN)
+    schedule, sign, _ = run.partition(SIGN)
     return schedule if sign else ""
 
 
 def cause_of(run: str) -> str:
     """What a run was started for, by its id."""
-    schedule, _, what = run.partition(_SIGN)
+    schedule, _, what = run.partition(SIGN)
     by_hand = "" if _TIMELY.fullmatch(what) else ", by hand"
     return f"schedule {schedule}{by_hand}"

@@ -14,6 +14,8 @@ from connectors.kubernetes.kinds import JOB, WORKFLOW
 from connectors.kubernetes.templates import images_of
 from connectors.kubernetes.workflows import require_all_said, template_sets
 from connectors.parsing import text_of, well_formed
+from connectors.pipelines.kfp_planning import BACKEND as KFP
+from connectors.pipelines.kfp_schedule_plans import contradiction_of
 from connectors.pipelines.kubernetes_cron import is_schedule, job_of, times_of
 from connectors.pipelines.kubernetes_planning import BACKEND
 from connectors.pipelines.protocols import LaunchPlan
@@ -22,15 +24,17 @@ _GROUPS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def contradiction(plan: LaunchPlan) -> str:
-    """What in a plan for a cluster says otherwise than its manifest; empty: nothing
+    """What in a plan says otherwise than what it would send; empty: nothing
     that is known here.
 
     Raises:
         MalformedInput: the manifest cannot be read.
     """
-    if plan.backend != BACKEND:
-        return ""
     try:
+        if plan.backend == KFP:
+            return contradiction_of(plan)
+        if plan.backend != BACKEND:
+            return ""
         if is_schedule(plan):
             times_of(plan)
             job = job_of(plan)

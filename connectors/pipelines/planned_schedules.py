@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.pipelines import kubernetes_cron
+from connectors.pipelines import kfp_schedule_plans, kubernetes_cron
 from connectors.pipelines.protocols import LaunchPlan, Times
 
 
@@ -12,7 +12,7 @@ def is_schedule(plan: LaunchPlan) -> bool:
     Raises:
         MalformedInput: what it sends cannot be read, so that nobody can tell.
     """
-    return kubernetes_cron.is_schedule(plan)
+    return kubernetes_cron.is_schedule(plan) or kfp_schedule_plans.is_schedule(plan)
 
 
 def times_of(plan: LaunchPlan) -> Times:
@@ -22,4 +22,6 @@ def times_of(plan: LaunchPlan) -> Times:
         ConnectorRefused: it is none, or says more than times can say.
         MalformedInput: it cannot be told from what it sends.
     """
+    if kfp_schedule_plans.is_schedule(plan):
+        return kfp_schedule_plans.times_of(plan)
     return kubernetes_cron.times_of(plan)

@@ -15,10 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from connectors.kubeflow.access import endpoint
+from connectors.kubeflow.client import KfpClient
 from connectors.kubernetes.access import from_kubeconfig
 from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.kubernetes.kinds import CRON_JOB, CRON_WORKFLOW, WorkKind
 from connectors.kubernetes.manifests import name_of_launch
+from connectors.pipelines.kfp import KfpLauncher
+from connectors.pipelines.kfp_sending import Clock
 from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -28,6 +32,17 @@ from connectors.pipelines.protocols import (
     LaunchRequest,
     Times,
 )
+from tests.contract.kfp_launching import (
+    FAST,
+    KeptHolds,
+    PassingTime,
+    package_of_steps,
+    write_package,
+)
+from tests.contract.kfp_server import engine, recurring
+from tests.contract.kfp_server import faults as kfp_faults
+from tests.contract.kfp_server.installation import Installation
+from tests.contract.kfp_server.server import serving
 from tests.contract.kubernetes_definitions import definition
 from tests.contract.kubernetes_flavours import of_argo, workflow
 from tests.contract.kubernetes_launching import IMAGE, KeptPlans, manifest_of_steps
@@ -49,10 +64,15 @@ class Keeper(CanLaunch, CanHold, CanCancel, CanSchedule, Protocol):
 class ScheduleCase(Protocol):
     """One place that keeps schedules."""
 
-    now: datetime
-    """What time it is there."""
     overlaps: tuple[str, ...]
     """What can become there of a time at which the last run still runs."""
+    gives_up: bool
+    """Whether what was sent and does not show is never sent again."""
+
+    @property
+    def now(self) -> datetime:
+        """What time it is there."""
+        ...
 
     @property
     def keeper(self) -> Keeper:
@@ -128,6 +148,7 @@ class ClusterCase:
     """CronJobs or CronWorkflows of the cluster of this repository."""
 
     overlaps: tuple[str, ...] = ("Forbid", "Allow", "Replace")
+    gives_up = False
 
     def __init__(self, folder: Path, form: str) -> None:
         self._folder, self.form = folder, FORMS[form]
@@ -238,7 +259,108 @@ class ClusterCase:
         self._stack.close()
 
 
+class KfpScheduleCase:
+    """Recurring runs of the installation of this repository."""
+
+    overlaps: tuple[str, ...] = ("Forbid", "Allow")
+    gives_up = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+        self.here = self._stack.enter_context(serving(Installation()))
+        self._plans, self._holds = KeptPlans(), KeptHolds()
+        self._time = PassingTime(self.here)
+
+    @property
+    def now(self) -> datetime:
+        return self.here.now
+
+    @property
+    def keeper(self) -> Keeper:
+        client = KfpClient(
+            endpoint(self.here.address), bounds=FAST, sleep=lambda _: None
+        )
+        self._stack.callback(client.close)
+        clock = Clock(self._pass, self._time.monotonic)
+        launcher = KfpLauncher(client, self._plans, self._holds, clock=clock)
+        return launcher.schedules()
+
+    def _pass(self, seconds: float) -> None:
+        self._time.sleep(seconds)
+        engine.step(self.here)
+
+    def request(self, times: Times = NIGHTLY) -> LaunchRequest:
+        path = write_package(self._folder, "waits")
+        return LaunchRequest(
+            str(path), pipeline="tried", parameters={"mark": "x"}, times=times
+        )
+
+    def come(self, days: int = 1) -> None:
+        for _ in range(days):
+            self.here.forward(24 * 3600)
+            recurring.tick(self.here)
+            for _ in range(3):
+                engine.step(self.here)
+
+    def end(self, exit_code: int = 0) -> None:
+        for run in self.here.runs.values():
+            for name in run.left:
+                run.left[name] = 1
+            if exit_code:
+                text = json.dumps(run.spec).replace("sleep", f"exit {exit_code}; sleep")
+                run.spec = json.loads(text)
+        for _ in range(2):
+            engine.step(self.here)
+
+    def kept(self) -> int:
+        return len(self.here.recurring)
+
+    def started(self) -> int:
+        return len(self.here.runs)
+
+    def change(self) -> None:
+        [one] = self.here.recurring.values()
+        one["trigger"] = {"cron_schedule": {"cron": "0 30 * * * *"}}
+
+    def forge(self, what: str) -> None:
+        [one] = self.here.recurring.values()
+        other: dict[str, object] = {"runtime_config": {"parameters": {"mark": "y"}}}
+        if what == "image":
+            pipeline = one["pipeline_version_reference"]["pipeline_id"]
+            package = package_of_steps("waits", image=OTHER_IMAGE)
+            made = self.here.add_version(
+                {"pipelineid": pipeline, "name": "other"}, json.dumps(package).encode()
+            )
+            version = made["pipeline_version_id"]
+            reference = {"pipeline_id": pipeline, "pipeline_version_id": version}
+            other = {"pipeline_version_reference": reference}
+        at = self.now.replace(hour=3, minute=0, second=0)
+        recurring.start(self.here, one, at, **other)
+
+    @contextlib.contextmanager
+    def breaks(self, fault: str, number: int) -> Iterator[Callable[[], int]]:
+        faults = self.here.faults
+        original, seen = faults.next, [0]
+
+        def counted(operation: str) -> kfp_faults.Fault | None:
+            seen[0] += 1
+            is_it = seen[0] == number
+            return kfp_faults.Fault(fault) if is_it else original(operation)
+
+        faults.next = counted  # type: ignore[method-assign]
+        try:
+            yield lambda: seen[0]
+        finally:
+            faults.next = original  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        assert self.here.crashes == []
+        self._stack.close()
+
+
 CASES: Mapping[str, Callable[[Path], ScheduleCase]] = {
     "cron-job": partial(ClusterCase, form="cron-job"),
     "cron-workflow": partial(ClusterCase, form="cron-workflow"),
+    "kfp": KfpScheduleCase,
 }

@@ -108,7 +108,9 @@ def keeper_of(world: World, place: KubernetesPlace) -> KubernetesSchedules:
     """What keeps CronJobs in a place."""
     request = LaunchRequest(str(manifest(world)))
     wanted = WantedSchedule(request, "default", "kubernetes", "", place.namespace)
-    return open_keeper(world.store, wanted)
+    keeper = open_keeper(world.store, wanted)
+    assert isinstance(keeper, KubernetesSchedules)
+    return keeper
 
 
 def schedule(

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
 from connectors.pipelines.fired_runs import schedule_of
+from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kfp_planning import BACKEND as KFP
 from connectors.pipelines.kubernetes_cron import keeper_of
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
@@ -104,6 +105,8 @@ class EveryPlace:
             )
         if not is_schedule(plan):
             return launcher
+        if isinstance(launcher, KfpLauncher):
+            return launcher.schedules()
         keeper = keeper_of(plan)
         if not isinstance(launcher, KubernetesLauncher) or keeper is None:
             raise ConnectorRefused(f"{launcher.backend} keeps no schedules")

@@ -9,6 +9,9 @@ from datetime import datetime
 from connectors.errors import ConnectorError
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import timely_id
+from connectors.pipelines.kfp import KfpLauncher
+from connectors.pipelines.kfp_planning import BACKEND as KFP
+from connectors.pipelines.kfp_schedules import KfpSchedules
 from connectors.pipelines.kubernetes_cron import keeper_for
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND, context_of
@@ -43,7 +46,7 @@ from console.services.pipelines.schedule_standing import (
 from console.services.problems import Misuse, Refusal
 from store.errors import StoreError
 
-KEEPING = (BACKEND,)
+KEEPING = (BACKEND, KFP)
 """Backends whose places keep schedules."""
 _MOST_TIMES = 1000
 """How many past times are looked at for those that started nothing."""
@@ -87,7 +90,9 @@ class ScheduleLine:
         return self.run.state if self.run else RunState.UNKNOWN
 
 
-def open_keeper(store: OpenStore, wanted: WantedSchedule) -> KubernetesSchedules:
+def open_keeper(
+    store: OpenStore, wanted: WantedSchedule
+) -> KubernetesSchedules | KfpSchedules:
     """What keeps a schedule where it is wanted.
 
     Raises:
@@ -99,6 +104,8 @@ def open_keeper(store: OpenStore, wanted: WantedSchedule) -> KubernetesSchedules
     )
     if isinstance(launcher, KubernetesLauncher):
         return launcher.schedules(keeper_for(wanted.request.project))
+    if isinstance(launcher, KfpLauncher):
+        return launcher.schedules()
     raise Misuse(
         f"{launcher.backend} keeps no schedules",
         hint=f"Those that do: {', '.join(KEEPING)}",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.kfp_server import engine
+from tests.contract.kfp_server import engine, recurring
 from tests.contract.kfp_server.installation import Installation, Object, Stored
 from tests.contract.kfp_server.lists import page
 from tests.contract.kfp_server.problems import (
@@ -104,6 +104,7 @@ def list_runs(here: Installation, call: Call) -> Object:
         _require_namespace(here, own)
         found = [one for one in found if _namespace_of(here, one) == own]
     keys = {"display_name", "name", "description", "created_at", "storage_state"}
+    keys |= {"recurring_run_id", "experiment_id", "scheduled_at", "state"}
     answer = page(found, "runs", call.query, keys)
     bare = [
         {k: v for k, v in one.items() if k != "run_details"} for one in answer["runs"]
@@ -237,6 +238,22 @@ CALLS: tuple[tuple[str, str, str, Answers], ...] = (
     ("GET", f"runs/{_ID}/tasks", "list tasks", list_tasks),
     ("GET", "artifacts", "list artifacts", list_artifacts),
     ("GET", f"artifacts/{_ID}", "get artifact", get_artifact),
+    ("GET", "recurringruns", "list recurring", recurring.list_recurring),
+    ("POST", "recurringruns", "create recurring", recurring.make_recurring),
+    ("GET", f"recurringruns/{_ID}", "get recurring", recurring.get_recurring),
+    ("DELETE", f"recurringruns/{_ID}", "delete recurring", recurring.drop_recurring),
+    (
+        "POST",
+        f"recurringruns/{_ID}:disable",
+        "disable recurring",
+        recurring.disable_recurring,
+    ),
+    (
+        "POST",
+        f"recurringruns/{_ID}:enable",
+        "enable recurring",
+        recurring.enable_recurring,
+    ),
 )
 
 
