@@ -21,7 +21,7 @@ from connectors.kubeflow.packages import (
     said,
     values_of,
 )
-from connectors.parsing import text_of, well_formed
+from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.checkout import find_code
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
@@ -94,7 +94,8 @@ def sent_by(plan: LaunchPlan) -> Json:
         MalformedInput: it holds nothing of the kind.
     """
     with well_formed("what the plan sends"):
-        found = json.loads("\n".join(plan.manifest))
+        text = "\n".join(plan.manifest)
+        found = parse_json(text.encode("utf-8", "replace"), "what the plan sends")
         if found.keys() - {"schedule"} != _SENT:
             raise ValueError("other fields")
         return dict(found)

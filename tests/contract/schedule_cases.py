@@ -20,7 +20,6 @@ from connectors.kubeflow.client import KfpClient
 from connectors.kubernetes.access import from_kubeconfig
 from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.kubernetes.kinds import CRON_JOB, CRON_WORKFLOW, WorkKind
-from connectors.kubernetes.manifests import name_of_launch
 from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kfp_sending import Clock
 from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
@@ -100,11 +99,11 @@ class ScheduleCase(Protocol):
         ...
 
     def change(self) -> None:
-        """Change the times of the schedule `one` behind everybody's back."""
+        """Change the times of the only schedule behind everybody's back."""
         ...
 
     def forge(self, what: str) -> None:
-        """A run of the schedule `one`, by the place's own reference, that differs from
+        """A run of the only schedule, by the place's own reference, that differs from
         what is planned in its `image` or its `parameters`."""
         ...
 
@@ -174,9 +173,13 @@ class ClusterCase:
             self._plans,
             keeper=self.form.kind,
             namespace=self.place.namespace,
-            sleep=lambda _: self.place.controller.step(),
+            sleep=self.wait,
             clock=lambda: self.now,
         )
+
+    def wait(self, seconds: float) -> None:
+        """Let the controllers do something, instead of waiting for them."""
+        self.place.controller.step()
 
     @property
     def path(self) -> str:
@@ -187,10 +190,11 @@ class ClusterCase:
 
     @property
     def one(self) -> Object:
-        """The schedule `one` as it lies there."""
-        found = self.place.ask("GET", f"{self.path}/{name_of_launch('one')}").body
+        """The only schedule as it lies there."""
+        [found] = self.place.ask("GET", self.path)["items"]
         assert isinstance(found, dict)
-        return found
+        version = f"{self.form.kind.group}/{self.form.kind.versions[0]}"
+        return {"apiVersion": version, "kind": self.form.kind.kind} | found
 
     def request(self, times: Times = NIGHTLY) -> LaunchRequest:
         path = self._folder / "job.json"
@@ -221,7 +225,7 @@ class ClusterCase:
         return len(self.place.own.store.all((group, plural)))
 
     def change(self) -> None:
-        path = f"{self.path}/{name_of_launch('one')}"
+        path = f"{self.path}/{self.one['metadata']['name']}"
         change = {"spec": {"schedule": "30 * * * *"}}
         assert self.place.ask("PATCH", path, change, MERGE).status == 200
 
@@ -236,7 +240,7 @@ class ClusterCase:
             now = "/etc/passwd"
         assert was in said
         found["spec"][self.form.spec] = json.loads(said.replace(was, now))
-        self.cron.start(found, f"{name_of_launch('one')}-29000000", self.now)
+        self.cron.start(found, f"{found['metadata']['name']}-29000000", self.now)
         self.place.controller.step()
 
     @contextlib.contextmanager
@@ -282,11 +286,16 @@ class KfpScheduleCase:
             endpoint(self.here.address), bounds=FAST, sleep=lambda _: None
         )
         self._stack.callback(client.close)
-        clock = Clock(self._pass, self._time.monotonic)
+        clock = Clock(self.wait, self.monotonic)
         launcher = KfpLauncher(client, self._plans, self._holds, clock=clock)
         return launcher.schedules()
 
-    def _pass(self, seconds: float) -> None:
+    def monotonic(self) -> float:
+        """The time by which whoever waits measures."""
+        return self._time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Let runs go on while time passes."""
         self._time.sleep(seconds)
         engine.step(self.here)
 
