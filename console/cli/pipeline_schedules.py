@@ -29,7 +29,7 @@ def add_schedule(
 ) -> None:
     """Declare `pipeline schedule`."""
     parser = whats.add_parser(
-        "schedule", help="launch again and again: a cluster does, or cron by a line"
+        "schedule", help="launch again and again: its place does, or cron by a line"
     )
     parser.add_argument(
         "target", metavar="LAUNCH|MANIFEST", help="what was launched; a manifest"
@@ -41,7 +41,7 @@ def add_schedule(
     parser.add_argument(
         "--backend",
         default="local",
-        metavar="local|kubernetes",
+        metavar="local|kubernetes|kfp",
         help="local prints a line for crontab",
     )
     parser.add_argument("--time-zone", default="", metavar="ZONE", help="Etc/UTC")
@@ -98,7 +98,7 @@ def _crontab(context: Context) -> int:
 
     given, store = context.arguments, context.store
     options = {**_OF_A_MANIFEST, **_OF_A_CLUSTER, **_KEPT, "env": "--env"}
-    _refuse(context, options, "goes with --backend kubernetes")
+    _refuse(context, options, "goes with --backend kubernetes or kfp")
     if not given.cron:
         raise Misuse("a line for crontab has times", hint='--cron "0 3 * * *"')
     if given.dry_run:
