@@ -75,6 +75,12 @@ class KfpRun:
     is_archived: bool
     tasks: tuple[Task, ...]
     tracked: tuple[Tracked, ...]
+    recurring_id: str = ""
+    """The recurring run that started it; empty: none did."""
+    scheduled: datetime | None = None
+    """For when it was started."""
+    service_account: str = ""
+    pipeline_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,10 @@ def run_from(raw: Json) -> KfpRun:
             is_archived=raw.get("storage_state") == "ARCHIVED",
             tasks=tuple(task_from(one) for one in details.get("task_details") or []),
             tracked=_tracked(raw.get("plugins_output") or {}),
+            recurring_id=text_of(raw.get("recurring_run_id")),
+            scheduled=moment(raw.get("scheduled_at")),
+            service_account=text_of(raw.get("service_account")),
+            pipeline_root=text_of(config.get("pipeline_root")),
         )
 
 

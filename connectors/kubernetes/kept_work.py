@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, WorkKind, served
+from connectors.kubernetes.kinds import WorkKind, served
 from connectors.kubernetes.manifests import name_of_launch
 from connectors.kubernetes.problems import ObjectMissing
 from connectors.kubernetes.work import ClusterWork
@@ -29,17 +29,18 @@ class KeptWork(ClusterWork):
             return None
         return work_of(found, place), found
 
-    def jobs_of(self, uid: str) -> Iterator[tuple[Work, Json]]:
-        """The jobs that an object controls, by its uid, and every field of each.
+    def started_by(self, uid: str, kind: WorkKind) -> Iterator[tuple[Work, Json]]:
+        """The jobs of a kind that an object controls, by its uid, and every field of
+        each.
 
         Raises:
             ConnectorError: they cannot be listed.
         """
-        place = served(self._client, JOB)
+        place = served(self._client, kind)
         found, _ = self._client.items(place.path(self.namespace))
         for one in found:
             if uid in _controllers(one):
-                typed = {"apiVersion": place.api_version, "kind": JOB.kind} | one
+                typed = {"apiVersion": place.api_version, "kind": kind.kind} | one
                 yield work_of(typed, place), typed
 
 

@@ -133,19 +133,40 @@ CRON_JOB = WorkKind(
     "countersign.dev/of-no-pod",
 )
 """Starts jobs, and is none: it has no pods, and is neither watched nor planned."""
+CRON_WORKFLOW = WorkKind(
+    "argoproj.io",
+    "CronWorkflow",
+    "cronworkflows",
+    ("v1alpha1",),
+    ("spec", "suspend"),
+    "countersign.dev/of-no-pod",
+)
+"""Starts Workflows, as a CronJob does jobs."""
+STARTED = {CRON_JOB: JOB, CRON_WORKFLOW: WORKFLOW}
+"""The kinds that start others again and again, and what each of them starts."""
+
+
+def keeper_kind(manifest: Json) -> WorkKind | None:
+    """The kind of a manifest that starts others again and again; None: it is of none.
+
+    Raises:
+        MalformedInput: it does not say.
+    """
+    with well_formed("the manifest"):
+        said = text_of(manifest.get("apiVersion")), text_of(manifest.get("kind"))
+    for one in STARTED:
+        if said == (f"{one.group}/{one.versions[0]}", one.kind):
+            return one
+    return None
 
 
 def sent_kind_of(manifest: Json) -> WorkKind:
-    """The kind of what is sent: also of a schedule, which is made here of a job.
+    """The kind of what is sent: also of a schedule.
 
     Raises:
         ConnectorRefused: it is of none that can be held.
     """
-    with well_formed("the manifest"):
-        said = (manifest.get("apiVersion"), manifest.get("kind"))
-    if said == (f"{CRON_JOB.group}/{CRON_JOB.versions[0]}", CRON_JOB.kind):
-        return CRON_JOB
-    return kind_of(manifest)
+    return keeper_kind(manifest) or kind_of(manifest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ from typing import Any
 
 from connectors.errors import ConnectorRefused
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import JOB, WORKFLOW, WorkKind, sent_kind_of
+from connectors.kubernetes.kinds import (
+    CRON_WORKFLOW,
+    JOB,
+    WORKFLOW,
+    WorkKind,
+    sent_kind_of,
+)
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -36,6 +42,8 @@ _LABELS_OF_JOBS = (
     "controller-uid",
     "job-name",
 )
+_WRITTEN_EMPTY = ("arguments", "inputs", "metadata", "outputs", "resources", "status")
+_OF_ARGO = (WORKFLOW, CRON_WORKFLOW)
 _LARGEST_BYTES = 1024 * 1024
 
 
@@ -167,6 +175,8 @@ def _compared(found: Json, kind: WorkKind) -> object:
     place.pop(kind.suspend[-1], None)
     if kind is WORKFLOW:
         spec.pop("shutdown", None)  # it only ends what runs
+    if kind in _OF_ARGO:
+        return _without_nothing(spec)
     if kind is JOB:
         spec.pop("selector", None)
         metadata = spec["template"].setdefault("metadata", {})
@@ -175,6 +185,25 @@ def _compared(found: Json, kind: WorkKind) -> object:
         for name in _LABELS_OF_JOBS:
             labels.pop(name, None)
     return spec
+
+
+def _without_nothing(value: object) -> object:
+    """What says something. Argo's controllers write objects anew with what their types
+    always write: empty objects that mean no more than their absence, and containers
+    without a name."""
+    if isinstance(value, list):
+        return [_without_nothing(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _without_nothing(one) for key, one in value.items()}
+    is_container = "image" in found
+    return {
+        key: one
+        for key, one in found.items()
+        if not (key in _WRITTEN_EMPTY and one == {})
+        and not (is_container and key in ("name", "source") and one == "")
+        and not (key == "creationTimestamp" and one is None)
+    }
 
 
 def _differs(one: object, other: object, path: str) -> str:

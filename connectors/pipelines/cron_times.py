@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from connectors.errors import MalformedInput
 
 LONGEST_CRON = 200
+MOST_DEADLINE_SECONDS = 366 * 24 * 3600
+"""What is written where a run may start however late, and something has to be."""
 _YEARS_AHEAD = 5
 _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY = range(5)
 _BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
@@ -129,6 +131,31 @@ def check_cron(expression: str, time_zone: str) -> None:
     _read(expression)
     if not _could_be_zone(time_zone):
         raise MalformedInput(f"{time_zone[:80]!r} is no time zone")
+
+
+def five_fields(expression: str) -> list[str]:
+    """The fields of a cron expression, also of a short name.
+
+    Raises:
+        MalformedInput: it is none.
+    """
+    _read(expression)
+    return _SHORT.get(expression, expression).split(" ")
+
+
+def day_numbers(word: str, *, is_weekday: bool) -> str:
+    """A field of days in which every star with a step is written one by one.
+
+    Raises:
+        MalformedInput: it names no days.
+    """
+    position = _WEEKDAY if is_weekday else _DAY
+    said = []
+    for part in word.split(","):
+        is_stepped = part[:2] in ("*/", "?/") and part[2:] != "1"
+        numbers = sorted(_part(part, position)) if is_stepped else [part]
+        said += [str(one) for one in numbers]
+    return ",".join(said)
 
 
 def _read(expression: str) -> tuple[tuple[frozenset[int], ...], bool, bool]:

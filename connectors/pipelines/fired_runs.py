@@ -11,40 +11,43 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.pipelines.cron_times import CronTimes
 
-_SIGN = "~"
+SIGN = "~"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_MINUTES = 200_000_000
+_LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 _TIMELY = re.compile(r"\d{8}T\d{4}Z")
 
 
-def fired_id(schedule: str, keeper: str, job: str, times: CronTimes) -> str:
+def fired_id(
+    schedule: str, keeper: str, job: str, times: CronTimes, unit: timedelta
+) -> str:
     """The id of the run of a job, by its name and that of what keeps the schedule.
 
-    The controller names a job by the minute for which it starts it. One of another
-    name, or for a minute that is none of the times, was started by hand.
+    The controller names a job by the time for which it starts it, as so many units
+    since 1970. One of another name, or for what is none of the times, was started by
+    hand.
     """
-    minutes = job.removeprefix(f"{keeper}-")
-    is_named = minutes != job and minutes.isascii() and minutes.isdecimal()
-    if is_named and len(minutes) <= len(str(_MOST_MINUTES)):
-        due = _EPOCH + timedelta(minutes=min(int(minutes), _MOST_MINUTES))
-        if f"{int(minutes)}" == minutes and times.includes(due):
+    said = job.removeprefix(f"{keeper}-")
+    is_named = said != job and said.isascii() and said.isdecimal()
+    if is_named and len(said) <= len(str((_LATEST - _EPOCH) // unit)):
+        due = min(_EPOCH + int(said) * unit, _LATEST)
+        if f"{int(said)}" == said and not due.second and times.includes(due):
             return timely_id(schedule, due)
-    return f"{schedule}{_SIGN}{job}"
+    return f"{schedule}{SIGN}{job}"
 
 
 def timely_id(schedule: str, due: datetime) -> str:
     """The id of the run that a schedule starts for one of its times."""
-    return f"{schedule}{_SIGN}{due:%Y%m%dT%H%MZ}"
+    return f"{schedule}{SIGN}{due:%Y%m%dT%H%MZ}"
 
 
 def schedule_of(run: str) -> str:
     """The schedule that an id of a run names; empty: it names none."""
-    schedule, sign, _ = run.partition(_SIGN)
+    schedule, sign, _ = run.partition(SIGN)
     return schedule if sign else ""
 
 
 def cause_of(run: str) -> str:
     """What a run was started for, by its id."""
-    schedule, _, what = run.partition(_SIGN)
+    schedule, _, what = run.partition(SIGN)
     by_hand = "" if _TIMELY.fullmatch(what) else ", by hand"
     return f"schedule {schedule}{by_hand}"

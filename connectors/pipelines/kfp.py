@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from connectors.errors import (
     ConnectorError,
@@ -44,6 +45,9 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 
+if TYPE_CHECKING:
+    from connectors.pipelines.kfp_schedules import KfpSchedules
+
 _MOST_SAMPLED = 20
 _CANCEL_SECONDS = 60.0
 """What a run may take to end, beyond the grace of whoever cancels."""
@@ -62,8 +66,11 @@ class KfpLauncher:
         *,
         context: str = "",
         service_account: str = "",
+        time_zone: str = "Etc/UTC",
         clock: Clock | None = None,
     ) -> None:
+        self._client = client
+        self._time_zone = time_zone
         self._api = KfpApi(client)
         self._clock = clock or Clock()
         self._sender = Sender(self._api, self._runs, self._clock)
@@ -82,6 +89,20 @@ class KfpLauncher:
         found = self._api.client.endpoint
         return place_name(found.address, found.namespace)
 
+    def schedules(self) -> KfpSchedules:
+        """What keeps schedules in the same namespace."""
+        from connectors.pipelines.kfp_schedules import KfpSchedules
+
+        return KfpSchedules(
+            self._client,
+            self._plans,
+            self._holds,
+            context=self._context,
+            service_account=self._service_account,
+            time_zone=self._time_zone,
+            clock=self._clock,
+        )
+
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan. Nobody is asked: Kubeflow Pipelines has no dry run."""
         return plan_package(request, self.place, self._context, self._service_account)
@@ -94,7 +115,8 @@ class KfpLauncher:
                 "the plan was made for another place",
                 hint=f"It is for {plan.place}. Which endpoint is that?",
             )
-        sent_by(plan)
+        if "schedule" in sent_by(plan):
+            raise ConnectorRefused("a schedule is planned, and a run is started here")
         self._plans.put(plan.to_bytes())
         found = self.find(launch)
         if found is not None:
@@ -308,7 +330,9 @@ class KfpLauncher:
         so it is looked at once."""
         key = run.version_id, plan.digest
         if key not in self._versions:
-            self._versions[key] = strange_version(self._api, run, plan)
+            self._versions[key] = strange_version(
+                self._api, run.pipeline_id, run.version_id, plan
+            )
         return self._versions[key]
 
     def _shown_or_damage(self, launch: str, runs: Sequence[KfpRun]) -> PipelineRun:

@@ -21,7 +21,7 @@ from connectors.kubeflow.packages import (
     said,
     values_of,
 )
-from connectors.parsing import text_of, well_formed
+from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.checkout import find_code
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
@@ -37,6 +37,8 @@ _AS_GIVEN = "current"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,93}")
 """With the digits of a version behind it, as long as a version's name may be."""
 _VERSION_DIGITS = 32
+_SENT = {"experiment", "package", "pipeline", "run", "version"}
+"""And, where it is to be started again and again, `schedule`."""
 
 
 def plan_package(
@@ -76,7 +78,7 @@ def plan_package(
         pipeline=name,
         project=str(path),
         code=code,
-        steps=_steps(package, values),
+        steps=planned_steps(package, values),
         images=package.images,
         runtime=context or _AS_GIVEN,
         limits=request.limits,
@@ -92,8 +94,9 @@ def sent_by(plan: LaunchPlan) -> Json:
         MalformedInput: it holds nothing of the kind.
     """
     with well_formed("what the plan sends"):
-        found = json.loads("\n".join(plan.manifest))
-        if sorted(found) != ["experiment", "package", "pipeline", "run", "version"]:
+        text = "\n".join(plan.manifest)
+        found = parse_json(text.encode("utf-8", "replace"), "what the plan sends")
+        if found.keys() - {"schedule"} != _SENT:
             raise ValueError("other fields")
         return dict(found)
 
@@ -173,7 +176,9 @@ def _bounded(data: bytes, path: Path) -> bytes:
     return data
 
 
-def _steps(package: Package, values: dict[str, object]) -> tuple[PlannedStep, ...]:
+def planned_steps(
+    package: Package, values: dict[str, object]
+) -> tuple[PlannedStep, ...]:
     """Its steps with the parameters that each takes; the first has those that none
     takes itself."""
     taken = {name for step in package.steps for name in step.takes}

@@ -19,7 +19,6 @@ from connectors.errors import (
 )
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import Json
-from connectors.kubeflow.objects import KfpRun
 from connectors.kubeflow.problems import OutcomeUnknown
 from connectors.pipelines.kfp_claims import Claim, Claims
 from connectors.pipelines.kfp_planning import BACKEND, sent_by
@@ -32,6 +31,11 @@ SETTLE_SECONDS = 20.0
 SEND_SECONDS = 60.0
 """Whoever took longer than this from claim to sending sends nothing."""
 TURN_SECONDS = 1.0
+LOOK_FOR_IT = (
+    "It may be there without being shown: look among the ScheduledWorkflows of its "
+    "namespace (kubectl get scheduledworkflows), delete it there, and schedule the "
+    "same under another name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,22 @@ class Sender:
     """Sends launches, and makes sure that others are never sent."""
 
     def __init__(
-        self, api: KfpApi, runs: Callable[[str], Sequence[KfpRun]], clock: Clock
+        self,
+        api: KfpApi,
+        runs: Callable[[str], Sequence[object]],
+        clock: Clock,
+        *,
+        starts: Callable[[Json], object] | None = None,
+        takes_over: bool = True,
     ) -> None:
         self.claims = Claims(api)
         self._api = api
         self._runs = runs
-        """The runs that have the marks of a launch."""
+        """What there is with the marks of a launch."""
         self._clock = clock
+        self._starts = starts or api.start_run
+        self._takes_over = takes_over
+        """Whether a launch may be sent again once nothing of it can be on its way."""
 
     def send(self, launch: str, plan: LaunchPlan) -> None:
         """Start a run that has not been started, if it is ours to start, and return
@@ -71,6 +84,12 @@ class Sender:
             self._await_other(launch, before)
             return
         _require_unsettled(launch, before)
+        if before is not None and not self._takes_over:
+            raise ConnectorUnavailable(
+                f"{launch} was claimed to be sent, and does not show; it is not sent "
+                "again",
+                hint=LOOK_FOR_IT,
+            )
         claim = self.claims.take(launch, plan.digest, before)
         if claim is None:
             self._await_other(launch, self.claims.newest(launch))
@@ -97,7 +116,7 @@ class Sender:
             ConnectorError: it was not.
         """
         try:
-            self._api.start_run(body)
+            self._starts(body)
         except (OutcomeUnknown, MalformedInput) as lost:
             if not self._shows(launch):
                 raise ConnectorUnavailable(
@@ -145,11 +164,13 @@ class Sender:
         sent = sent_by(plan)
         reference = uploaded(self._api, plan)
         experiment = self._api.experiment_named(sent["experiment"], "")
+        more = sent["schedule"]["recurring"] if "schedule" in sent else {}
         return dict(sent["run"]) | {
             "display_name": launch,
             "description": mark_of(launch, plan.digest),
             "experiment_id": experiment.experiment_id,
             "pipeline_version_reference": reference,
+            **more,
         }
 
     def _await_other(self, launch: str, claim: Claim | None) -> None:

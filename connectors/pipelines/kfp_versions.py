@@ -42,14 +42,16 @@ def started_with(run: KfpRun, plan: LaunchPlan) -> str:
     return ""
 
 
-def strange_version(api: KfpApi, run: KfpRun, plan: LaunchPlan) -> str:
-    """What is wrong with the version that a run was started from; empty: nothing.
+def strange_version(
+    api: KfpApi, pipeline_id: str, version_id: str, plan: LaunchPlan
+) -> str:
+    """What is wrong with the version that something was started from; empty: nothing.
 
     Raises:
         ConnectorError: it could not be told.
     """
     try:
-        version = api.version(run.pipeline_id, run.version_id)
+        version = api.version(pipeline_id, version_id)
     except ObjectMissing:
         return "the pipeline version that it was started from is gone"
     if not _is_of(version, plan):

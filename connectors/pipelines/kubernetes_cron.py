@@ -1,4 +1,4 @@
-"""From the plan of a job to that of a CronJob that starts it, and back.
+"""From the plan of a job to that of what a cluster starts it by, and back.
 
 What is decided about a schedule stands in its manifest, and so in the plan's digest:
 the job, the times and their zone, what becomes of a time at which the last run still
@@ -12,7 +12,16 @@ from dataclasses import replace
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
-from connectors.kubernetes.kinds import CRON_JOB, JOB, kind_of
+from connectors.kubernetes.kinds import (
+    CRON_JOB,
+    CRON_WORKFLOW,
+    JOB,
+    STARTED,
+    WORKFLOW,
+    WorkKind,
+    keeper_kind,
+    kind_of,
+)
 from connectors.kubernetes.manifests import (
     DIGEST_ANNOTATION,
     LAUNCH_ANNOTATION,
@@ -21,58 +30,86 @@ from connectors.kubernetes.manifests import (
     digest_of,
     label_of_launch,
 )
-from connectors.kubernetes.work import QUEUE_LABEL
-from connectors.parsing import parse_json, text_of, well_formed
-from connectors.pipelines.cron_times import check_cron, cron_times
+from connectors.parsing import parse_json, well_formed
+from connectors.pipelines.cron_times import (
+    MOST_DEADLINE_SECONDS,
+    check_cron,
+    cron_times,
+)
+from connectors.pipelines.kubernetes_cron_jobs import (
+    cron_job,
+    job_in,
+    times_of_cron_job,
+)
+from connectors.pipelines.kubernetes_cron_workflows import (
+    cron_workflow,
+    started_by_file,
+    times_said,
+    workflow_in,
+    written_times,
+)
 from connectors.pipelines.kubernetes_planning import (
     BACKEND,
+    Source,
     manifest_of,
-    plan_manifest,
+    plan_source,
+    read_source,
 )
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Times
 
 OVERLAPS = ("Forbid", "Allow", "Replace")
 LEAST_DEADLINE_SECONDS = 10
-"""The controller looks every ten seconds: with less it would start nothing."""
-MOST_DEADLINE_SECONDS = 366 * 24 * 3600
+"""The controllers look every ten seconds: with less they would start nothing."""
 _KEPT_JOBS = 100
 """Ended jobs that the cluster keeps; one that it deletes can be recorded no more."""
+
+
+def keeper_for(project: str) -> WorkKind:
+    """What starts again and again what a manifest file describes.
+
+    Raises:
+        ConnectorRefused: nothing starts that so that it can be told.
+        MalformedInput: it is no manifest.
+    """
+    return _keeper_of(read_source(project).manifest)
 
 
 def plan_schedule(request: LaunchRequest, place: str, context: str) -> LaunchPlan:
     """The plan of a schedule of what a manifest file describes.
 
     Raises:
-        ConnectorRefused: it cannot be started by a CronJob so that it can be told.
+        ConnectorRefused: it cannot be started again and again so that it can be told.
         MalformedInput: the manifest, or the times, are none.
     """
+    source = read_source(request.project)
+    keeper = _keeper_of(source.manifest)
+    own: Json = {}
     times = request.times
+    if keeper_kind(source.manifest) is not None:
+        own, written = source.manifest, written_times(source)
+        if times not in (None, written):
+            raise ConnectorRefused(
+                f"{source.path.name} says its times itself, and they are others",
+                hint="Leave --cron and what goes with it out, or write a Workflow.",
+            )
+        source, times = started_by_file(source), written
     if times is None:
         raise MalformedInput("a schedule has times", hint='--cron "0 3 * * *"')
     cron_times(times.cron, times.time_zone)
     _check(times)
-    plan = plan_manifest(replace(request, times=None), place, context)
-    job = manifest_of(plan)
-    if kind_of(job) is not JOB:
-        raise ConnectorRefused(f"a CronJob starts Jobs, and no {job['kind']}")
-    spec: Json = {
-        "schedule": times.cron,
-        "timeZone": times.time_zone,
-        "concurrencyPolicy": times.overlap,
-        "successfulJobsHistoryLimit": _KEPT_JOBS,
-        "failedJobsHistoryLimit": _KEPT_JOBS,
-        "jobTemplate": _template(job),
-    }
-    if times.deadline_seconds:
-        spec["startingDeadlineSeconds"] = times.deadline_seconds
-    manifest = {
-        "apiVersion": "batch/v1",
-        "kind": CRON_JOB.kind,
-        "metadata": {},
-        "spec": spec,
-    }
-    lines = json.dumps(manifest, indent=1, sort_keys=True).split("\n")
-    return replace(plan, manifest=tuple(lines))
+    return _with_times(source, request, place, context, (keeper, times, own))
+
+
+def keeper_of(plan: LaunchPlan) -> WorkKind | None:
+    """The kind of what a plan sends, where that starts others again and again.
+
+    Raises:
+        MalformedInput: what it sends cannot be read, so that nobody can tell.
+    """
+    if plan.backend != BACKEND or not plan.manifest:
+        return None
+    said = _sent(plan).get("kind")
+    return next((one for one in STARTED if one.kind == said), None)
 
 
 def is_schedule(plan: LaunchPlan) -> bool:
@@ -81,12 +118,11 @@ def is_schedule(plan: LaunchPlan) -> bool:
     Raises:
         MalformedInput: what it sends cannot be read, so that nobody can tell.
     """
-    is_here = plan.backend == BACKEND and bool(plan.manifest)
-    return is_here and _sent(plan).get("kind") == CRON_JOB.kind
+    return keeper_of(plan) is not None
 
 
 def schedule_manifest(plan: LaunchPlan) -> Json:
-    """The CronJob that a plan holds.
+    """The CronJob or CronWorkflow that a plan holds.
 
     Raises:
         ConnectorRefused: it holds none.
@@ -100,21 +136,12 @@ def times_of(plan: LaunchPlan) -> Times:
     """When a planned schedule is due.
 
     Raises:
-        ConnectorRefused: it is none.
+        ConnectorRefused: it is none, or says more than times can say.
         MalformedInput: it cannot be told from its manifest.
     """
     manifest = schedule_manifest(plan)
-    with well_formed("the manifest of the plan"):
-        spec = manifest["spec"]
-        late = spec.get("startingDeadlineSeconds") or 0
-        if isinstance(late, bool) or not isinstance(late, int):
-            raise TypeError("a number is expected")
-        times = Times(
-            text_of(spec["schedule"]),
-            text_of(spec["timeZone"]),
-            text_of(spec["concurrencyPolicy"]),
-            late,
-        )
+    is_argo = keeper_of(plan) is CRON_WORKFLOW
+    times = times_said(manifest) if is_argo else times_of_cron_job(manifest)
     _check(times)
     return times
 
@@ -127,36 +154,73 @@ def job_of(plan: LaunchPlan) -> Json:
         MalformedInput: it holds no job.
     """
     manifest = schedule_manifest(plan)
-    with well_formed("the manifest of the plan"):
-        template = dict(manifest["spec"]["jobTemplate"])
-        spec = dict(template["spec"])
-        metadata = dict(template.get("metadata") or {})
-    return {
-        "apiVersion": "batch/v1",
-        "kind": JOB.kind,
-        "metadata": metadata,
-        "spec": spec,
-    }
+    if keeper_of(plan) is CRON_WORKFLOW:
+        return workflow_in(manifest, "the manifest of the plan")
+    return job_in(manifest)
 
 
 def marked_schedule(plan: LaunchPlan, launch: str) -> Json:
     """The manifest of a schedule with the marks of its launch, and those that each of
     its jobs gets."""
     manifest, job = schedule_manifest(plan), job_of(plan)
-    own = dict(manifest.get("metadata") or {})
+    with well_formed("the manifest of the plan"):
+        own = dict(manifest.get("metadata") or {})
+        kept = dict(own.get("annotations") or {})
+        given = job["metadata"]
+        labels = dict(given.get("labels") or {})
+        annotations = dict(given.get("annotations") or {})
     marks = {LAUNCH_ANNOTATION: launch, PLAN_ANNOTATION: plan.digest}
-    manifest["metadata"] = own | {"annotations": marks}
-    given = job["metadata"]
-    labels = dict(given.get("labels") or {})
-    annotations = dict(given.get("annotations") or {})
-    manifest["spec"]["jobTemplate"] = {
-        "metadata": {
-            "labels": labels | {LAUNCH_LABEL: label_of_launch(launch)},
-            "annotations": annotations | {DIGEST_ANNOTATION: digest_of(job)},
-        },
-        "spec": job["spec"],
+    manifest["metadata"] = own | {"annotations": kept | marks}
+    metadata = {
+        "labels": labels | {LAUNCH_LABEL: label_of_launch(launch)},
+        "annotations": annotations | {DIGEST_ANNOTATION: digest_of(job)},
     }
+    if keeper_of(plan) is CRON_WORKFLOW:
+        manifest["spec"]["workflowMetadata"] = metadata
+    else:
+        template = {"metadata": metadata, "spec": job["spec"]}
+        manifest["spec"]["jobTemplate"] = template
     return manifest
+
+
+def _keeper_of(manifest: Json) -> WorkKind:
+    written = keeper_kind(manifest)
+    if written is CRON_WORKFLOW:
+        return written
+    if written is CRON_JOB:
+        raise ConnectorRefused(
+            "a CronJob is made of a Job's manifest, and is not taken as it is written",
+            hint='Give the Job, and --cron "0 3 * * *".',
+        )
+    kind = kind_of(manifest)
+    for keeper, started in STARTED.items():
+        if started is kind:
+            return keeper
+    known = f"{JOB.kind} and {WORKFLOW.kind}"
+    raise ConnectorRefused(
+        f"no {kind.kind} is started again and again by a cluster",
+        hint=f"Those that are: {known}.",
+    )
+
+
+def _with_times(
+    source: Source,
+    request: LaunchRequest,
+    place: str,
+    context: str,
+    when: tuple[WorkKind, Times, Json],
+) -> LaunchPlan:
+    keeper, times, own = when
+    plan = plan_source(source, replace(request, times=None), place, context)
+    job = manifest_of(plan)
+    if keeper is CRON_WORKFLOW:
+        manifest = cron_workflow(job, times, _KEPT_JOBS, own)
+    else:
+        manifest = cron_job(job, times, _KEPT_JOBS)
+    lines = json.dumps(manifest, indent=1, sort_keys=True).split("\n")
+    planned = replace(plan, manifest=tuple(lines))
+    times_of(planned)
+    return planned
 
 
 def _sent(plan: LaunchPlan) -> Json:
@@ -181,29 +245,3 @@ def _check(times: Times) -> None:
             hint=f"The cluster looks every {LEAST_DEADLINE_SECONDS} seconds; a year at "
             "most.",
         )
-
-
-def _template(job: Json) -> Json:
-    """What a CronJob starts: the job without a name of its own, and not held."""
-    with well_formed("the manifest"):
-        spec = dict(job["spec"])
-        metadata = dict(job.get("metadata") or {})
-        labels = metadata.get("labels") or {}
-        kept = {
-            part: dict(metadata[part])
-            for part in ("labels", "annotations")
-            if metadata.get(part)
-        }
-        is_named = "selector" in spec or spec.get("manualSelector")
-        if QUEUE_LABEL in labels:
-            raise ConnectorRefused(
-                f"Kueue would hold and change each job: it has the label {QUEUE_LABEL}",
-                hint="Schedule in a namespace that Kueue does not manage.",
-            )
-    if is_named:
-        raise ConnectorRefused(
-            "a job that selects its pods itself cannot be started again and again",
-            hint="Leave selector and manualSelector out.",
-        )
-    spec.pop("suspend", None)
-    return {"metadata": kept, "spec": spec}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json, KubernetesClient
-from connectors.kubernetes.kinds import TRAIN_JOB, kind_of
+from connectors.kubernetes.kinds import TRAIN_JOB, WorkKind, kind_of
 from connectors.kubernetes.manifests import LAUNCH_ANNOTATION, PLAN_ANNOTATION
 from connectors.kubernetes.pods import ClusterPods, Pod
 from connectors.kubernetes.problems import NotAllowed
@@ -84,13 +84,14 @@ class KubernetesLauncher:
         """
         return place_name(self._client.access.server, self._work.namespace)
 
-    def schedules(self) -> KubernetesSchedules:
-        """What keeps schedules in the same namespace."""
+    def schedules(self, keeper: WorkKind) -> KubernetesSchedules:
+        """What keeps schedules in the same namespace, by objects of a kind."""
         from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 
         return KubernetesSchedules(
             self._client,
             self._plans,
+            keeper=keeper,
             context=self._context,
             namespace=self._work.namespace,
             sleep=self._sleep,

@@ -1,4 +1,5 @@
-"""A CronJob as a schedule: whose it is, of which plan, and whether it is as planned.
+"""A CronJob or CronWorkflow as a schedule: whose it is, of which plan, and whether it
+is as planned.
 
 Nothing here changes anything.
 """
@@ -6,14 +7,14 @@ Nothing here changes anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
 from connectors.kubernetes.kept_work import KeptWork
-from connectors.kubernetes.kinds import CRON_JOB
+from connectors.kubernetes.kinds import WorkKind
 from connectors.kubernetes.manifests import (
     LAUNCH_ANNOTATION,
     PLAN_ANNOTATION,
@@ -39,14 +40,24 @@ from connectors.pipelines.protocols import (
     Times,
 )
 
+_LAST = {"CronJob": "lastScheduleTime", "CronWorkflow": "lastScheduledTime"}
+_TROUBLES = ("SpecError", "SubmissionError")
+"""What a controller says of a CronWorkflow of which it starts nothing."""
+_LONGEST_TROUBLE = 300
+
 
 class KeptSchedules:
     """The schedules of one namespace, to look at."""
 
     def __init__(
-        self, work: KeptWork, plans: KeepsPlans, clock: Callable[[], datetime]
+        self,
+        work: KeptWork,
+        kind: WorkKind,
+        plans: KeepsPlans,
+        clock: Callable[[], datetime],
     ) -> None:
         self._work = work
+        self._kind = kind
         self._plans = plans
         self._clock = clock
 
@@ -57,7 +68,7 @@ class KeptSchedules:
             ConnectorRefused: nothing, or what somebody else made.
         """
         require_id(launch)
-        found = self._work.read(CRON_JOB, launch)
+        found = self._work.read(self._kind, launch)
         if found is None:
             raise ConnectorRefused(
                 f"{self._work.namespace} has no schedule of the launch {launch}",
@@ -68,7 +79,8 @@ class KeptSchedules:
         is_marked = work.launch == label_of_launch(launch)
         if not is_named or not is_marked or work.marks.get(LAUNCH_ANNOTATION) != launch:
             raise ConnectorRefused(
-                f"the CronJob {work.name} was not made by the launch {launch}",
+                f"the {self._kind.kind} {work.name} was not made by the launch "
+                f"{launch}",
                 hint="Somebody else made it under that name.",
             )
         return found
@@ -108,7 +120,7 @@ class KeptSchedules:
             why = f"it cannot be held against its plan: {problem}"
             return replace(run, state=RunState.UNKNOWN, reason=why)
         run = replace(run, pipeline=plan.pipeline)
-        where = difference(expected, found, CRON_JOB)
+        where = difference(expected, found, self._kind)
         if where:
             why = f"its {where} is not what its plan says"
             return replace(run, state=RunState.UNKNOWN, reason=why)
@@ -119,7 +131,7 @@ class KeptSchedules:
             return replace(run, state=RunState.SUSPENDED)
         due = self._standing(launch, times, work, found).next
         when = f"due next at {due:%Y-%m-%dT%H:%MZ}" if due else "due no more"
-        return replace(run, reason=when)
+        return replace(run, reason="; ".join([when, *_troubles(found)]))
 
     def standing(self, launch: str) -> ScheduleStanding:
         """When a schedule is due, and was.
@@ -134,9 +146,9 @@ class KeptSchedules:
     def _standing(
         self, launch: str, times: Times, work: Work, found: Json
     ) -> ScheduleStanding:
-        with well_formed("a CronJob"):
+        with well_formed(f"a {self._kind.kind}"):
             status = found.get("status") or {}
-            last = moment(status.get("lastScheduleTime"))
+            last = moment(status.get(_LAST[self._kind.kind]))
             active = len(status.get("active") or [])
         return ScheduleStanding(
             launch,
@@ -147,6 +159,15 @@ class KeptSchedules:
             last,
             active,
         )
+
+
+def _troubles(found: Json) -> Iterator[str]:
+    """Why its controller starts nothing of it, where it says so."""
+    with well_formed("the status of a schedule"):
+        for one in (found.get("status") or {}).get("conditions") or []:
+            kind = text_of(one.get("type"))
+            if kind in _TROUBLES and one.get("status") == "True":
+                yield f"{kind}: {text_of(one.get('message'))}"[:_LONGEST_TROUBLE]
 
 
 def require_consistent(plan: LaunchPlan) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import ConnectorRefused, MalformedInput
@@ -38,6 +39,31 @@ _BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _AS_GIVEN = "current"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A manifest file as it was read."""
+
+    path: Path
+    data: bytes
+    manifest: Json
+
+    @property
+    def sha256(self) -> str:
+        """Over its bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_source(project: str) -> Source:
+    """Read a manifest file.
+
+    Raises:
+        MalformedInput: it is none.
+    """
+    path = Path(project).expanduser().resolve()
+    data = _read(path)
+    return Source(path, data, copy.deepcopy(parse_mapping(data, path.name)))
+
+
 def plan_manifest(
     request: LaunchRequest,
     place: str,
@@ -53,10 +79,25 @@ def plan_manifest(
         ConnectorRefused: what was asked for cannot be kept to on a cluster.
         MalformedInput: it is no such manifest.
     """
+    return plan_source(read_source(request.project), request, place, context, leads_of)
+
+
+def plan_source(
+    source: Source,
+    request: LaunchRequest,
+    place: str,
+    context: str,
+    leads_of: Callable[[Json], Leads] | None = None,
+) -> LaunchPlan:
+    """The plan of a manifest that was read; see `plan_manifest`.
+
+    Raises:
+        ConnectorRefused: what was asked for cannot be kept to on a cluster.
+        MalformedInput: it is no such manifest.
+    """
     _refuse_unkept(request, context)
-    path = Path(request.project).expanduser().resolve()
-    data = _read(path)
-    manifest, kind = _manifest(data, path.name)
+    path, manifest = source.path, source.manifest
+    kind = _checked(manifest, path.name)
     require_names(request)
     with well_formed(path.name):
         limit_time(manifest, kind, request.limits.wall_seconds)
@@ -79,7 +120,7 @@ def plan_manifest(
         place=place,
         pipeline=request.pipeline or name or path.stem,
         project=str(path),
-        code=Code(tree=hashlib.sha256(data).hexdigest()),
+        code=Code(tree=source.sha256),
         steps=steps,
         images=images,
         runtime=context or _AS_GIVEN,
@@ -145,26 +186,37 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _manifest(data: bytes, name: str) -> tuple[Json, WorkKind]:
-    manifest = copy.deepcopy(parse_mapping(data, name))
-    kind = kind_of(manifest)
+def refuse_own_marks(metadata: Json, name: str) -> None:
+    """Refuse marks that launching puts on.
+
+    Raises:
+        ConnectorRefused: it has one.
+        MalformedInput: it is no metadata.
+    """
     with well_formed(name):
-        metadata = manifest.get("metadata") or {}
         marks = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
         own = [mark for mark in marks if mark.startswith(OWN_MARKS)]
+    if own:
+        raise ConnectorRefused(f"{name}: the mark {own[0][:80]} is put on by launching")
+
+
+def _checked(manifest: Json, name: str) -> WorkKind:
+    """The kind of a manifest that can be launched."""
+    kind = kind_of(manifest)
+    with well_formed(name):
         policy = manifest
         for step in kind.policy:
             policy = policy.get(step) or {}
         is_forgotten = policy.get(kind.forgets) is not None
-    if own:
-        raise ConnectorRefused(f"{name}: the mark {own[0][:80]} is put on by launching")
+        metadata = dict(manifest.get("metadata") or {})
+    refuse_own_marks(metadata, name)
     if is_forgotten:
         raise ConnectorRefused(
             f"{name}: with {kind.forgets} the cluster would forget the "
             "launch, and the same id could start it again",
             hint="Leave it out, and delete the job once it is recorded.",
         )
-    return manifest, kind
+    return kind
 
 
 def _described(sets: list[PodSet], kind: WorkKind) -> Leads:

@@ -1,6 +1,7 @@
-"""Schedules of a cluster: a CronJob that is created held, released once, and followed.
+"""Schedules of a cluster: a CronJob or CronWorkflow that is created held, released
+once, and followed.
 
-The plan holds the whole CronJob. What lies on the cluster is compared with it in every
+The plan holds the whole of it. What lies on the cluster is compared with it in every
 field, and so is each job that it started, which is known by the uid of its owner and
 not by its name. What was cancelled stays there, held for good.
 """
@@ -15,15 +16,18 @@ from datetime import UTC, datetime
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.client import KubernetesClient
 from connectors.kubernetes.kept_work import KeptWork
-from connectors.kubernetes.kinds import CRON_JOB
+from connectors.kubernetes.kinds import CRON_JOB, CRON_WORKFLOW, STARTED, WorkKind
 from connectors.kubernetes.pods import ClusterPods
+from connectors.kubernetes.problems import NotAllowed
 from connectors.kubernetes.works import Work
 from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.kubernetes_cron import (
     job_of,
+    keeper_of,
     marked_schedule,
     plan_schedule,
 )
+from connectors.pipelines.kubernetes_cron_workflows import worded_otherwise
 from connectors.pipelines.kubernetes_fired import FiredJobs
 from connectors.pipelines.kubernetes_kept import (
     KeptSchedules,
@@ -52,7 +56,7 @@ _LOOKS_AFTER_THE_LAST = 2
 
 
 class KubernetesSchedules:
-    """Keeps schedules in one namespace of one cluster."""
+    """Keeps schedules of one kind in one namespace of one cluster."""
 
     backend = BACKEND
 
@@ -61,6 +65,7 @@ class KubernetesSchedules:
         client: KubernetesClient,
         plans: KeepsPlans,
         *,
+        keeper: WorkKind = CRON_JOB,
         context: str = "",
         namespace: str = "",
         sleep: Callable[[float], None] = time.sleep,
@@ -71,8 +76,9 @@ class KubernetesSchedules:
         self._context = context
         self._work = KeptWork(client, namespace, sleep=sleep)
         self._pods = ClusterPods(client)
-        self._kept = KeptSchedules(self._work, plans, clock)
-        self._fired = FiredJobs(self._work, self._pods)
+        self._keeper = keeper
+        self._kept = KeptSchedules(self._work, keeper, plans, clock)
+        self._fired = FiredJobs(self._work, STARTED[keeper], self._pods)
         self._sleep = sleep
         self._clock = clock
 
@@ -89,9 +95,32 @@ class KubernetesSchedules:
         """See CanLaunch.plan. The cluster is asked whether it would take the schedule,
         and the job that it starts."""
         plan = plan_schedule(request, self.place, self._context)
-        self._work.planned(marked_schedule(plan, _PROBE), _PROBE)
+        self._require_kind(plan)
         self._work.planned(job_of(plan), _PROBE)
+        try:
+            self._work.planned(marked_schedule(plan, _PROBE), _PROBE)
+        except NotAllowed:
+            raise
+        except ConnectorRefused as refused:
+            if self._keeper is not CRON_WORKFLOW:
+                raise
+            return self._worded_otherwise(plan, refused)
         return plan
+
+    def _worded_otherwise(
+        self, plan: LaunchPlan, refused: ConnectorRefused
+    ) -> LaunchPlan:
+        """The plan with its times in the field that this cluster has.
+
+        Raises:
+            ConnectorRefused: it takes neither.
+        """
+        other = worded_otherwise(plan)
+        try:
+            self._work.planned(marked_schedule(other, _PROBE), _PROBE)
+        except ConnectorRefused:
+            raise refused from None
+        return other
 
     def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
         """See CanLaunch.launch."""
@@ -102,9 +131,10 @@ class KubernetesSchedules:
                 hint=f"It is for {plan.place}. Which context leads there?",
             )
         require_consistent(plan)
+        self._require_kind(plan)
         manifest = marked_schedule(plan, launch)
         self._plans.put(plan.to_bytes())
-        is_new = self._work.find(CRON_JOB, launch) is None
+        is_new = self._work.find(self._keeper, launch) is None
         self._work.create(manifest, launch)
         if is_new and not held:
             self._work.release(manifest, launch)
@@ -127,7 +157,7 @@ class KubernetesSchedules:
         if schedule:
             return next((r for r in self.fired(schedule) if r.launch == launch), None)
         require_id(launch)
-        if self._work.find(CRON_JOB, launch) is None:
+        if self._work.find(self._keeper, launch) is None:
             return None
         return self._kept.shown(launch)
 
@@ -198,15 +228,24 @@ class KubernetesSchedules:
             self._sleep(_TURN_SECONDS)
         raise ConnectorUnavailable(
             f"{launch} is held for good, and something starts its jobs again",
-            hint="Look who makes them: kubectl get jobs",
+            hint=f"Look who makes them: kubectl get {STARTED[self._keeper].plural}",
         )
+
+    def _require_kind(self, plan: LaunchPlan) -> None:
+        kind = keeper_of(plan)
+        if kind is not self._keeper:
+            raise ConnectorRefused(
+                f"{'nothing' if kind is None else f'a {kind.kind}'} is planned, and "
+                f"{self._keeper.kind}s are kept here"
+            )
 
     def _end(self, work: Work, run: PipelineRun, seconds: float) -> None:
         """Hold a job that a schedule started for good, whatever became of it."""
         if not work.launch:
             raise ConnectorRefused(
-                f"the job {work.name} lost the mark of its schedule",
-                hint=f"Somebody changed it. Delete it: kubectl delete job {work.name}",
+                f"the {work.kind.kind} {work.name} lost the mark of its schedule",
+                hint="Somebody changed it. Delete it: kubectl delete "
+                f"{work.kind.plural} {work.name}",
             )
         note = note_of(run, self._clock())
         self._work.withdraw(work, run.schedule, note, grace_seconds=seconds)

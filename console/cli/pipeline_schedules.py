@@ -33,17 +33,19 @@ def add_schedule(
 ) -> None:
     """Declare `pipeline schedule`."""
     parser = whats.add_parser(
-        "schedule", help="launch again and again: a cluster does, or cron by a line"
+        "schedule", help="launch again and again: its place does, or cron by a line"
     )
     parser.add_argument(
-        "target", metavar="LAUNCH|MANIFEST", help="what was launched; a Job's manifest"
+        "target", metavar="LAUNCH|MANIFEST", help="what was launched; a manifest"
     )
-    parser.add_argument("--cron", required=True, metavar="TIMES")
+    parser.add_argument(
+        "--cron", default="", metavar="TIMES", help="a CronWorkflow has its own"
+    )
     parser.add_argument("--name", required=True, metavar="NAME", help="its id")
     parser.add_argument(
         "--backend",
         default="local",
-        metavar="local|kubernetes",
+        metavar="local|kubernetes|kfp",
         help="local prints a line for crontab",
     )
     parser.add_argument("--time-zone", default="", metavar="ZONE", help="Etc/UTC")
@@ -79,15 +81,17 @@ def add_schedule(
 
 def schedule(context: Context) -> int:
     """`pipeline schedule`"""
+    from console.services.pipelines.schedules import KEEPING
+
     backend = context.arguments.backend
     if backend == "local":
         return _crontab(context)
-    if backend != "kubernetes":
+    if backend not in KEEPING:
         raise Misuse(
             f"nothing is scheduled on {backend[:40]!r} here",
-            hint="Known: local, kubernetes",
+            hint=f"Known: {', '.join(('local', *KEEPING))}",
         )
-    return _on_cluster(context)
+    return _kept_there(context)
 
 
 def _crontab(context: Context) -> int:
@@ -98,7 +102,9 @@ def _crontab(context: Context) -> int:
 
     given, store = context.arguments, context.store
     options = {**_OF_A_MANIFEST, **_OF_A_CLUSTER, **_KEPT, "env": "--env"}
-    _refuse(context, options, "goes with --backend kubernetes")
+    _refuse(context, options, "goes with --backend kubernetes or kfp")
+    if not given.cron:
+        raise Misuse("a line for crontab has times", hint='--cron "0 3 * * *"')
     if given.dry_run:
         raise Misuse("a line for crontab is printed, and nothing else is done")
     line = launch_line(store, launcher_of_all(store), given.target)
@@ -120,22 +126,22 @@ def _program() -> tuple[str, ...]:
     return (*(("env", *settings) if settings else ()), *program)
 
 
-def _on_cluster(context: Context) -> int:
+def _kept_there(context: Context) -> int:
     from console.cli.pipelines import launch_asked, show_dry_run
     from console.services.pipelines.launching import Asked
-    from console.services.pipelines.schedules import schedules_on_cluster
+    from console.services.pipelines.schedules import open_keeper
 
     given, store = context.arguments, context.store
     _refuse(context, {"ref": "--ref"}, "is for a line for crontab")
     wanted = _wanted(context, _times(context))
-    launcher = schedules_on_cluster(store, wanted.context, wanted.namespace)
+    launcher = open_keeper(store, wanted)
     asked = Asked(wanted.request, wanted.environment, given.name)
     if given.dry_run:
         return show_dry_run(context, asked, launcher)
     return launch_asked(context, asked, launcher)
 
 
-def _wanted(context: Context, times: Times) -> WantedSchedule:
+def _wanted(context: Context, times: Times | None) -> WantedSchedule:
     """What a manifest says, or what was launched."""
     from connectors.pipelines.protocols import LaunchRequest
     from console.cli.pipelines import pairs
@@ -153,18 +159,26 @@ def _wanted(context: Context, times: Times) -> WantedSchedule:
             times=times,
         )
         environment = given.env or DEFAULT_ENVIRONMENT
-        return WantedSchedule(request, environment, given.context, given.namespace)
+        return WantedSchedule(
+            request, environment, given.backend, given.context, given.namespace
+        )
     options = {**_OF_A_MANIFEST, **_OF_A_CLUSTER, "env": "--env"}
     _refuse(context, options, "goes with a manifest; what was launched has its own")
+    if times is None:
+        raise Misuse("what is started again and again has times", hint="--cron TIMES")
     everywhere = launcher_of_all(store)
     line = launch_line(store, everywhere, given.target)
     return as_schedule(store, everywhere, line.launch, times)
 
 
-def _times(context: Context) -> Times:
+def _times(context: Context) -> Times | None:
+    """The times that were given; None: a manifest is to say them itself."""
     from connectors.pipelines.protocols import Times
 
     given = context.arguments
+    if not given.cron:
+        _refuse(context, _KEPT, "goes with --cron")
+        return None
     late = given.deadline
     seconds = int(span_of(late, "time").total_seconds()) if late else 0
     default = Times(given.cron)

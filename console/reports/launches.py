@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.pipelines.kubernetes_cron import is_schedule, times_of
+from connectors.pipelines.planned_schedules import is_schedule, times_of
 from console.reports.whole_log import WholeLog
 from console.services.opened import parse_time
 from console.services.pipelines.launch_auditing import (

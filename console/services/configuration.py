@@ -42,6 +42,7 @@ _KUBEFLOW = {
     "headers",
     "authority",
     "service_account",
+    "time_zone",
 }
 _ENVIRONMENT = {"registry", "source", "aliases", "stages", "tag"}
 _LEGACY_STAGES = ("Staging", "Production", "Archived")
@@ -74,6 +75,8 @@ class KubeflowSetting:
     """File of the authority that signed its certificate."""
     service_account: str = ""
     """As whom its runs work; empty: as the installation has it."""
+    time_zone: str = "Etc/UTC"
+    """In which its controller keeps the times of schedules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,7 @@ def _kubeflow(table: Mapping[str, object], path: Path, text: str) -> KubeflowSet
         {str(name): _secret(headers, name, path, text, "headers") for name in headers},
         _text(table, "authority", path, text),
         _text(table, "service_account", path, text),
+        _text(table, "time_zone", path, text) or "Etc/UTC",
     )
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from connectors.kubernetes.client import Json
-from connectors.pipelines.protocols import Code, LaunchPlan, PlannedStep
+from connectors.pipelines.kfp_schedule_plans import plan_recurring
+from connectors.pipelines.kubernetes_cron import plan_schedule
+from connectors.pipelines.protocols import (
+    Code,
+    LaunchPlan,
+    LaunchRequest,
+    PlannedStep,
+    Times,
+)
 from console.reports.audit_report import Scope
 from console.reports.bundle import export_audit
 from console.reports.verification import Verified, verify_file
@@ -19,6 +30,8 @@ from console.services.signing import sign_statement
 from policies.predicates import OutcomeKind
 from policies.predicates.operations import LaunchIntent, LaunchOutcome
 from store.backend import entry_path
+from tests.contract.kfp_launching import write_package
+from tests.contract.kubernetes_flavours import workflow
 from tests.contract.kubernetes_launching import IMAGE, manifest_of_steps
 from tests.pipelines import POLICY
 from tests.worlds import World
@@ -79,7 +92,9 @@ def let_go(
         launch="nightly",
         pipeline="tried",
         definition=store.objects.put(plan.to_bytes()),
-        parameters=store.objects.put(b"{}"),
+        parameters=store.objects.put(
+            json.dumps(dict(plan.parameters), sort_keys=True).encode()
+        ),
         environment="default",
         cause="a person",
         policy=policy,
@@ -243,3 +258,89 @@ def test_a_schedule_that_runs_under_an_older_policy_is_a_note(world: World) -> N
     assert found.problems == ()
     assert "the schedule nightly" in found.doubts[0]
     assert "no policy in force is for it" in found.doubts[0]
+
+
+def of_argo(folder: Path) -> LaunchPlan:
+    path = folder / "workflow.json"
+    path.write_text(json.dumps(workflow("quick")))
+    asked = LaunchRequest(str(path), "tried", times=Times("0 3 * * *"))
+    return plan_schedule(asked, PLACE, "")
+
+
+def of_kfp(folder: Path) -> LaunchPlan:
+    path = write_package(folder, "quick")
+    asked = LaunchRequest(str(path), "tried", times=Times("0 3 * * *"))
+    return plan_recurring(asked, PLACE, "", "", "Etc/UTC")
+
+
+PLANNED = {"argo": of_argo, "kfp": of_kfp}
+
+
+@pytest.mark.parametrize("kind", sorted(PLANNED))
+def test_schedules_of_every_place_are_judged_as_schedules(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    plan = PLANNED[kind](tmp_path)
+    policy = put_policy(world, '["schedule"]')
+    let_go(world, plan, policy, judged_as=plan)
+    found = verified(world)
+    assert (found.problems, found.doubts, found.launches) == ((), (), 1)
+
+
+@pytest.mark.parametrize("kind", sorted(PLANNED))
+def test_a_schedule_of_any_place_judged_as_a_single_launch_is_found(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    policy = put_policy(world, '["launch"]')
+    let_go(world, PLANNED[kind](tmp_path), policy, judged_as=single())
+    wrong = verified(world).problems
+    assert any("no policy in force is for it" in problem for problem in wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "now", "why"),
+    [
+        ("argo", IMAGE, OTHER, "miner"),
+        ("argo", '"schedule": "0 3 * * *"', '"schedules": []', "cannot be told"),
+        ("argo", '"timezone"', '"when": "x", "timezone"', "cannot be told"),
+        ("argo", '"entrypoint": "whole"', '"entrypoint": "x"', "cannot be told"),
+        ("kfp", IMAGE, OTHER, "cannot be told|miner"),
+        ("kfp", "0 0 3 * * *", "0 3 * * *", "cannot be told"),
+        ("kfp", '"no_catchup": true', '"no_catchup": false', "cannot be told"),
+        ("kfp", '"Etc/UTC"', '"../../etc/passwd"', "cannot be told"),
+        ("kfp", '"schedule": {', '"schedule": [', "cannot be read"),
+    ],
+)
+def test_a_schedule_of_any_place_that_hides_something_is_found(
+    world: World, tmp_path: Path, kind: str, was: str, now: str, why: str
+) -> None:
+    plan = PLANNED[kind](tmp_path)
+    text = "\n".join(plan.manifest)
+    assert was in text
+    forged = replace(plan, manifest=tuple(text.replace(was, now).split("\n")))
+    policy = put_policy(world, '["launch", "schedule"]')
+    let_go(world, forged, policy, judged_as=plan)
+    wrong = verified(world).problems
+    assert any(re.search(why, problem) for problem in wrong), wrong
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        '{"schedule": ' * 100_000,
+        "[]",
+        "null",
+        "not json",
+        '"schedule"',
+        "\x1b]52;c;\x07",
+    ],
+    ids=["deep", "list", "null", "words", "text", "controls"],
+)
+def test_a_plan_for_kubeflow_pipelines_that_cannot_be_read_breaks_nothing(
+    world: World, tmp_path: Path, manifest: str
+) -> None:
+    plan = replace(of_kfp(tmp_path), manifest=(manifest,))
+    policy = put_policy(world, '["launch", "schedule"]')
+    let_go(world, plan, policy, judged_as=single())
+    wrong = verified(world).problems
+    assert any("nightly" in p and "cannot be read" in p for p in wrong), wrong

@@ -58,7 +58,24 @@ def _schedules() -> dict[str, bytes]:
         "jobTemplate": {"spec": {"template": {"spec": {}}}},
     }
     good = json.dumps({"apiVersion": "batch/v1", "kind": "CronJob", "spec": spec})
+    argo = {
+        "schedule": "0 3 * * 1-5",
+        "timezone": "Europe/Berlin",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 31622400,
+        "workflowSpec": {"entrypoint": "whole", "templates": []},
+    }
+    of_argo = json.dumps(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "spec": argo}
+    )
+    begun = '"spec": {'
+    condition, second = f'{begun}"when": "", ', f'{begun}"schedules": ["x"], '
     files = {
+        "accepted-of-argo": of_argo,
+        "refused-of-argo-with-a-condition": of_argo.replace(begun, condition),
+        "refused-of-argo-with-two": of_argo.replace(begun, second),
+        "refused-of-argo-without-a-zone": of_argo.replace("timezone", "timeZone"),
+        "refused-of-argo-that-starts-nothing": of_argo.replace("workflow", "job"),
         "accepted-nights": good,
         "accepted-a-short-name": good.replace("0 3 * * 1-5", "@daily"),
         "refused-no-times": good.replace("0 3 * * 1-5", "never"),

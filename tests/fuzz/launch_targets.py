@@ -46,7 +46,7 @@ def check_schedule(data: bytes) -> None:
     assert is_schedule(plan)
     due = cron_times(times.cron, times.time_zone).after(_MOMENT)
     assert due is None or due > _MOMENT
-    assert job["kind"] == "Job"
+    assert job["kind"] in ("Job", "Workflow")
 
 
 def check_python_env(data: bytes) -> None:

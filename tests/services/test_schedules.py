@@ -19,6 +19,7 @@ from connectors.errors import (
 from connectors.kubernetes.client import Json, KubernetesClient
 from connectors.kubernetes.manifests import name_of_launch
 from connectors.pipelines.kubernetes_cron import marked_schedule
+from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -48,10 +49,11 @@ from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import Schedule, crontab_line
 from console.services.pipelines.schedules import (
     ScheduleLine,
+    WantedSchedule,
     as_schedule,
     list_schedules,
+    open_keeper,
     schedules_objected_to,
-    schedules_on_cluster,
 )
 from console.services.pipelines.viewing import list_launches
 from console.services.problems import Misuse, Refusal, Undecided
@@ -102,11 +104,20 @@ def manifest(world: World) -> Path:
     return path
 
 
+def keeper_of(world: World, place: KubernetesPlace) -> KubernetesSchedules:
+    """What keeps CronJobs in a place."""
+    request = LaunchRequest(str(manifest(world)))
+    wanted = WantedSchedule(request, "default", "kubernetes", "", place.namespace)
+    keeper = open_keeper(world.store, wanted)
+    assert isinstance(keeper, KubernetesSchedules)
+    return keeper
+
+
 def schedule(
     world: World, place: KubernetesPlace, times: Times = NIGHTLY, **more: str
 ) -> Launched:
     request = LaunchRequest(str(manifest(world)), pipeline="tried", times=times)
-    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    launcher = keeper_of(world, place)
     asked = Asked(request, more.get("environment", "default"), "nightly")
     return launch(world.store, world.people[more.get("by", "dana")], launcher, asked)
 
@@ -211,7 +222,7 @@ def test_what_is_decided_stands_in_the_plan(
     world: World, place: KubernetesPlace
 ) -> None:
     put_policy(world)
-    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    launcher = keeper_of(world, place)
     request = LaunchRequest(str(manifest(world)), pipeline="tried", times=NIGHTLY)
     plan = launcher.plan(request)
     spec = json.loads("\n".join(plan.manifest))["spec"]
@@ -380,7 +391,7 @@ def test_a_plan_that_hides_what_it_runs_is_neither_sent_nor_released(
     world: World, place: KubernetesPlace
 ) -> None:
     put_policy(world)
-    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    launcher = keeper_of(world, place)
     request = LaunchRequest(str(manifest(world)), pipeline="tried", times=NIGHTLY)
     good = launcher.plan(request)
     text = "\n".join(good.manifest).replace(IMAGE, OTHER_IMAGE)
@@ -421,7 +432,7 @@ def test_a_schedule_exchanged_for_another_known_plan_is_unknown_with_all_it_star
     world: World, place: KubernetesPlace
 ) -> None:
     let_go(world, place)
-    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    launcher = keeper_of(world, place)
     manifest(world).write_text(json.dumps(manifest_of_steps("talks")))
     request = LaunchRequest(str(manifest(world)), pipeline="tried", times=NIGHTLY)
     other = launcher.plan(request)
@@ -474,7 +485,7 @@ def test_cancelling_holds_it_for_good_and_ends_what_runs(
     def steps(seconds: float) -> None:
         controller.step()
 
-    launcher = schedules_on_cluster(world.store, namespace=place.namespace)
+    launcher = keeper_of(world, place)
     launcher._sleep = launcher._work._sleep = steps
     done = launcher.cancel("nightly", grace_seconds=1)
     assert done.state is RunState.CANCELLED
@@ -581,7 +592,7 @@ def test_what_was_launched_once_becomes_a_schedule_of_the_same(
     )
     everywhere = launcher_of_all(world.store)
     wanted = as_schedule(world.store, everywhere, "once", NIGHTLY)
-    keeper = schedules_on_cluster(world.store, namespace=wanted.namespace)
+    keeper = open_keeper(world.store, wanted)
     plan = keeper.plan(wanted.request)
     assert (plan.steps, plan.images) == (once.plan.steps, once.plan.images)
     manifest(world).write_text(json.dumps(manifest_of_steps("talks")))
@@ -600,7 +611,7 @@ def test_a_place_that_keeps_no_schedules_refuses_times(
         assert not isinstance(launcher, CanSchedule)
         with pytest.raises(ConnectorError):
             launcher.plan(request)
-    keeper = schedules_on_cluster(world.store, namespace=place.namespace)
+    keeper = keeper_of(world, place)
     for capability in (CanSchedule, CanHold, CanCancel, CanStreamLogs):
         assert isinstance(keeper, capability)
 
@@ -662,8 +673,7 @@ def test_a_cron_job_that_somebody_wrote_is_not_launched(
     }
     manifest(world).write_text(json.dumps(written))
     launcher = open_launcher(world.store, "kubernetes", namespace=place.namespace)
-    keeper = schedules_on_cluster(world.store, namespace=place.namespace)
-    once = LaunchRequest(str(manifest(world)))
-    for where, asked in ((launcher, once), (keeper, replace(once, times=NIGHTLY))):
-        with pytest.raises(ConnectorError, match="CronJob"):
-            where.plan(asked)
+    with pytest.raises(ConnectorError, match="CronJob"):
+        launcher.plan(LaunchRequest(str(manifest(world))))
+    with pytest.raises(ConnectorError, match="CronJob"):
+        keeper_of(world, place)

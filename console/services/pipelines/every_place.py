@@ -11,11 +11,13 @@ from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
 from connectors.pipelines.fired_runs import schedule_of
+from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kfp_planning import BACKEND as KFP
-from connectors.pipelines.kubernetes_cron import is_schedule
+from connectors.pipelines.kubernetes_cron import keeper_of
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND as KUBERNETES
 from connectors.pipelines.kubernetes_planning import context_of
+from connectors.pipelines.planned_schedules import is_schedule
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
@@ -107,9 +109,12 @@ class EveryPlace:
             )
         if not is_schedule(plan):
             return launcher
-        if not isinstance(launcher, KubernetesLauncher):
+        if isinstance(launcher, KfpLauncher):
+            return launcher.schedules()
+        keeper = keeper_of(plan)
+        if not isinstance(launcher, KubernetesLauncher) or keeper is None:
             raise ConnectorRefused(f"{launcher.backend} keeps no schedules")
-        return launcher.schedules()
+        return launcher.schedules(keeper)
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connectors.pipelines.kubernetes_cron import is_schedule
+from connectors.pipelines.planned_schedules import is_schedule
 from connectors.pipelines.protocols import LaunchPlan
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.founding import printed_name

@@ -81,6 +81,7 @@ def _on_kfp(store: OpenStore, context: str, namespace: str) -> KfpLauncher:
         HeldInLog(store),
         context=name,
         service_account=setting.service_account,
+        time_zone=setting.time_zone,
     )
 
 

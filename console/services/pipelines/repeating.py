@@ -6,9 +6,9 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from connectors.pipelines.kubernetes_cron import is_schedule, times_of
 from connectors.pipelines.kubernetes_jobs import namespace_of
 from connectors.pipelines.kubernetes_planning import context_of
+from connectors.pipelines.planned_schedules import is_schedule, times_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
 from console.services.opened import OpenStore

@@ -6,7 +6,7 @@ nothing by themselves: whoever looks is told, and decides.
 
 from __future__ import annotations
 
-from connectors.pipelines.kubernetes_cron import is_schedule
+from connectors.pipelines.planned_schedules import is_schedule
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan
 from console.services.opened import OpenStore

@@ -9,10 +9,14 @@ from datetime import datetime
 from connectors.errors import ConnectorError
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import timely_id
-from connectors.pipelines.kubernetes_cron import times_of
+from connectors.pipelines.kfp import KfpLauncher
+from connectors.pipelines.kfp_planning import BACKEND as KFP
+from connectors.pipelines.kfp_schedules import KfpSchedules
+from connectors.pipelines.kubernetes_cron import keeper_for
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher, namespace_of
 from connectors.pipelines.kubernetes_planning import BACKEND, context_of
 from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
+from connectors.pipelines.planned_schedules import times_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     LaunchPlan,
@@ -41,6 +45,8 @@ from console.services.pipelines.schedule_standing import (
 )
 from console.services.problems import Misuse, Refusal
 
+KEEPING = (BACKEND, KFP)
+"""Backends whose places keep schedules."""
 _MOST_TIMES = 1000
 """How many past times are looked at for those that started nothing."""
 
@@ -51,6 +57,7 @@ class WantedSchedule:
 
     request: LaunchRequest
     environment: str
+    backend: str
     context: str
     namespace: str
 
@@ -82,18 +89,26 @@ class ScheduleLine:
         return self.run.state if self.run else RunState.UNKNOWN
 
 
-def schedules_on_cluster(
-    store: OpenStore, context: str = "", namespace: str = ""
-) -> KubernetesSchedules:
-    """What keeps schedules in a namespace of a cluster.
+def open_keeper(
+    store: OpenStore, wanted: WantedSchedule
+) -> KubernetesSchedules | KfpSchedules:
+    """What keeps a schedule where it is wanted.
 
     Raises:
-        Misuse: nothing there does.
+        Misuse: nothing there keeps any.
+        ConnectorError: nothing there keeps one of that.
     """
-    launcher = open_launcher(store, BACKEND, context=context, namespace=namespace)
-    if not isinstance(launcher, KubernetesLauncher):
-        raise Misuse(f"{launcher.backend} keeps no schedules")
-    return launcher.schedules()
+    launcher = open_launcher(
+        store, wanted.backend, context=wanted.context, namespace=wanted.namespace
+    )
+    if isinstance(launcher, KubernetesLauncher):
+        return launcher.schedules(keeper_for(wanted.request.project))
+    if isinstance(launcher, KfpLauncher):
+        return launcher.schedules()
+    raise Misuse(
+        f"{launcher.backend} keeps no schedules",
+        hint=f"Those that do: {', '.join(KEEPING)}",
+    )
 
 
 def as_schedule(
@@ -107,7 +122,7 @@ def as_schedule(
     """
     record = known_launch(store, launch, store.state())
     plan = read_plan(store.objects.get(record.intent.definition))
-    if plan.backend != BACKEND:
+    if plan.backend not in KEEPING:
         raise Misuse(
             f"{plan.backend} keeps no schedules; {launch} ran there",
             hint="Leave --backend out for a line for this machine's crontab.",
@@ -122,6 +137,7 @@ def as_schedule(
     return WantedSchedule(
         replace(request, times=times),
         record.intent.environment,
+        plan.backend,
         context_of(plan),
         namespace_of(plan),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.kfp_server import engine, tasks
+from tests.contract.kfp_server import engine, recurring, tasks
 from tests.contract.kfp_server.installation import (
     Installation,
     Object,
@@ -239,6 +239,22 @@ CALLS: tuple[tuple[str, str, str, Answers], ...] = (
     ("POST", f"runs/{_ID}:archive", "archive run", archive_run),
     ("GET", f"runs/{_ID}/tasks", "list tasks", tasks.list_tasks),
     ("GET", f"artifacts/{_ID}", "get artifact", tasks.get_artifact),
+    ("GET", "recurringruns", "list recurring", recurring.list_recurring),
+    ("POST", "recurringruns", "create recurring", recurring.make_recurring),
+    ("GET", f"recurringruns/{_ID}", "get recurring", recurring.get_recurring),
+    ("DELETE", f"recurringruns/{_ID}", "delete recurring", recurring.drop_recurring),
+    (
+        "POST",
+        f"recurringruns/{_ID}:disable",
+        "disable recurring",
+        recurring.disable_recurring,
+    ),
+    (
+        "POST",
+        f"recurringruns/{_ID}:enable",
+        "enable recurring",
+        recurring.enable_recurring,
+    ),
 )
 
 

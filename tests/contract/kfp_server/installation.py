@@ -84,6 +84,9 @@ class Installation:
     pipelines: dict[str, Object] = field(default_factory=dict)
     versions: dict[str, Object] = field(default_factory=dict)
     runs: dict[str, Stored] = field(default_factory=dict)
+    recurring: dict[str, Object] = field(default_factory=dict)
+    zone: str = "UTC"
+    """In which its controller keeps the times of recurring runs."""
     started: list[str] = field(default_factory=list)
     """Every task that ever began, as `RUN/TASK`."""
     artifacts: dict[str, Object] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tests.contract.kubernetes_server.built_in_schemas import model_schema
 from tests.contract.kubernetes_server.faults import Faults
@@ -31,6 +32,8 @@ class Cluster:
     faults: Faults = field(default_factory=Faults)
     logs: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
     """(namespace, pod, container) -> lines."""
+    cron_seen: dict[str, datetime] = field(default_factory=dict)
+    """Until when Argo's controller has seen each of its schedules, by uid."""
     bookmark_seconds: float = 60.0
     stopping: threading.Event = field(default_factory=threading.Event)
     address: str = ""

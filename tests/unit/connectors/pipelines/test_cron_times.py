@@ -15,6 +15,8 @@ from tests.contract.kubernetes_server.cron import due
 
 MARCH = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
 OCTOBER = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
+A_MINUTE, A_SECOND = timedelta(minutes=1), timedelta(seconds=1)
+AT_THREE = cron_times("0 3 * * *", "Etc/UTC")
 ZONES = ("Etc/UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 
 
@@ -111,24 +113,28 @@ def test_whatever_is_written_is_taken_or_refused(expression: str, zone: str) -> 
         return
 
 
-def test_a_run_is_called_by_its_schedule_and_its_time() -> None:
-    times = cron_times("0 3 * * *", "Etc/UTC")
+@pytest.mark.parametrize("unit", [A_MINUTE, A_SECOND])
+def test_a_run_is_called_by_its_schedule_and_its_time(unit: timedelta) -> None:
     at = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
-    minutes = int(at.timestamp()) // 60
-    name = fired_id("nightly", "cs-1", f"cs-1-{minutes}", times)
+    number = int(at.timestamp()) // int(unit.total_seconds())
+    name = fired_id("nightly", "cs-1", f"cs-1-{number}", AT_THREE, unit)
     assert name == "nightly~20261127T0300Z"
     assert (schedule_of(name), cause_of(name)) == ("nightly", "schedule nightly")
     assert schedule_of("nightly") == ""
 
 
+@pytest.mark.parametrize("unit", [A_MINUTE, A_SECOND])
 @pytest.mark.parametrize(
     "job",
     [
         *("by-hand", "cs-1-", "cs-1-x", "cs-1-1", "cs-1-0", "cs-1-00029000000"),
         *("cs-1", "cs-1-" + "9" * 40, "cs-1-\u0662", "cs-2-29000000"),
+        *("cs-1-99999999999", "cs-1-1795748401", "cs-1-1795748430"),
     ],
 )
-def test_a_job_that_no_time_names_was_started_by_hand(job: str) -> None:
-    name = fired_id("nightly", "cs-1", job, cron_times("7 3 * * *", "Etc/UTC"))
+def test_a_job_that_no_time_names_was_started_by_hand(
+    job: str, unit: timedelta
+) -> None:
+    name = fired_id("nightly", "cs-1", job, AT_THREE, unit)
     assert name == f"nightly~{job}"
     assert cause_of(name) == "schedule nightly, by hand"
