@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
+from console.cli.pipeline_cancelling import add_cancel
 from console.cli.pipeline_schedules import add_schedule, record_all
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from console.services.pipelines.launching import Asked
 
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
-_GRACE = "10s"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,12 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY")
     parser.set_defaults(handler=release, decides=True)
     add_views(whats)
-    parser = whats.add_parser("cancel", help="end a run; done when nothing is left")
-    parser.add_argument("launch", metavar="LAUNCH")
-    parser.add_argument(
-        "--grace", default=_GRACE, metavar="TIME", help="before it is killed"
-    )
-    parser.set_defaults(handler=cancel)
+    add_cancel(whats)
     parser = whats.add_parser("retry", help="launch exactly the same once more")
     parser.add_argument("launch", metavar="LAUNCH")
     _add_waiting(parser)
@@ -229,21 +224,6 @@ def release(context: Context) -> int:
         say(state_line(done.launched.run))
     elif not given.reject:
         say(done.waits_for)
-    return 0
-
-
-def cancel(context: Context) -> int:
-    """`pipeline cancel`: 0 when nothing of it is left."""
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.viewing import launch_line
-
-    given, store = context.arguments, context.store
-    launcher = launcher_of_all(store)
-    line = launch_line(store, launcher, given.launch)
-    grace = span_of(given.grace, "time").total_seconds()
-    run = launcher.cancel(line.launch, grace_seconds=grace)
-    say(state_line(run))
-    show(run.state.value)
     return 0
 
 

@@ -57,8 +57,8 @@ def launch_doubts(log: WholeLog, at: str) -> tuple[str, ...]:
 
 def _objection(log: WholeLog, record: LaunchRecord, at: str) -> str:
     """Why a schedule would not be allowed at the end of the log; empty where it would
-    be, is none, or was never let go."""
-    if not is_let_go(record):
+    be, is none, was never let go, or is over."""
+    if not is_let_go(record) or record.is_over:
         return ""
     moment = LogMoment(log.state, log.state, len(log.indexed), parse_time(at))
     try:
@@ -123,12 +123,25 @@ def _told(
             for ended, outcome in record.outcomes
             if outcome.intent == entry.id
         ],
+        "cancellations": [
+            {
+                "entry": signed.index,
+                "by": signed.statement.by,
+                "at": signed.statement.at,
+                "run": said.run,
+                "result": said.result.value,
+                "read_back": said.read_back,
+                "reason": read_words(log.store, said.reason) if said.reason else "",
+            }
+            for signed, said in record.cancellations
+            if said.intent == entry.id
+        ],
     }
 
 
 def _schedule(
     log: WholeLog, record: LaunchRecord, again: LaunchAgain, at: str
-) -> dict[str, str] | None:
+) -> dict[str, str | bool] | None:
     """The times of a schedule, and whether it would have been allowed at a time."""
     try:
         if not is_schedule(again.plan):
@@ -142,4 +155,5 @@ def _schedule(
         "time_zone": times.time_zone,
         "overlap": times.overlap,
         "objection_when_exported": _objection(log, record, at) if is_last else "",
+        "is_over": record.is_over,
     }

@@ -8,10 +8,20 @@ from dataclasses import dataclass, field, replace
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
+from policies.predicates import OutcomeKind
+from policies.predicates.operations import (
+    CancelResult,
+    LaunchCancellation,
+    LaunchIntent,
+    LaunchOutcome,
+    LaunchRelease,
+)
 from policies.topics import LAUNCHES, launch_topic, outcome_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry
+
+STARTED = frozenset({RunState.RUNNING, RunState.SUCCEEDED})
+"""States that nothing has which was cancelled before."""
 
 
 @dataclass(slots=True)
@@ -22,6 +32,7 @@ class LaunchRecord:
     intents: list[tuple[Entry, LaunchIntent]] = field(default_factory=list)
     releases: list[tuple[Entry, LaunchRelease]] = field(default_factory=list)
     outcomes: list[tuple[Entry, LaunchOutcome]] = field(default_factory=list)
+    cancellations: list[tuple[Entry, LaunchCancellation]] = field(default_factory=list)
 
     @property
     def requester(self) -> str:
@@ -46,6 +57,34 @@ class LaunchRecord:
         ]
         return of[-1] if of else None
 
+    @property
+    def cancelled(self) -> Entry | None:
+        """The entry that first says that the launch itself was cancelled."""
+        return next((entry for entry, said in self.cancellations if said.ends_it), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the log says that it was cancelled, or found to be gone and not
+        started again since."""
+        if self.cancelled is not None:
+            return True
+        started = [
+            entry.index
+            for entry, outcome in self.outcomes
+            if outcome.outcome is OutcomeKind.DONE
+        ]
+        return any(
+            said.is_of_all
+            and said.result is CancelResult.GONE
+            and entry.index > max(started, default=-1)
+            for entry, said in self.cancellations
+        )
+
+    def cancellation_of(self, run: str) -> tuple[Entry, LaunchCancellation] | None:
+        """What was said last of the end of the launch, or of one run of a schedule."""
+        of = [pair for pair in self.cancellations if pair[1].run == run]
+        return of[-1] if of else None
+
 
 def launch_record(
     store: OpenStore, launch: str, state: TrustState
@@ -58,6 +97,8 @@ def launch_record(
                 record.intents.append((entry, intent))
             case LaunchRelease() as release:
                 record.releases.append((entry, release))
+            case LaunchCancellation() as cancellation:
+                record.cancellations.append((entry, cancellation))
     for entry, _ in record.intents:
         for ended in store.verified_entries(outcome_topic(entry.id), state):
             if isinstance(ended.statement.predicate, LaunchOutcome):
@@ -117,6 +158,6 @@ def own_open_launch(
         ):
             continue
         record = launch_record(store, launch, state)
-        if record is not None and record.ended is None:
+        if record and record.ended is None and record.cancelled is None:
             return record
     return None

@@ -63,7 +63,12 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
     intent = record.intent
     plan = read_plan(store.objects.get(intent.definition))
     is_held = intent.held and record.ended is not None and not schedule
-    statements = [*record.intents, *record.releases, *record.outcomes]
+    statements = [
+        *record.intents,
+        *record.releases,
+        *record.outcomes,
+        *record.cancellations,
+    ]
     entries = sorted((entry for entry, _ in statements), key=lambda entry: entry.index)
 
     def called(who: str) -> str:

@@ -89,6 +89,20 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
     return _line(store, by, intent, run, _expected(place, run))
 
 
+def launch_name(store: OpenStore, launcher: CanLaunch, launch: str) -> str:
+    """The whole id of a launch, or of a run of a schedule, by a beginning of it.
+
+    Raises:
+        Refusal: no launch, or several.
+    """
+    declared = {one for one, _, _ in launches(store)}
+    schedule = schedule_of(launch)
+    if schedule not in declared:
+        return _only(declared, launch)
+    fired = {run.launch for run in launcher.runs() if run.schedule == schedule}
+    return _only(fired, launch) if fired else launch
+
+
 def _expected(place: CanLaunch, run: PipelineRun) -> int | None:
     """How long it is going to take, if that can be told."""
     if run.state is RunState.UNKNOWN:
