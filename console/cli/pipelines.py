@@ -9,7 +9,8 @@ from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
 from console.cli.pipeline_cancelling import add_cancel
-from console.cli.pipeline_schedules import add_schedule, record_all
+from console.cli.pipeline_recording import add_record
+from console.cli.pipeline_schedules import add_schedule
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.problems import Misuse
@@ -44,12 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_waiting(parser)
     parser.set_defaults(handler=retry, decides=True, dry_run=False)
     add_schedule(whats)
-    parser = whats.add_parser(
-        "record", help="tell the log what an ended run was; of a schedule, each"
-    )
-    parser.add_argument("launch", metavar="LAUNCH")
-    parser.add_argument("--key", metavar="KEY", help="sign as a person")
-    parser.set_defaults(handler=record)
+    add_record(whats)
     add_archive(whats)
 
 
@@ -174,7 +170,8 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     from connectors.pipelines.protocols import RunState
     from console.services.pipelines.launching import launch as launch_pipeline
 
-    done = launch_pipeline(context.store, context.person(), launcher, asked)
+    acting = context.person()
+    done = launch_pipeline(context.store, acting, launcher, asked)
     run = done.run
     if done.outcome is None:
         say(f"It was launched before: entry {done.intent.index}.")
@@ -187,7 +184,7 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
         )
     code = 0
     if context.arguments.wait:
-        code, run = wait_for(context, run.launch)
+        code, run = wait_for(context, run.launch, acting)
     if context.arguments.format == "json":
         show_json(
             "pipeline-launch",
@@ -238,31 +235,6 @@ def retry(context: Context) -> int:
     line = launch_line(store, everywhere, context.arguments.launch)
     launcher = everywhere.of(line.launch)
     return launch_asked(context, once_more(store, launcher, line.launch), launcher)
-
-
-def record(context: Context) -> int:
-    """`pipeline record`: 1 when the tracking server could not be imported."""
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.recording import record_run
-    from console.services.pipelines.schedules import is_declared_schedule
-    from console.services.signing import act_as_service
-    from policies.trust_root import ServiceKind
-
-    given, store = context.arguments, context.store
-    acting = (
-        context.person()
-        if given.key
-        else act_as_service(store, store.state(), ServiceKind.IMPORT)
-    )
-    if is_declared_schedule(store, given.launch):
-        return record_all(store, acting, given.launch)
-    done = record_run(store, acting, launcher_of_all(store), given.launch)
-    new = sum(sum(report.new.values()) for report in done.reports)
-    say(f"{new} new facts; {len(done.contains)} runs within it.")
-    if done.problem:
-        say(done.problem)
-    show(f"run:{given.launch}")
-    return 1 if done.problem else 0
 
 
 def _request(context: Context) -> LaunchRequest:

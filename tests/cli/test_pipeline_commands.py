@@ -112,7 +112,7 @@ def test_an_ended_run_becomes_lineage_by_itself(project: Path, capsys: Capture) 
             break
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert "Not in the log yet" not in run(capsys, "show", "one")[2]
+    assert "not recorded" not in run(capsys, "show", "one")[2]
     assert main(["lineage", "run:one", "--down", "--format", "json"]) == 0
     assert "tried/model.txt" in capsys.readouterr().out
     code, out, err = run(capsys, "record", "one")

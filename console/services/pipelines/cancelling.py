@@ -16,7 +16,6 @@ from console.services.gating import require_anchor
 from console.services.opened import OpenStore
 from console.services.pipelines.every_place import FAR, EveryPlace
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
-from console.services.pipelines.launchers import open_launcher
 from console.services.pipelines.launching import LONGEST_READ_BACK, read_back
 from console.services.pipelines.viewing import launch_name
 from console.services.problems import KNOWN_ERRORS
@@ -112,10 +111,9 @@ def _where(
         name = launch_name(store, everywhere, launch)
         return everywhere.of(name), name
     except StoreError:
-        own = open_launcher(store)
-        if own.find(launch) is None:
+        if everywhere.own.find(launch) is None:
             raise
-        return own, launch
+        return everywhere.own, launch
 
 
 def _end(place: CanLaunch, launch: str, grace_seconds: float) -> _Ended:

@@ -6,7 +6,8 @@ place that does not answer hides nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
@@ -32,6 +33,7 @@ from connectors.pipelines.protocols import (
 )
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
+from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
 
 FAR = (KUBERNETES, KFP)
@@ -48,6 +50,20 @@ class FarLauncher(CanLaunch, Protocol):
     def place(self) -> str:
         """What its plans call it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A launch as its place shows it, with what it started if it is a schedule."""
+
+    launch: str
+    intent: LaunchIntent
+    backend: str
+    place: str
+    """Empty: its plan cannot be read."""
+    runs: tuple[PipelineRun, ...]
+    problem: ConnectorError | None
+    """Why it cannot be told."""
 
 
 class EveryPlace:
@@ -69,6 +85,11 @@ class EveryPlace:
     def backend(self) -> str:
         """That of this machine, which is where it plans."""
         return self._own.backend
+
+    @property
+    def own(self) -> CanLaunch:
+        """That of this machine."""
+        return self._own
 
     def of(self, launch: str) -> CanLaunch:
         """The launcher of a launch.
@@ -123,27 +144,42 @@ class EveryPlace:
         """Those that the log declares and whose places answer, and all of this machine;
         in place of the others, that they are unknown and why."""
         yield from self._own.runs()
+        for look in self.looks():
+            if look.problem is None:
+                yield from look.runs
+                continue
+            yield PipelineRun(
+                launch=look.launch,
+                backend=look.backend,
+                pipeline=look.intent.pipeline,
+                state=RunState.UNKNOWN,
+                plan_digest=look.intent.definition,
+                claimed=parse_time(look.intent.judged_at),
+                reason=str(look.problem),
+            )
+
+    def looks(
+        self,
+        wants: Callable[[str], bool] = lambda _: True,
+        leaves_out: Container[str] = (),
+    ) -> Iterator[Look]:
+        """Every launch that the log declares elsewhere than on this machine, if it is
+        wanted and its place is not left out, as its place shows it."""
         listed = _Listed()
         for launch, _, intent in launches(self._store):
-            backend = KUBERNETES
+            if not wants(launch):
+                continue
+            backend, place, found = KUBERNETES, "", list[PipelineRun]()
+            problem = None
             try:
                 plan = self._plan(intent.definition)
-                backend = plan.backend
-                if backend not in FAR:
+                backend, place = plan.backend, plan.place
+                if backend not in FAR or place in leaves_out:
                     continue
                 found = listed.runs_of(self.at, plan, launch)
-            except ConnectorError as problem:
-                yield PipelineRun(
-                    launch=launch,
-                    backend=backend,
-                    pipeline=intent.pipeline,
-                    state=RunState.UNKNOWN,
-                    plan_digest=intent.definition,
-                    claimed=parse_time(intent.judged_at),
-                    reason=str(problem),
-                )
-                continue
-            yield from found
+            except ConnectorError as cause:
+                problem = cause
+            yield Look(launch, intent, backend, place, tuple(found), problem)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""

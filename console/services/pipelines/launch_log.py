@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from policies.predicates import OutcomeKind
+from policies.predicates import OutcomeKind, PredicateType
 from policies.predicates.operations import (
     CancelResult,
     LaunchCancellation,
@@ -133,6 +133,36 @@ def launches(store: OpenStore) -> Iterable[tuple[str, str, LaunchIntent]]:
         if isinstance(intent, LaunchIntent) and intent.launch not in seen:
             seen.add(intent.launch)
             yield intent.launch, statement.by, intent
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Who had a launch ended, or a run of a schedule, as the log says."""
+
+    entry: int
+    by: str
+    """Person id."""
+    at: str
+    """Claimed."""
+    result: CancelResult
+
+
+def cancellations(store: OpenStore) -> dict[str, Cancellation]:
+    """Id of every launch or run that somebody asked to be ended -> what was said last.
+
+    For lists: signatures were checked when the entries were taken in.
+    """
+    found = {}
+    for indexed in store.index.on_topics(LAUNCHES):
+        if indexed.judgement.predicate_type != PredicateType.LAUNCH_CANCELLATION:
+            continue
+        _, statement = store.entry(indexed.index)
+        said = statement.predicate
+        if isinstance(said, LaunchCancellation):
+            found[said.run] = Cancellation(
+                indexed.index, statement.by, statement.at, said.result
+            )
+    return found
 
 
 def as_declared(run: PipelineRun, intent: LaunchIntent) -> PipelineRun:
