@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from console.services.revoking import revoke
 from console.services.signing import Acting, sign_statement
 from console.services.words import put_words
-from policies.predicates import OutcomeKind
+from policies.predicates import OutcomeKind, RevocationCause
 from policies.predicates.operations import (
     CancelResult,
     LaunchCancellation,
@@ -99,6 +100,24 @@ def test_a_schedule_that_is_logged_as_ended_is_not_asked_to_be_ended(
     found = verified(world)
     assert found.problems == ()
     assert len(found.doubts) == (0 if is_over else 1)
+    assert len(found.ended_schedules) == (1 if is_over else 0)
+    assert all(world.people["dana"].id in said for said in found.ended_schedules)
+
+
+def test_an_end_that_a_thief_may_have_signed_ends_nothing_and_is_doubted(
+    world: World, objected: str
+) -> None:
+    world.hire("olga", "operator")
+    olga = world.people["olga"]
+    assert put(world, olga, cancelled(objected)) == "accepted"
+    assert verified(world).doubts == ()
+    dana = world.people["dana"]
+    stolen = RevocationCause.COMPROMISED
+    revoke(world.store, dana, f"key:{olga.key.id}", stolen, "lost", since=1)
+    found = verified(world)
+    assert (found.problems, found.ended_schedules) == ((), ())
+    assert any("may have been stolen" in doubt for doubt in found.doubts)
+    assert any("If it still runs, end it" in doubt for doubt in found.doubts)
 
 
 def test_the_file_says_who_ended_what_when_and_why(world: World, objected: str) -> None:

@@ -48,13 +48,15 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class Ended:
     """What a place made of it."""
 
     result: CancelResult
     run: PipelineRun | None
+    """As its place showed it; None: it did not."""
     said: str
     hint: str = ""
+    """What to do where that is not known."""
 
 
 class _SaidBefore(Exception):
@@ -82,11 +84,11 @@ def cancel_launch(
         StoreError: where it is cannot be told without the store.
     """
     place, name = _where(store, everywhere, launch)
-    ended = _end(place, name, grace_seconds)
+    ended = end_at(place, name, grace_seconds)
     again = f"Log it: countersign pipeline cancel {name}"
     entry, is_new, problem = None, False, ""
     try:
-        entry, is_new = _log(store, sign, name, ended, reason)
+        entry, is_new = log_end(store, sign, name, ended, reason)
     except KNOWN_ERRORS as cause:
         problem, again = str(cause), f"{again}. {getattr(cause, 'hint', '')}".strip()
     except (OSError, EOFError) as cause:
@@ -116,7 +118,7 @@ def _where(
         return everywhere.own, launch
 
 
-def _end(place: CanLaunch, launch: str, grace_seconds: float) -> _Ended:
+def end_at(place: CanLaunch, launch: str, grace_seconds: float) -> Ended:
     """Have a place end it, and tell what it shows.
 
     Raises:
@@ -130,13 +132,13 @@ def _end(place: CanLaunch, launch: str, grace_seconds: float) -> _Ended:
     except ConnectorRefused as cause:
         return _refused(place, launch, before, cause)
     except ConnectorError as cause:
-        return _Ended(CancelResult.UNKNOWN, None, str(cause), cause.hint)
-    return _Ended(_result(before, run), run, read_back(run))
+        return Ended(CancelResult.UNKNOWN, None, str(cause), cause.hint)
+    return Ended(_result(before, run), run, read_back(run))
 
 
 def _refused(
     place: CanLaunch, launch: str, before: RunState | None, cause: ConnectorRefused
-) -> _Ended:
+) -> Ended:
     """What is there after a refusal; the refusal itself, if that is what was.
 
     Raises:
@@ -144,9 +146,9 @@ def _refused(
     """
     now = _state(place, launch)
     if now is None and before is None and _is_gone(place, launch):
-        return _Ended(CancelResult.GONE, None, f"{place.backend} has nothing of it")
+        return Ended(CancelResult.GONE, None, f"{place.backend} has nothing of it")
     if now is RunState.CANCELLED and before is not RunState.CANCELLED:
-        return _Ended(CancelResult.UNKNOWN, None, str(cause), cause.hint)
+        return Ended(CancelResult.UNKNOWN, None, str(cause), cause.hint)
     raise cause
 
 
@@ -177,8 +179,8 @@ def _is_gone(place: CanLaunch, launch: str) -> bool:
         return False
 
 
-def _log(
-    store: OpenStore, sign: Sign, run: str, ended: _Ended, reason: str
+def log_end(
+    store: OpenStore, sign: Sign, run: str, ended: Ended, reason: str
 ) -> tuple[int, bool]:
     """The entry that says what came of it, and whether it is new.
 
