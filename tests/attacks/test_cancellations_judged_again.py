@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from console.cli import main
 from console.services.revoking import revoke
 from console.services.signing import Acting, sign_statement
 from console.services.words import put_words
@@ -150,6 +151,36 @@ def test_the_end_of_one_run_leaves_the_schedule_asked_about(
     said = cancelled(objected, run="nightly~20260301T0300Z")
     assert put(world, world.people["dana"], said) == "accepted"
     assert len(verified(world).doubts) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"run": "nightly~\x1b]52;c;aGk=\x07"},
+        {"run": "nightly~../../../etc/passwd"},
+        {"read_back": "<script>alert(1)</script> [/x] \u202e"},
+        {"reason": "f" * 64},
+    ],
+    ids=["escape", "path", "markup", "no-reason-there"],
+)
+def test_whatever_a_cancellation_says_it_steers_nothing(
+    world: World,
+    objected: str,
+    more: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = cancelled(objected, CancelResult.UNKNOWN, **more)
+    standing = put(world, world.people["dana"], said)
+    found = verified(world)
+    assert len(found.doubts) == (1 if found.is_good else 0)
+    told = ["verify", str(world.folder / "audit.zip"), "--anchor"]
+    main([*told, world.store.first_root])
+    with zipfile.ZipFile(world.folder / "audit.zip") as archive:
+        page = archive.read("report.html").decode()
+    for text in (capsys.readouterr().out, page):
+        assert not any(sign in text for sign in ("\x1b", "\x07", "\u202e", "<script>"))
+    assert found.is_good == ("reason" not in more)
+    assert standing == "accepted"
 
 
 def test_a_cancellation_without_the_role_ends_nothing_and_is_named(

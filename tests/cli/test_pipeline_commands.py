@@ -134,6 +134,7 @@ def test_the_form_of_every_answer_is_the_golden_one(
         "watch": told(capsys, "watch", "one")[1],
         "logs": told(capsys, "logs", "one")[1],
         "cancel": told(capsys, "cancel", "one")[1],
+        "record": told(capsys, "record", "one")[1],
     }
     found = {
         name: {"schema": answer["schema"], "form": shape(answer | {"tree": None})}

@@ -104,15 +104,15 @@ def cancel_launch(
 def _where(
     store: OpenStore, everywhere: EveryPlace, launch: str
 ) -> tuple[CanLaunch, str]:
-    """Where a launch is, and its whole id.
+    """Where a launch is, and its whole id; without the store, only if it is here.
 
     Raises:
-        Refusal, StoreError: it cannot be told.
+        Refusal, StoreError, ConnectorError: it cannot be told.
     """
     try:
         name = launch_name(store, everywhere, launch)
         return everywhere.of(name), name
-    except StoreError:
+    except (StoreError, ConnectorError):
         if everywhere.own.find(launch) is None:
             raise
         return everywhere.own, launch
