@@ -6,11 +6,19 @@ from policies.document import PIPELINE_PREFIX
 from policies.dsse import read_envelope
 from policies.errors import Refused
 from policies.permissions import find_statement
-from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
+from policies.predicates.operations import (
+    LaunchCancellation,
+    LaunchIntent,
+    LaunchOutcome,
+    LaunchRelease,
+)
 from policies.statements import Statement, read_statement
 from policies.topics import launch_topic
 from policies.trust_root import BuiltInRole, Person
 from store.judgement import History
+
+_RUN_SIGN = "~"
+"""Between the id of a schedule and what a run of it is called; no id has it."""
 
 
 def pipeline_subject(pipeline: str) -> str:
@@ -25,7 +33,8 @@ def check_launch(intent: LaunchIntent, signer: Person, history: History) -> None
         Refused: not so.
     """
     _require(signer, BuiltInRole.OPERATOR, intent.pipeline, intent.environment)
-    earlier = _intents(intent.launch, history)
+    said = _said_of(intent.launch, history)
+    earlier = [(found, one) for found, one in said if isinstance(one, LaunchIntent)]
     if not earlier:
         if intent.takes_over:
             raise Refused("it follows a launch that nobody declared")
@@ -37,6 +46,8 @@ def check_launch(intent: LaunchIntent, signer: Person, history: History) -> None
         raise Refused("it is another launch than the one that it follows")
     if intent.held and not last.held:
         raise Refused("what was let go cannot be held any more")
+    if any(isinstance(one, LaunchCancellation) and one.ends_it for _, one in said):
+        raise Refused(f"the launch {intent.launch} was cancelled")
 
 
 def check_launch_release(
@@ -76,6 +87,35 @@ def check_launch_outcome(
         raise Refused("it names another pipeline or environment than its intent")
 
 
+def check_launch_cancellation(
+    cancellation: LaunchCancellation, signer: Person, history: History
+) -> None:
+    """Whether somebody may say that a launch was ended: who operates there.
+
+    Raises:
+        Refused: not so.
+    """
+    intent = _declared(cancellation.intent, history).predicate
+    if not isinstance(intent, LaunchIntent) or (
+        intent.launch,
+        intent.pipeline,
+        intent.environment,
+    ) != (cancellation.launch, cancellation.pipeline, cancellation.environment):
+        raise Refused("it names another launch than its intent")
+    of_schedule = f"{cancellation.launch}{_RUN_SIGN}"
+    is_run = cancellation.run.startswith(of_schedule) and (
+        cancellation.run != of_schedule
+    )
+    if not (cancellation.is_of_all or is_run):
+        raise Refused("what it says was ended is neither its launch nor a run of it")
+    _require(
+        signer,
+        BuiltInRole.OPERATOR,
+        cancellation.pipeline,
+        cancellation.environment,
+    )
+
+
 def _require(signer: Person, role: str, pipeline: str, environment: str) -> None:
     if not signer.holds(role, pipeline_subject(pipeline), environment):
         raise Refused(
@@ -97,14 +137,12 @@ def _bound(intent: LaunchIntent) -> tuple[str, ...]:
     )
 
 
-def _intents(launch: str, history: History) -> list[tuple[str, LaunchIntent]]:
-    """What was declared under an id before, with statement ids, in log order."""
-    found = []
+def _said_of(launch: str, history: History) -> list[tuple[str, object]]:
+    """What was said of a launch before, with statement ids, in log order."""
+    found: list[tuple[str, object]] = []
     for entry in history.on_topic(launch_topic(launch)):
         envelope = read_envelope(history.entry_bytes(entry.index))
         statement = read_statement(envelope.payload)
-        if isinstance(statement, Statement) and isinstance(
-            statement.predicate, LaunchIntent
-        ):
+        if isinstance(statement, Statement):
             found.append((envelope.statement_id, statement.predicate))
     return found

@@ -7,6 +7,7 @@ import re
 from policies.errors import Refused
 from policies.launch_permissions import (
     check_launch,
+    check_launch_cancellation,
     check_launch_outcome,
     check_launch_release,
 )
@@ -22,6 +23,7 @@ from policies.predicates.observations import MOST_NUMBERS, Observation, Observed
 from policies.predicates.operations import (
     DeploymentIntent,
     DeploymentOutcome,
+    LaunchCancellation,
     LaunchIntent,
     LaunchOutcome,
     LaunchRelease,
@@ -73,6 +75,8 @@ def check_record(statement: Statement, signer: Person, history: History) -> None
             check_launch(launch, signer, history)
         case LaunchRelease() as release:
             check_launch_release(release, signer, history)
+        case LaunchCancellation() as cancellation:
+            check_launch_cancellation(cancellation, signer, history)
         case DeploymentIntent() as intent:
             _require_operator(signer, model_name(intent.model), intent.environment)
             _check_deployment(intent, history)

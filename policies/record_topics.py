@@ -6,6 +6,7 @@ from policies.predicates.observations import Observation
 from policies.predicates.operations import (
     DeploymentIntent,
     DeploymentOutcome,
+    LaunchCancellation,
     LaunchIntent,
     LaunchOutcome,
     LaunchRelease,
@@ -71,6 +72,9 @@ def record_topics(statement: Statement) -> tuple[str, ...]:
             return (launch_topic(launch), erasable_topic(reason, "reason"))
         case LaunchOutcome(intent=intent_id):
             return (LAUNCHES, outcome_topic(intent_id))
+        case LaunchCancellation(launch=launch, reason=reason):
+            words = (erasable_topic(reason, "reason"),) if reason else ()
+            return (LAUNCHES, launch_topic(launch), *words)
         case DeploymentIntent(model=model, verdict=verdict):
             return (model_topic(model), kept_topic(verdict))
         case DeploymentOutcome(model=model):

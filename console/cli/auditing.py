@@ -220,6 +220,8 @@ def _tell(found: Verified) -> None:
     )
     if found.launches:
         show(f"{found.launches} launches judged again, all as recorded")
+    for ended in found.ended_schedules:
+        show(_printable(ended))
     for doubt in found.doubts:
         show(f"NOTE: {_printable(doubt)}")
     if found.extends is not None:

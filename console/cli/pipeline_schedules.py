@@ -17,9 +17,7 @@ from console.services.problems import Misuse
 
 if TYPE_CHECKING:
     from connectors.pipelines.protocols import Times
-    from console.services.opened import OpenStore
     from console.services.pipelines.schedules import ScheduleLine, WantedSchedule
-    from console.services.signing import Acting
 
 _OF_A_MANIFEST = {"parameters": "-P", "settings": "--set", "pipeline": "--pipeline"}
 _OF_A_CLUSTER = {"context": "--context", "namespace": "--namespace"}
@@ -194,22 +192,6 @@ def _refuse(context: Context, options: dict[str, str], why: str) -> None:
     for name, option in options.items():
         if getattr(context.arguments, name):
             raise Misuse(f"{option} {why}")
-
-
-def record_all(store: OpenStore, acting: Acting, schedule: str) -> int:
-    """Record what a schedule started: 1 when something had to be left out."""
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.recording import record_fired
-    from store.identifiers import split_key
-
-    done, left = record_fired(store, acting, launcher_of_all(store), schedule)
-    new = sum(sum(r.new.values()) for one in done for r in one.reports)
-    say(f"{new} new facts of {len(done)} runs.")
-    for problem in [*left, *(one.problem for one in done if one.problem)]:
-        say(one_line(problem))
-    for one in done:
-        show(one_line(f"run:{split_key(one.key)[1][-1]}"))
-    return 1 if left or any(one.problem for one in done) else 0
 
 
 def list_schedules(context: Context) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.cli.context import Context, span_of
@@ -16,6 +17,7 @@ from console.cli.output import (
     show_json_line,
     show_table,
 )
+from console.cli.pipeline_recording import record_end
 from console.cli.pipeline_schedules import list_schedules, tell_objections
 from console.rendering import one_line, printable, span
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         StepRun,
     )
     from console.services.pipelines.viewing import LaunchLine
+    from console.services.signing import Acting
 
 MOST_LINES = 100_000
 MOST_LISTED = 100
@@ -90,6 +93,7 @@ def add_views(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def list_all(context: Context) -> int:
     """`pipeline list`"""
     from console.services.pipelines.launch_log import launch_names
+    from console.services.pipelines.launch_words import to_do_lines
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedules import schedules_objected_to
     from console.services.pipelines.viewing import list_launches
@@ -140,6 +144,8 @@ def list_all(context: Context) -> int:
     total = len(launch_names(store))
     if is_cut and total > given.limit:
         say(f"The newest {given.limit} of those asked for. All: --limit 0")
+    for text in to_do_lines(lines):
+        say(one_line(text))
     tell_objections(schedules_objected_to(store, launcher))
     return 0
 
@@ -147,6 +153,7 @@ def list_all(context: Context) -> int:
 def show_one(context: Context) -> int:
     """`pipeline show`"""
     from console.services.pipelines.launch_sheet import launch_sheet
+    from console.services.pipelines.launch_words import to_do_lines
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedule_words import schedule_lines
     from console.services.pipelines.schedules import schedule_line
@@ -212,11 +219,12 @@ def show_one(context: Context) -> int:
         way = "wrote" if touched.is_output else "read"
         show(one_line(f"told       {touched.step} {way} {touched.name} {what}"))
     for one in sheet.said:
-        show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}"))
+        more = f": {one.more}" if one.more else ""
+        show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}{more}"))
     if kept is not None:
         tell_objections([kept])
-    elif run.state.is_final and not sheet.is_recorded:
-        say(f"Not in the log yet: countersign pipeline record {line.launch}")
+    for text in to_do_lines([line]):
+        say(one_line(text))
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))
     return 0
@@ -241,8 +249,11 @@ def watch(context: Context) -> int:
     return wait_for(context, context.arguments.launch)[0]
 
 
-def wait_for(context: Context, launch: str) -> tuple[int, PipelineRun]:
-    """Say what changes of a launch until it has ended, or the time is up."""
+def wait_for(
+    context: Context, launch: str, acting: Acting | None = None
+) -> tuple[int, PipelineRun]:
+    """Say what changes of a launch until it has ended, or the time is up; an end that
+    is seen is recorded."""
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.viewing import watch_launch
 
@@ -250,15 +261,19 @@ def wait_for(context: Context, launch: str) -> tuple[int, PipelineRun]:
     limit = span_of(given.timeout, "time").total_seconds() if given.timeout else None
     every = span_of(getattr(given, "every", "1s"), "time").total_seconds()
     launcher, line = launcher_of_all(store), None
+    is_watching = given.format == "json" and getattr(given, "what", "") == "watch"
     name = launch
     for line in watch_launch(
         store, launcher, name, every_seconds=every, timeout_seconds=limit
     ):
-        if given.format == "json" and getattr(given, "what", "") == "watch":
+        if is_watching:
             show_json_line("pipeline-watch", launch=line)
         else:
             say(one_line(_watched(line)))
     assert line is not None  # noqa: S101 - a launch that is not there is an error
+    is_lacking = line.is_recorded is False
+    if is_lacking and record_end(store, launcher, line, acting) and is_watching:
+        show_json_line("pipeline-watch", launch=replace(line, is_recorded=True))
     return exit_code_of_run(line.run), line.run
 
 

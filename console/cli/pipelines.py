@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
+from console.cli.pipeline_cancelling import add_cancel
 from console.cli.pipeline_pruning import add_prune
-from console.cli.pipeline_schedules import add_schedule, record_all
+from console.cli.pipeline_recording import add_record
+from console.cli.pipeline_schedules import add_schedule
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.problems import Misuse
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from console.services.pipelines.launching import Asked
 
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
-_GRACE = "10s"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,23 +40,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--key", metavar="KEY")
     parser.set_defaults(handler=release, decides=True)
     add_views(whats)
-    parser = whats.add_parser("cancel", help="end a run; done when nothing is left")
-    parser.add_argument("launch", metavar="LAUNCH")
-    parser.add_argument(
-        "--grace", default=_GRACE, metavar="TIME", help="before it is killed"
-    )
-    parser.set_defaults(handler=cancel)
+    add_cancel(whats)
     parser = whats.add_parser("retry", help="launch exactly the same once more")
     parser.add_argument("launch", metavar="LAUNCH")
     _add_waiting(parser)
     parser.set_defaults(handler=retry, decides=True, dry_run=False)
     add_schedule(whats)
-    parser = whats.add_parser(
-        "record", help="tell the log what an ended run was; of a schedule, each"
-    )
-    parser.add_argument("launch", metavar="LAUNCH")
-    parser.add_argument("--key", metavar="KEY", help="sign as a person")
-    parser.set_defaults(handler=record)
+    add_record(whats)
     add_archive(whats)
     add_prune(whats)
 
@@ -184,7 +175,8 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     from connectors.pipelines.protocols import RunState
     from console.services.pipelines.launching import launch as launch_pipeline
 
-    done = launch_pipeline(context.store, context.person(), launcher, asked)
+    acting = context.person()
+    done = launch_pipeline(context.store, acting, launcher, asked)
     run = done.run
     if done.outcome is None:
         say(f"It was launched before: entry {done.intent.index}.")
@@ -197,7 +189,7 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
         )
     code = 0
     if context.arguments.wait:
-        code, run = wait_for(context, run.launch)
+        code, run = wait_for(context, run.launch, acting)
     if context.arguments.format == "json":
         show_json(
             "pipeline-launch",
@@ -237,21 +229,6 @@ def release(context: Context) -> int:
     return 0
 
 
-def cancel(context: Context) -> int:
-    """`pipeline cancel`: 0 when nothing of it is left."""
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.viewing import launch_line
-
-    given, store = context.arguments, context.store
-    launcher = launcher_of_all(store)
-    line = launch_line(store, launcher, given.launch)
-    grace = span_of(given.grace, "time").total_seconds()
-    run = launcher.cancel(line.launch, grace_seconds=grace)
-    say(state_line(run))
-    show(run.state.value)
-    return 0
-
-
 def retry(context: Context) -> int:
     """`pipeline retry`"""
     from console.services.pipelines.launchers import launcher_of_all
@@ -263,31 +240,6 @@ def retry(context: Context) -> int:
     line = launch_line(store, everywhere, context.arguments.launch)
     launcher = everywhere.of(line.launch)
     return launch_asked(context, once_more(store, launcher, line.launch), launcher)
-
-
-def record(context: Context) -> int:
-    """`pipeline record`: 1 when the tracking server could not be imported."""
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.recording import record_run
-    from console.services.pipelines.schedules import is_declared_schedule
-    from console.services.signing import act_as_service
-    from policies.trust_root import ServiceKind
-
-    given, store = context.arguments, context.store
-    acting = (
-        context.person()
-        if given.key
-        else act_as_service(store, store.state(), ServiceKind.IMPORT)
-    )
-    if is_declared_schedule(store, given.launch):
-        return record_all(store, acting, given.launch)
-    done = record_run(store, acting, launcher_of_all(store), given.launch)
-    new = sum(sum(report.new.values()) for report in done.reports)
-    say(f"{new} new facts; {len(done.contains)} runs within it.")
-    if done.problem:
-        say(done.problem)
-    show(f"run:{given.launch}")
-    return 1 if done.problem else 0
 
 
 def _request(context: Context) -> LaunchRequest:

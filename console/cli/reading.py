@@ -10,6 +10,7 @@ from console.cli.context import Context
 from console.cli.forms import TABULAR, show_rows
 from console.cli.graphs import graph_text, markdown_lines, tree_lines
 from console.cli.output import moment, say, show, show_json
+from console.cli.standing import status
 from console.cli.times import (
     add_times,
     alias_words,
@@ -19,7 +20,6 @@ from console.cli.times import (
 )
 from console.rendering import one_line
 from console.services import catalogue, inspection
-from console.services.problems import Misuse, Undecided
 from store.identifiers import split_key
 from store.queries.lineage import Closure, Direction
 from store.queries.presence import Certainty
@@ -350,57 +350,3 @@ def history(context: Context) -> int:
     else:
         show_history(found, arguments.format)
     return 0
-
-
-def status(context: Context) -> int:
-    """`status`: 0 when every registry says what the log approves, and every schedule
-    would be allowed today; 1 when one does not, or would not; 3 when no policy names a
-    stage to compare."""
-    if context.arguments.watch:
-        if context.arguments.format not in ("table", "json"):
-            raise Misuse("--watch prints lines or JSON", hint="--format json")
-        from console.cli.watching import watch
-
-        return watch(context)
-    if context.arguments.every:
-        raise Misuse("--every goes with --watch", hint="countersign status --watch")
-    from console.cli.pipeline_schedules import tell_objections
-    from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.schedules import schedules_objected_to
-    from console.services.standing import governed_stages, unapproved_changes
-    from console.services.unusable_batches import unusable_batches
-
-    schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
-    is_governed = bool(governed_stages(context.store))
-    if not is_governed and not schedules:
-        raise Undecided(
-            "no policy in force names a stage, so no registry can be compared",
-            hint="Put one in force: countersign policy activate FILE",
-        )
-    found = unapproved_changes(context.store) if is_governed else []
-    for batch in unusable_batches(context.store):
-        say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
-    if context.arguments.format == "json":
-        show_json("status", unapproved_changes=found, schedules=schedules)
-    elif found:
-        is_one_source = len({c.model.partition("/")[0] for c in found}) == 1
-        is_short = is_one_source and context.arguments.format == "table"
-        show_rows(
-            context.arguments.format,
-            ("MODEL", "ENVIRONMENT", "STAGE", "REGISTRY", "LOG", "SEEN"),
-            [
-                (
-                    c.model.partition("/")[2] if is_short else c.model,
-                    c.environment,
-                    c.stage,
-                    c.registry or "nothing",
-                    c.approved or "nothing",
-                    moment(c.since),
-                )
-                for c in found
-            ],
-        )
-    elif is_governed:
-        say("Every registry says what the log approves, as of the last import.")
-    tell_objections(schedules)
-    return 1 if found or schedules else 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.cli.context import Context
+from console.cli.context import Context, span_of
 from console.cli.output import say
 from console.services.opened import OpenStore, open_store
 from console.services.problems import Misuse
@@ -14,7 +16,12 @@ from console.services.signing import act_as_service
 from policies.trust_root import ServiceKind
 from store.errors import StoreUnavailable
 
+if TYPE_CHECKING:
+    from console.server.running import Recording
+
 _LISTEN = "127.0.0.1:8765"
+_OFTEN = "1m"
+_SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(days=1)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,6 +43,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--name", default="openlineage", metavar="NAME", help="the source's name"
+    )
+    parser.add_argument(
+        "--record-launches",
+        nargs="?",
+        const=_OFTEN,
+        default="",
+        metavar="INTERVAL",
+        help=f"make launches that have ended lineage; by default every {_OFTEN}",
     )
     parser.set_defaults(handler=serve)
 
@@ -61,6 +76,7 @@ def serve(context: Context) -> int:
     arguments = context.arguments
     key = access.bearer_key(arguments.bearer) if arguments.bearer else None
     listen = access.listen_address(arguments.listen, has_key=key is not None)
+    recording = _recording(context)
     secrets = webhooks.webhook_secrets(context.configuration.sources)
     _require_service(context)
     spool = Spool(_spool_folder(context))
@@ -74,7 +90,7 @@ def serve(context: Context) -> int:
     )
     waiting = patience.Patience()
     application = running.make_application(routes, key, waiting)
-    serving = running.serve(application, waiting, listen, drain, say, polls)
+    serving = running.serve(application, waiting, listen, drain, say, polls, recording)
     try:
         asyncio.run(serving)
     finally:
@@ -82,6 +98,22 @@ def serve(context: Context) -> int:
         spool.close()
     say("stopped; what was taken is in the log, or waits for the next start")
     return 0
+
+
+def _recording(context: Context) -> Recording | None:
+    """What records launches meanwhile, if that is wanted."""
+    from console.server.running import Recording
+    from console.services.opened import wall_clock
+    from console.services.pipelines.recorder import Recorder
+
+    given = context.arguments.record_launches
+    if not given:
+        return None
+    every = span_of(given, "interval")
+    if not _SHORTEST <= every <= _LONGEST:
+        raise Misuse(f"--record-launches {given}: between 5s and 1d")
+    recorder = Recorder(lambda: _opened(context), wall_clock, every)
+    return Recording(recorder, every.total_seconds())
 
 
 def _require_service(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""`status --watch`: what the registries say against the log, told when it changes."""
+"""`status --watch`: what differs from what the log approves, told when it changes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json_line
 from console.rendering import one_line
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.pipelines.schedule_words import objection_lines
+from console.services.pipelines.schedules import has_schedules
 from console.services.problems import Misuse, Undecided
 from console.services.standing import UnapprovedChange, governed_stages
 from console.services.watching import UNKNOWN, Compared, Look, ReadBy, Watch
@@ -30,7 +32,7 @@ def watch(context: Context, *, sleep: Callable[[float], None] = time.sleep) -> i
     span = span_of(given, "span")
     if not _SHORTEST <= span <= _LONGEST:
         raise Misuse(f"--every {given}: between 1s and 1d")
-    if not governed_stages(context.store):
+    if not governed_stages(context.store) and not has_schedules(context.store):
         raise Undecided(
             "no policy in force names a stage, so nothing can be compared",
             hint="Put one in force: countersign policy activate FILE",
@@ -69,12 +71,17 @@ def _as_json(last: Look | None, look: Look) -> None:
             compared=look.compared,
             unapproved_changes=look.unapproved_changes,
             problem=look.problem,
+            schedules=look.schedules,
         )
 
 
 def _without_times(look: Look) -> tuple[object, ...]:
     said = tuple((one.source, one.by, bool(one.problem)) for one in look.compared)
-    return look.exit_code, said, look.unapproved_changes, bool(look.problem)
+    schedules = tuple(
+        (line.launch, line.state, line.objection, bool(line.problem))
+        for line in look.schedules
+    )
+    return look.exit_code, said, look.unapproved_changes, bool(look.problem), schedules
 
 
 class Lines:
@@ -93,12 +100,28 @@ class Lines:
                 _line(look.at, _what(change), _next(change))
         for change in _mended(before, look.unapproved_changes):
             _line(look.at, f"{_place(change)}: no longer a difference")
+        self._tell_schedules(look, _objections(last) if last else {})
         was_well = last is not None and last.exit_code == 0
         if look.exit_code == 0 and not was_well:
-            _line(look.at, "every registry says what the log approves")
+            said = "every registry says what the log approves"
+            _line(look.at, said if look.compared else "nothing is against any schedule")
+
+    def _tell_schedules(self, look: Look, before: dict[str, list[str]]) -> None:
+        now = _objections(look)
+        for launch, said in now.items():
+            if said != before.get(launch):
+                _line(look.at, *said[:2])
+        silent = {line.launch for line in look.schedules if line.problem}
+        for launch in before.keys() - now.keys() - silent:
+            _line(look.at, f"{launch}: nothing is against it any more")
 
     def _tell_silences(self, look: Look) -> None:
         silent = {one.source: _silence(one) for one in look.compared if one.problem}
+        silent |= {
+            f"the place of {line.launch}": (objection_lines(line)[0], "")
+            for line in look.schedules
+            if line.problem
+        }
         if look.problem:
             silent["the log"] = (look.problem, "Shown is what was known before.")
         for name in sorted(self._told.keys() - silent.keys()):
@@ -109,6 +132,15 @@ class Lines:
             if told is None or look.at - told >= _REMINDER:
                 self._told[name] = look.at
                 _line(look.at, what, following)
+
+
+def _objections(look: Look) -> dict[str, list[str]]:
+    """What is against each schedule that should not run as it does, and what to do."""
+    return {
+        line.launch: objection_lines(line)[1 if line.problem else 0 :]
+        for line in look.schedules
+        if line.is_objected_to
+    }
 
 
 def _silence(one: Compared) -> tuple[str, str]:

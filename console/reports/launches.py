@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from connectors.pipelines.planned_schedules import is_schedule, times_of
@@ -45,6 +46,7 @@ def launch_doubts(log: WholeLog, at: str) -> tuple[str, ...]:
         for finding in (doubts(log.store, record) if log.state.suspect_since else ())
     ]
     for record in log.launches.values():
+        found += _stolen_ends(log, record)
         why = _objection(log, record, at)
         if why:
             found.append(
@@ -57,8 +59,8 @@ def launch_doubts(log: WholeLog, at: str) -> tuple[str, ...]:
 
 def _objection(log: WholeLog, record: LaunchRecord, at: str) -> str:
     """Why a schedule would not be allowed at the end of the log; empty where it would
-    be, is none, or was never let go."""
-    if not is_let_go(record):
+    be, is none, was never let go, or is over."""
+    if not is_let_go(record) or _is_over(log, record):
         return ""
     moment = LogMoment(log.state, log.state, len(log.indexed), parse_time(at))
     try:
@@ -66,6 +68,49 @@ def _objection(log: WholeLog, record: LaunchRecord, at: str) -> str:
         return "" if plan is None else objection(log.store, record, plan, moment)
     except (*KNOWN_ERRORS, ValueError) as problem:
         return f"what it rests on cannot be read: {problem}"
+
+
+def _is_over(log: WholeLog, record: LaunchRecord) -> bool:
+    """Whether the log says that a launch is over, by keys that nobody had stolen."""
+    sound = [
+        (entry, said)
+        for entry, said in record.cancellations
+        if not log.state.is_suspect(entry.key, entry.index)
+    ]
+    return replace(record, cancellations=sound).is_over
+
+
+def _stolen_ends(log: WholeLog, record: LaunchRecord) -> list[str]:
+    """Cancellations that a thief may have signed."""
+    return [
+        f"the launch {record.launch} at entry {entry.index}: that {said.run} was ended "
+        "was signed with a key that may have been stolen by then. Look whether it "
+        f"runs: countersign pipeline show {said.run}"
+        for entry, said in record.cancellations
+        if log.state.is_suspect(entry.key, entry.index)
+    ]
+
+
+def ended_schedules(log: WholeLog) -> tuple[str, ...]:
+    """Schedules that were let go and ended since, with who says so and when."""
+    found = []
+    for record in log.launches.values():
+        if not is_let_go(record) or not _is_over(log, record):
+            continue
+        try:
+            if planned_schedule(log.store, record.intent) is None:
+                continue
+        except (*KNOWN_ERRORS, ValueError):
+            continue  # check_launches says that its plan cannot be read
+        said = record.cancellation_of(record.launch)
+        if said is not None:
+            signed, what = said
+            found.append(
+                f"the schedule {record.launch} is over: {what.result.value}, entry "
+                f"{signed.index} by {signed.statement.by} at {signed.statement.at} "
+                "(claimed)"
+            )
+    return tuple(found)
 
 
 def launches_told(log: WholeLog, at: str) -> list[dict[str, Any]]:
@@ -123,12 +168,25 @@ def _told(
             for ended, outcome in record.outcomes
             if outcome.intent == entry.id
         ],
+        "cancellations": [
+            {
+                "entry": signed.index,
+                "by": signed.statement.by,
+                "at": signed.statement.at,
+                "run": said.run,
+                "result": said.result.value,
+                "read_back": said.read_back,
+                "reason": read_words(log.store, said.reason) if said.reason else "",
+            }
+            for signed, said in record.cancellations
+            if said.intent == entry.id
+        ],
     }
 
 
 def _schedule(
     log: WholeLog, record: LaunchRecord, again: LaunchAgain, at: str
-) -> dict[str, str] | None:
+) -> dict[str, str | bool] | None:
     """The times of a schedule, and whether it would have been allowed at a time."""
     try:
         if not is_schedule(again.plan):
@@ -142,4 +200,5 @@ def _schedule(
         "time_zone": times.time_zone,
         "overlap": times.overlap,
         "objection_when_exported": _objection(log, record, at) if is_last else "",
+        "is_over": _is_over(log, record),
     }

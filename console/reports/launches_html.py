@@ -44,6 +44,7 @@ def launches_html(launches: Sequence[dict[str, Any]]) -> str:
                         (f"Outcome, entry {ended['entry']}", ended["read_back"])
                         for ended in told["outcomes"]
                     ),
+                    *(_cancellation(one) for one in told["cancellations"]),
                 ],
             ),
         ]
@@ -57,14 +58,24 @@ def launches_html(launches: Sequence[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def _schedule(told: dict[str, str] | None) -> list[tuple[str, str]]:
+def _cancellation(told: dict[str, Any]) -> tuple[str, str]:
+    why = f": {told['reason']}" if told["reason"] else ""
+    return (
+        f"Cancelling {told['run']}, by {told['by']}",
+        f"{told['result']}, at {told['at']} (claimed), entry {told['entry']}, "
+        f"{told['read_back']}{why}",
+    )
+
+
+def _schedule(told: dict[str, Any] | None) -> list[tuple[str, str]]:
     if told is None:
         return []
+    standing = told["objection_when_exported"] or "nothing was against it"
     return [
         ("Times", f"{told['cron']} in {told['time_zone']}"),
         ("While the last one runs", told["overlap"]),
         (
             "Would be allowed when this was made",
-            told["objection_when_exported"] or "nothing was against it",
+            "it was over by then" if told["is_over"] else standing,
         ),
     ]

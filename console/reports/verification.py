@@ -29,7 +29,11 @@ from console.reports.demands import (
     size_of,
     witnessed,
 )
-from console.reports.launches import check_launches, launch_doubts
+from console.reports.launches import (
+    check_launches,
+    ended_schedules,
+    launch_doubts,
+)
 from console.reports.members import MemberBackend, members_of, read_zip
 from console.reports.whole_log import WholeLog
 from console.services.checkpoints import checked_checkpoint
@@ -67,6 +71,8 @@ class Verified:
     launches: int = 0
     doubts: tuple[str, ...] = ()
     """Launches that were allowed, and would not have been with what is known now."""
+    ended_schedules: tuple[str, ...] = ()
+    """Schedules that the log says are over, with who says so and when."""
 
     @property
     def is_good(self) -> bool:
@@ -150,6 +156,7 @@ def _judge(
         doubts=()
         if problems
         else launch_doubts(whole(), _parameters(members).created_at),
+        ended_schedules=() if problems else ended_schedules(whole()),
     )
 
 

@@ -28,7 +28,11 @@ from store.errors import StoreDamaged
 from store.judgement import IndexedEntry, Standing
 
 _DECISION = "decision:"
-_LAUNCHED = {PredicateType.LAUNCH_INTENT.value, PredicateType.LAUNCH_OUTCOME.value}
+_LAUNCHED = {
+    PredicateType.LAUNCH_INTENT.value,
+    PredicateType.LAUNCH_OUTCOME.value,
+    PredicateType.LAUNCH_CANCELLATION.value,
+}
 
 
 @dataclass(frozen=True, slots=True)

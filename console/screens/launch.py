@@ -35,9 +35,11 @@ from console.rendering import one_line
 from console.screens.acting import ActingScreen
 from console.screens.asking import Failed
 from console.screens.confirming import ConfirmDialog
+from console.screens.ending import logging_end, question_of_end
 from console.screens.launch_text import headline, sheet_lines, step_lines
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore, wall_clock
+from console.services.pipelines.cancelling import Ended, end_at
 from console.services.pipelines.every_place import ASKING_THE_LOG
 from console.services.pipelines.launch_log import as_declared
 from console.services.pipelines.launch_sheet import LaunchSheet, launch_sheet
@@ -380,14 +382,18 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             return
         self.app.notify("Ending it…", markup=False)
 
-        def end() -> PipelineRun:
+        def end() -> Ended:
             with self._turn_of(place):
-                return place.cancel(self._launch, grace_seconds=GRACE_SECONDS)
+                return end_at(place, self._launch, GRACE_SECONDS)
 
-        def ended(run: PipelineRun) -> None:
-            self.tell(f"{self._launch} is {run.state.value}; nothing of it is left")
+        self.look(end, self._log_end)
 
-        self.look(end, ended)
+    def _log_end(self, ended: Ended) -> None:
+        """Say what came of it, and ask for the signature under that."""
+        self.tell(ended.said if ended.run else f"{ended.said} {ended.hint}")
+        if self._known is not None:
+            asked = question_of_end(self._launch, self._known.sheet, ended)
+            self.sign(asked, logging_end(self._launch, ended))
 
     def action_find(self) -> None:
         """Ask for the text that lines are looked for by."""

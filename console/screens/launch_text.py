@@ -67,5 +67,7 @@ def sheet_lines(sheet: LaunchSheet) -> list[str]:
     given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
     lines += [f"with {given}"] if given else []
     return lines + [
-        f"entry {one.entry}: {one.what} by {one.name}" for one in sheet.said
+        f"entry {one.entry}: {one.what} by {one.name}"
+        + (f": {one.more}" if one.more else "")
+        for one in sheet.said
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -17,7 +19,20 @@ from console.services.draining import Drain
 from console.services.polling import Polls
 from console.services.problems import KNOWN_ERRORS
 
+if TYPE_CHECKING:
+    from console.services.pipelines.recorder import Recorder
+
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What records launches while the server listens, and how often."""
+
+    recorder: Recorder
+    every_seconds: float
+
+
 TURN_SECONDS = 4.0
 """Between two looks at what waits for the log."""
 SLOWEST_REQUEST_SECONDS = 30.0
@@ -48,6 +63,7 @@ async def serve(
     drain: Drain,
     tell: Tell,
     polls: Polls | None = None,
+    recording: Recording | None = None,
 ) -> None:
     """Listen until SIGTERM or SIGINT; then finish what was begun.
 
@@ -78,12 +94,14 @@ async def serve(
         host, port = listening.sockets[0].getsockname()[:2]
         tell(f"listening on {f'[{host}]' if ':' in host else host}:{port}")
         draining = asyncio.create_task(_drain_until(stopping, drain, tell, polls))
+        keeping = asyncio.create_task(_record_until(stopping, recording, tell))
         await stopping.wait()
     finally:
         if listening is not None:
             listening.close()
         await runner.cleanup()
     await draining
+    await keeping
     await asyncio.to_thread(_turns, drain, tell)
 
 
@@ -96,6 +114,28 @@ async def _drain_until(
             await asyncio.to_thread(polls.turn, tell)
         try:
             async with asyncio.timeout(TURN_SECONDS):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+async def _record_until(
+    stopping: asyncio.Event, recording: Recording | None, tell: Tell
+) -> None:
+    """Record launches, apart from what is received: a cluster may be slow to answer."""
+    if recording is None:
+        return
+    while not stopping.is_set():
+        turn = asyncio.create_task(asyncio.to_thread(recording.recorder.turn, tell))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait((turn, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if stopping.is_set():
+            recording.recorder.stop()
+        stopped.cancel()
+        more = await turn
+        try:
+            pause = min(recording.every_seconds, TURN_SECONDS if more else math.inf)
+            async with asyncio.timeout(pause):
                 await stopping.wait()
         except TimeoutError:
             continue

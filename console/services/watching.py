@@ -1,4 +1,4 @@
-"""Registries against the log, again and again: each look asks the registries anew.
+"""Registries and schedules against the log, again and again: each look asks anew.
 
 Nothing is imported and nothing is written. A registry that does not answer leaves what
 it said last, with the time at which it said so.
@@ -17,6 +17,12 @@ from connectors.protocols import ShowsAliases, ShowsStages
 from console.services.configuration import SourceSetting
 from console.services.importing import last_seen
 from console.services.opened import OpenStore
+from console.services.pipelines.launchers import launcher_of_all
+from console.services.pipelines.schedules import (
+    ScheduleLine,
+    has_schedules,
+    list_schedules,
+)
 from console.services.problems import Misuse
 from console.services.registry_slots import as_aliases, pointed
 from console.services.secret_references import password_of
@@ -71,6 +77,8 @@ class Look:
     unapproved_changes: tuple[UnapprovedChange, ...]
     problem: str = ""
     """Why the log itself could not be read on, or empty."""
+    schedules: tuple[ScheduleLine, ...] = ()
+    """Those that should not run as they do, and those whose place cannot be asked."""
 
 
 @dataclass(slots=True)
@@ -117,10 +125,12 @@ class Watch:
         compared = tuple(self._ask(name) for name in names)
         now = store.clock()
         changes = tuple(changes_among(store, self._aliases(imported, names, now)))
-        problem = _log_problem(store)
-        return Look(
-            now, _exit_code(changes, compared, problem), compared, changes, problem
+        problem, schedules = _log_problem(store), _schedules(store)
+        code = max(
+            (_exit_code(changes, compared, problem), _exit_code_of(schedules)),
+            key=(YES, UNKNOWN, NO).index,
         )
+        return Look(now, code, compared, changes, problem, schedules)
 
     def _ask(self, source: str) -> Compared:
         """Ask one registry, or tell what is compared in its place."""
@@ -229,9 +239,24 @@ def _of_environment(store: OpenStore, source: str) -> SourceSetting | None:
 def _log_problem(store: OpenStore) -> str:
     if not store.is_answering:
         return f"{store.address} does not answer; the log may have grown"
-    if not governed_stages(store):
+    if not governed_stages(store) and not has_schedules(store):
         return "no policy in force names a stage, so nothing can be compared"
     return ""
+
+
+def _schedules(store: OpenStore) -> tuple[ScheduleLine, ...]:
+    """Schedules that somebody should look at."""
+    found = (
+        list_schedules(store, launcher_of_all(store)) if has_schedules(store) else []
+    )
+    return tuple(line for line in found if line.is_objected_to or line.problem)
+
+
+def _exit_code_of(schedules: tuple[ScheduleLine, ...]) -> int:
+    """One that should not run is no; one that cannot be looked at may be."""
+    if any(line.is_objected_to for line in schedules):
+        return NO
+    return UNKNOWN if schedules else YES
 
 
 def _exit_code(

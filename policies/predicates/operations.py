@@ -1,6 +1,7 @@
 """Statements about what is run: launches and deployments, each begun and ended."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from policies.predicates.forms import (
     Digest,
@@ -69,6 +70,52 @@ class LaunchOutcome:
     outcome: OutcomeKind
     run: Note
     read_back: Note
+
+
+class CancelResult(StrEnum):
+    """What came of asking a place to end something, as it was read back there."""
+
+    CANCELLED = "cancelled"
+    WAS_CANCELLED = "was-cancelled"
+    """It was cancelled when it was asked for; by whom, the place does not say."""
+    ENDED = "ended"
+    """It had ended by itself before it could be."""
+    GONE = "gone"
+    """Its place answers, and has nothing of it."""
+    UNKNOWN = "unknown"
+    """The place did not say; something of it may be left."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was cancelled, now or before."""
+        return self in (CancelResult.CANCELLED, CancelResult.WAS_CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchCancellation:
+    """Somebody had a launch ended, or a run of a schedule, and saw what came of it."""
+
+    intent: Digest
+    """Of the launch, as it was declared last."""
+    launch: Identifier
+    run: LongName
+    """What was ended: the launch itself, or one run of it if it is a schedule."""
+    pipeline: LongName
+    environment: Name
+    result: CancelResult
+    read_back: Note
+    reason: OptionalDigest
+    """Of the words, or empty: none is asked for to end what runs."""
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether the launch itself was asked to end, and not one run of a schedule."""
+        return self.run == self.launch
+
+    @property
+    def ends_it(self) -> bool:
+        """Whether it says that the launch itself was cancelled."""
+        return self.is_of_all and self.result.is_cancelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class PredicateType(StrEnum):
     LAUNCH_INTENT = NAMESPACE + "launch-intent/v1"
     LAUNCH_RELEASE = NAMESPACE + "launch-release/v1"
     LAUNCH_OUTCOME = NAMESPACE + "launch-outcome/v1"
+    LAUNCH_CANCELLATION = NAMESPACE + "launch-cancellation/v1"
     DEPLOYMENT_INTENT = NAMESPACE + "deployment-intent/v1"
     DEPLOYMENT_OUTCOME = NAMESPACE + "deployment-outcome/v1"
     EXPORT = NAMESPACE + "export/v1"
@@ -70,6 +71,7 @@ _DECLARED = {
         "LaunchIntent": PredicateType.LAUNCH_INTENT,
         "LaunchRelease": PredicateType.LAUNCH_RELEASE,
         "LaunchOutcome": PredicateType.LAUNCH_OUTCOME,
+        "LaunchCancellation": PredicateType.LAUNCH_CANCELLATION,
         "DeploymentIntent": PredicateType.DEPLOYMENT_INTENT,
         "DeploymentOutcome": PredicateType.DEPLOYMENT_OUTCOME,
     },

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from console.services.signing import Acting, sign_statement
+from console.services.signing import Acting, act_as_service, sign_statement
 from policies.predicates import Decision, OutcomeKind
-from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
+from policies.predicates.operations import (
+    CancelResult,
+    LaunchCancellation,
+    LaunchIntent,
+    LaunchOutcome,
+    LaunchRelease,
+)
+from policies.trust_root import ServiceKind
 from store.backend import entry_path
 from tests.worlds import World
 
@@ -146,3 +153,74 @@ def test_only_who_declared_it_says_what_came_of_it(world: World, held: str) -> N
     ):
         assert put(world, world.people[who], said)[1] == "void"
     assert put(world, world.people["olga"], good)[1] == "accepted"
+
+
+def cancellation_of(intent: str) -> LaunchCancellation:
+    return LaunchCancellation(
+        intent=intent,
+        launch="one",
+        run="one",
+        pipeline="train",
+        environment="default",
+        result=CancelResult.CANCELLED,
+        read_back="kubernetes one cancelled",
+        reason="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "who", "why"),
+    [
+        ({}, "vera", "operator"),
+        ({"environment": "prod"}, "olga", "another launch"),
+        ({"pipeline": "serve"}, "olga", "another launch"),
+        ({"launch": "two", "run": "two"}, "olga", "another launch"),
+        ({"intent": OTHER}, "olga", "not in the log"),
+        ({"intent": "the hiring"}, "olga", "another launch"),
+        ({"run": "two"}, "olga", "neither its launch nor a run"),
+        ({"run": "one~"}, "olga", "neither its launch nor a run"),
+        ({"run": "one-more"}, "olga", "neither its launch nor a run"),
+        ({"run": "x~20260301T0300Z"}, "olga", "neither its launch nor a run"),
+        ({"reason": "because"}, "olga", "reason"),
+    ],
+)
+def test_who_is_no_operator_there_or_names_another_launch_cancels_nothing(
+    world: World, held: str, change: dict[str, str], who: str, why: str
+) -> None:
+    said = replace(cancellation_of(held), **change)  # type: ignore[arg-type]
+    if said.intent == "the hiring":
+        said = replace(said, intent=world.store.entry(1)[0].statement_id)
+    _, standing, reason = put(world, world.people[who], said)
+    assert (standing, why in reason) == ("void", True), reason
+    let_go = replace(INTENT, held=False, takes_over=held)
+    assert put(world, world.people["olga"], let_go)[1] == "accepted"
+
+
+@pytest.mark.parametrize("result", list(CancelResult))
+def test_what_was_cancelled_is_never_declared_again(
+    world: World, held: str, result: CancelResult
+) -> None:
+    olga = world.people["olga"]
+    assert put(world, olga, replace(cancellation_of(held), result=result))[1] == (
+        "accepted"
+    )
+    again = replace(INTENT, held=False, takes_over=held)
+    _, standing, reason = put(world, olga, again)
+    assert standing == ("void" if result.is_cancelled else "accepted"), reason
+
+
+def test_the_end_of_one_run_of_a_schedule_is_not_that_of_the_schedule(
+    world: World, held: str
+) -> None:
+    olga = world.people["olga"]
+    said = replace(cancellation_of(held), run="one~20260301T0300Z")
+    assert put(world, olga, said)[1] == "accepted"
+    again = replace(INTENT, held=False, takes_over=held)
+    assert put(world, olga, again)[1] == "accepted"
+
+
+def test_a_service_says_of_nothing_that_it_was_cancelled(
+    world: World, held: str
+) -> None:
+    service = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
+    assert put(world, service, cancellation_of(held))[1] == "void"

@@ -114,7 +114,7 @@ def test_an_ended_run_becomes_lineage_by_itself(project: Path, capsys: Capture) 
             break
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert "Not in the log yet" not in run(capsys, "show", "one")[2]
+    assert "not recorded" not in run(capsys, "show", "one")[2]
     assert main(["lineage", "run:one", "--down", "--format", "json"]) == 0
     assert "tried/model.txt" in capsys.readouterr().out
     code, out, err = run(capsys, "record", "one")
@@ -146,6 +146,8 @@ def test_the_form_of_every_answer_is_the_golden_one(
         "show": told(capsys, "show", "one")[1],
         "watch": told(capsys, "watch", "one")[1],
         "logs": told(capsys, "logs", "one")[1],
+        "cancel": told(capsys, "cancel", "one")[1],
+        "record": told(capsys, "record", "one")[1],
         "prune": told(capsys, "prune")[1],
     }
     found = {
@@ -156,6 +158,26 @@ def test_the_form_of_every_answer_is_the_golden_one(
     if os.environ.get("COUNTERSIGN_WRITE_GOLDEN"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
+
+
+def test_cancelling_is_logged_and_says_so(project: Path, capsys: Capture) -> None:
+    change(project, "sleep 60")
+    run(capsys, "launch", str(project), "--id", "one")
+    run(capsys, "launch", str(project), "--id", "two")
+    code, out, err = run(capsys, "cancel", "one", "--reason", "the wrong data")
+    assert (code, out) == (0, "cancelled\n")
+    assert "local one cancelled" in err
+    assert "Logged: entry 5." in err
+    code, out, err = run(capsys, "cancel", "one")
+    assert (code, out) == (0, "cancelled\n")
+    assert "It was logged before: entry 5." in err
+    code, out, err = run(capsys, "cancel", "two", "--key", "nobody")
+    assert (code, out) == (1, "cancelled\n")
+    assert "It is not in the log: " in err
+    assert "Log it: countersign pipeline cancel two" in err
+    assert "entry 5    launch-cancellation by Dana" in run(capsys, "show", "one")[1]
+    code, found = told(capsys, "cancel", "two")
+    assert (code, found["result"], found["entry"]) == (0, "was-cancelled", 6)
 
 
 def test_the_same_id_again_launches_nothing(project: Path, capsys: Capture) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from console.cli import main
+from console.cli.context import Context
+from console.cli.watching import watch
 from tests.contract.kubernetes_launching import manifest_of_steps
 from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
 from tests.pipelines import make_project
@@ -172,6 +175,49 @@ def test_list_show_and_status_say_that_it_would_not_be_allowed_today(
     assert [one["launch"] for one in found] == ["nightly"]
     assert run(capsys, "cancel", "nightly")[0] == 0
     assert main(["status"]) == 0
+
+
+def test_a_watch_looks_at_schedules_too(
+    place: KubernetesPlace, capsys: Capture, tmp_path: Path
+) -> None:
+    assert main(["status", "--watch"]) == 3
+    named = ("schedule", "quick.json", *on(place), *DAILY, "--name", "nightly")
+    assert run(capsys, *named)[0] == 0
+
+    def goes_down(is_down: bool) -> None:
+        place.own.faults.is_down = is_down
+
+    turns: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: activate(tmp_path, 2, APPROVALS),
+            lambda: goes_down(True),
+            lambda: goes_down(False),
+            lambda: run(capsys, "cancel", "nightly"),
+        ]
+    )
+    lines: list[str] = []
+
+    def sleep(_: float) -> None:
+        told = capsys.readouterr().out.splitlines()
+        lines.extend(line.partition("UTC  ")[2] or line for line in told)
+        following = next(turns, None)
+        if following is None:
+            raise KeyboardInterrupt
+        following()
+
+    given = {"every": "30s", "format": "table", "config": "", "store": "", "anchor": ""}
+    assert watch(Context(argparse.Namespace(**given)), sleep=sleep) == 0
+    against = "nightly would not be allowed today: approval by 1 x validator: nobody"
+    assert [line.partition(", wanted")[0] for line in lines] == [
+        "nothing is against any schedule",
+        against,
+        "    It runs on until somebody ends it: countersign pipeline cancel nightly",
+        lines[3],
+        "the place of nightly can be read again",
+        "nightly: nothing is against it any more",
+        "nothing is against any schedule",
+    ]
+    assert lines[3].startswith("nightly: its place could not be asked: ")
 
 
 @pytest.mark.parametrize(

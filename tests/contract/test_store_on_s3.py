@@ -19,15 +19,19 @@ import pytest
 from console.services.checkpoints import verify_log
 from console.services.configuration import Configuration
 from console.services.opened import OpenStore, open_store
+from console.services.pipelines.cancelling import Cancelled, cancel_launch
+from console.services.pipelines.launchers import launcher_of_all
 from console.services.places import Places
 from console.services.problems import Undecided
 from console.services.signing import act_as_person, append
 from policies.predicates import LineageBatch
+from policies.predicates.operations import CancelResult
 from store import s3_rest
 from store.backend import entry_path
 from store.errors import StoreDamaged, StoreUnavailable
 from store.facts import Fact, FactKind
 from tests.contract.s3_places import ENDPOINT, S3Place, client, real_place
+from tests.pipelines import commit_all, launch_in, make_project, put_policy
 from tests.worlds import World, new_world
 
 NOON = "2026-03-01T12:00:00Z"
@@ -102,6 +106,34 @@ def test_decisions_want_the_end_of_the_log_confirmed(
     store.max_age = timedelta(minutes=6)
     store.require_known_types()
     store.close()
+
+
+def test_a_launch_is_ended_while_the_store_does_not_answer_and_logged_when_it_does(
+    bucket_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_policy(bucket_world)
+    project = make_project(tmp_path / "code")
+    commit_all(project)
+    launch_in(bucket_world, project, "one")
+
+    def cancelled() -> Cancelled:
+        store = bucket_world.reopened()
+        with closing(store):
+            return cancel_launch(
+                store,
+                launcher_of_all(store),
+                "one",
+                lambda: bucket_world.people["dana"],
+                grace_seconds=1,
+            )
+
+    with monkeypatch.context() as patch:
+        cut_off(patch)
+        done = cancelled()
+    assert done.result is CancelResult.CANCELLED
+    assert done.entry is None
+    assert done.unlogged
+    assert cancelled().is_new
 
 
 def test_a_machine_that_knows_nothing_of_it_cannot_open_it_offline(

@@ -8,7 +8,10 @@ import pytest
 
 from connectors.errors import ConnectorRefused
 from connectors.pipelines.protocols import CanStreamLogs, RunState
+from console.reports.launches import check_launches
+from console.reports.whole_log import WholeLog
 from console.services.configuration import SourceSetting
+from console.services.pipelines.cancelling import Cancelled, cancel_launch
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.recording import record_run
@@ -18,6 +21,7 @@ from console.services.pipelines.viewing import list_launches
 from console.services.problems import Refusal, Undecided
 from console.services.signing import act_as_service
 from policies.predicates import Decision, OutcomeKind
+from policies.predicates.operations import CancelResult
 from policies.trust_root import ServiceKind
 from store.queries.sql import fetch
 from tests.contract.kfp_launching import IMAGE
@@ -118,6 +122,44 @@ def test_what_was_cancelled_before_it_was_sent_is_never_sent(there: KfpWorld) ->
         release(there.store, there.world.people["vera"], everywhere, "one", FIT)
     record(there)
     assert there.runs() == []
+
+
+def cancel(there: KfpWorld) -> Cancelled:
+    return cancel_launch(
+        there.store,
+        launcher_of_all(there.store),
+        "one",
+        lambda: there.world.people["dana"],
+        grace_seconds=60,
+    )
+
+
+@pytest.mark.parametrize("is_released", [True, False], ids=["held", "sent"])
+def test_who_cancelled_it_is_in_the_log(there: KfpWorld, is_released: bool) -> None:
+    there.put_policy(is_released=is_released)
+    there.launch("one", "waits")
+    there.here.steps_on_get = True
+    done = cancel(there)
+    assert (done.result, done.is_new) == (CancelResult.CANCELLED, True)
+    again = cancel(there)
+    assert (again.result, again.entry) == (CancelResult.WAS_CANCELLED, done.entry)
+    assert there.launch("one", "waits").run.state is RunState.CANCELLED
+    [line] = list_launches(there.store, launcher_of_all(there.store))
+    assert line.cancellation is not None
+    assert line.cancellation.entry == done.entry
+    assert not line.is_cancelled_in_silence
+    assert check_launches(WholeLog(there.store)) == []
+
+
+def test_an_endpoint_that_is_down_leaves_its_end_unknown(there: KfpWorld) -> None:
+    there.put_policy(is_released=False)
+    there.launch("one", "waits")
+    there.here.steps_on_get = True
+    there.here.faults.is_down = True
+    done = cancel(there)
+    assert (done.result, done.is_new) == (CancelResult.UNKNOWN, True)
+    there.here.faults.is_down = False
+    assert cancel(there).result is CancelResult.CANCELLED
 
 
 def test_a_retry_is_the_same_once_more_under_an_id_of_its_own(there: KfpWorld) -> None:

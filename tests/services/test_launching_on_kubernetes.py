@@ -12,7 +12,10 @@ import pytest
 from connectors.errors import ConnectorError, ConnectorRefused
 from connectors.kubernetes.manifests import name_of_launch
 from connectors.pipelines.protocols import LaunchRequest, RunState
+from console.reports.launches import check_launches
+from console.reports.whole_log import WholeLog
 from console.services.founding import activate_policy
+from console.services.pipelines.cancelling import Cancelled, cancel_launch
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.launching import Asked, Launched, launch
@@ -23,6 +26,7 @@ from console.services.pipelines.viewing import list_launches
 from console.services.problems import Misuse, Refusal, Undecided
 from console.services.signing import act_as_service
 from policies.predicates import Decision, OutcomeKind
+from policies.predicates.operations import CancelResult
 from policies.trust_root import ServiceKind
 from store.queries.sql import fetch
 from tests.contract.kubernetes_launching import IMAGE, manifest_of_steps
@@ -195,19 +199,29 @@ def test_what_was_changed_on_the_cluster_is_not_released(
     assert job_of(place)["spec"]["suspend"] is True
 
 
+def take_away(place: KubernetesPlace, launch_id: str = "one") -> None:
+    """Delete the job of a launch, as anybody might."""
+    path = f"{place.batch}/{name_of_launch(launch_id)}"
+    place.ask("DELETE", path, {"propagationPolicy": "Background"})
+    place.controller.step()
+
+
+def exchange_for_another(place: KubernetesPlace, launch_id: str = "one") -> None:
+    """Put a job of another image under the name and marks of a launch."""
+    forged = job_of(place, launch_id)
+    take_away(place, launch_id)
+    marks = {key: forged["metadata"][key] for key in ("name", "labels", "annotations")}
+    other = manifest_of_steps("quick", image=IMAGE.replace("ab", "cd"))
+    made = place.ask("POST", place.batch, other | {"metadata": marks})
+    assert made.status == 201
+
+
 def test_another_job_under_its_name_and_marks_is_not_taken_for_it(
     world: World, place: KubernetesPlace
 ) -> None:
     put_policy(world, is_released=False)
     launch_there(world, place)
-    forged = job_of(place)
-    path = f"{place.batch}/{name_of_launch('one')}"
-    place.ask("DELETE", path, {"propagationPolicy": "Background"})
-    place.controller.step()
-    marks = {key: forged["metadata"][key] for key in ("name", "labels", "annotations")}
-    other = manifest_of_steps("quick", image=IMAGE.replace("ab", "cd"))
-    made = place.ask("POST", place.batch, other | {"metadata": marks})
-    assert made.status == 201
+    exchange_for_another(place)
     run_to_the_end(place)
     everywhere = launcher_of_all(world.store)
     [line] = list_launches(world.store, everywhere)
@@ -231,6 +245,61 @@ def test_what_was_cancelled_never_starts_again(
         release(world.store, world.people["dana"], everywhere, "one", None)
     service = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
     record_run(world.store, service, everywhere, "one")
+
+
+def cancel(world: World, launch_id: str = "one") -> Cancelled:
+    return cancel_launch(
+        world.store,
+        launcher_of_all(world.store),
+        launch_id,
+        lambda: world.people["dana"],
+        grace_seconds=1,
+    )
+
+
+def test_a_cancelled_job_is_logged_once_and_stays_cancelled_when_it_is_deleted(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world)
+    launch_there(world, place)
+    done = cancel(world)
+    assert (done.result, done.is_new) == (CancelResult.CANCELLED, True)
+    assert done.read_back.startswith("kubernetes one cancelled")
+    assert cancel(world).entry == done.entry
+    assert launch_there(world, place).run.state is RunState.CANCELLED
+    take_away(place)
+    with pytest.raises(Refusal, match="it was cancelled"):
+        launch_there(world, place)
+    everywhere = launcher_of_all(world.store)
+    with pytest.raises(Refusal, match="cancelled"):
+        release(world.store, world.people["dana"], everywhere, "one", None)
+    assert jobs(place) == []
+    assert check_launches(WholeLog(world.store)) == []
+
+
+def test_a_job_that_somebody_deleted_is_logged_as_gone(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world, is_released=False)
+    launch_there(world, place)
+    take_away(place)
+    done = cancel(world)
+    assert (done.result, done.run, done.is_new) == (CancelResult.GONE, None, True)
+    assert cancel(world).entry == done.entry
+
+
+def test_a_cluster_that_is_down_is_not_known_and_later_cancelled(
+    world: World, place: KubernetesPlace
+) -> None:
+    put_policy(world, is_released=False)
+    launch_there(world, place)
+    place.own.faults.is_down = True
+    done = cancel(world)
+    place.own.faults.is_down = False
+    assert (done.result, done.run) == (CancelResult.UNKNOWN, None)
+    assert job_of(place)["spec"]["suspend"] is False
+    assert cancel(world).result is CancelResult.CANCELLED
+    assert job_of(place)["spec"]["suspend"] is True
 
 
 def test_a_pod_that_cannot_start_says_why_with_its_step(

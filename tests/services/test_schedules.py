@@ -38,6 +38,7 @@ from console.reports.verification import verify_file
 from console.reports.whole_log import WholeLog
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
+from console.services.pipelines.cancelling import Cancelled, cancel_launch
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import (
     launcher_of_all,
@@ -60,6 +61,7 @@ from console.services.problems import Misuse, Refusal, Undecided
 from console.services.revoking import revoke
 from console.services.signing import act_as_service
 from policies.predicates import Decision, RevocationCause
+from policies.predicates.operations import CancelResult
 from policies.trust_root import ServiceKind
 from store.queries.sql import fetch
 from tests.contract.kubernetes_launching import IMAGE, manifest_of_steps
@@ -503,6 +505,56 @@ def test_cancelling_holds_it_for_good_and_ends_what_runs(
     acting = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
     recorded, _ = record_fired(world.store, acting, everywhere, "nightly")
     assert len(recorded) == 1
+
+
+def cancel(world: World, launch_id: str) -> Cancelled:
+    return cancel_launch(
+        world.store,
+        launcher_of_all(world.store),
+        launch_id,
+        lambda: world.people["dana"],
+        grace_seconds=1,
+    )
+
+
+def test_a_schedule_whose_end_is_logged_is_no_longer_asked_about(
+    world: World, place: KubernetesPlace
+) -> None:
+    let_go(world, place)
+    newer_policy(world)
+    assert len(problems(world)[1]) == 1
+    done = cancel(world, "nightly")
+    assert (done.result, done.is_new) == (CancelResult.CANCELLED, True)
+    assert problems(world) == ((), ())
+    assert only(world).objection == ""
+    [line] = list_launches(world.store, launcher_of_all(world.store))
+    assert not line.is_cancelled_in_silence
+
+
+def test_one_run_of_a_schedule_is_ended_and_logged_as_that(
+    world: World, place: KubernetesPlace
+) -> None:
+    let_go(world, place)
+    world.clock.forward(days=1)
+    place.cron.tick(world.clock.now)
+    [run] = only(world).fired
+    done = cancel(world, run.launch)
+    assert (done.launch, done.result) == (run.launch, CancelResult.CANCELLED)
+    record = known_launch(world.store, "nightly", world.store.state())
+    assert [said.run for _, said in record.cancellations] == [run.launch]
+    assert record.cancelled is None
+    assert only(world).state is RunState.RUNNING
+
+
+def test_a_schedule_that_somebody_deleted_is_logged_as_gone(
+    world: World, place: KubernetesPlace
+) -> None:
+    let_go(world, place)
+    newer_policy(world)
+    place.ask("DELETE", f"{place.cron_jobs}/{name_of_launch('nightly')}")
+    done = cancel(world, "nightly")
+    assert (done.result, done.is_new) == (CancelResult.GONE, True)
+    assert problems(world) == ((), ())
 
 
 def done_plan(world: World) -> LaunchPlan:

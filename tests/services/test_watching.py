@@ -191,7 +191,15 @@ def test_json_is_one_object_a_line_for_each_change(
     assert {line["schema"] for line in lines} == {"countersign/status-watch/v1"}
     assert [len(line["unapproved_changes"]) for line in lines] == [0, 1]
     assert [sorted(line) for line in lines] == 2 * [
-        ["at", "compared", "exit_code", "problem", "schema", "unapproved_changes"]
+        [
+            "at",
+            "compared",
+            "exit_code",
+            "problem",
+            "schedules",
+            "schema",
+            "unapproved_changes",
+        ]
     ]
     assert sorted(lines[0]["compared"][0]) == ["at", "by", "problem", "source"]
 

@@ -82,8 +82,30 @@ async def test_a_run_is_ended_only_by_whoever_says_so_twice(
         assert run.state is RunState.RUNNING
         await pilot.press("z")
         await pilot.press("tab", "enter")
+        await until(pilot, lambda: isinstance(app.screen, SigningDialog))
+        assert wait_until_over(world.store, "one").state is RunState.CANCELLED
+        assert "local one cancelled" in on_screen(app)
+        await sign(pilot, world.places.keys / "dana.pem", "the wrong data")
         await until(pilot, lambda: "CANCELLED" in on_screen(app))
-    assert wait_until_over(world.store, "one").state is RunState.CANCELLED
+        said = "launch-cancellation by Dana: cancelled, the wrong data"
+        await until(pilot, lambda: said in on_screen(app))
+
+
+async def test_a_run_is_ended_from_the_screen_though_nobody_signs(
+    world: World, tmp_path: Path
+) -> None:
+    launch_in(world, make_project(tmp_path / "code", LONG), "one")
+    app = app_of(world)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(LaunchScreen("one"))
+        await until(pilot, lambda: "line 3" in on_screen(app))
+        await pilot.press("z")
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: isinstance(app.screen, SigningDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: "CANCELLED" in on_screen(app))
+    record = known_launch(world.store, "one", world.store.state())
+    assert record.cancellations == []
 
 
 async def test_a_held_launch_shows_its_verdict_and_is_released_from_the_screen(

@@ -6,7 +6,8 @@ place that does not answer hides nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
@@ -39,6 +40,7 @@ from console.services.pipelines.launch_log import (
     declared_first,
     launches,
 )
+from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
 
 FAR = (KUBERNETES, KFP)
@@ -57,6 +59,20 @@ class FarLauncher(CanLaunch, Protocol):
     def place(self) -> str:
         """What its plans call it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A launch as its place shows it, with what it started if it is a schedule."""
+
+    launch: str
+    intent: LaunchIntent
+    backend: str
+    place: str
+    """Empty: its plan cannot be read."""
+    runs: tuple[PipelineRun, ...]
+    problem: ConnectorError | None
+    """Why it cannot be told."""
 
 
 class EveryPlace:
@@ -78,6 +94,11 @@ class EveryPlace:
     def backend(self) -> str:
         """That of this machine, which is where it plans."""
         return self._own.backend
+
+    @property
+    def own(self) -> CanLaunch:
+        """That of this machine."""
+        return self._own
 
     def of(self, launch: str) -> CanLaunch:
         """The launcher of a launch.
@@ -132,7 +153,7 @@ class EveryPlace:
         """Those that the log declares and whose places answer, and all of this machine;
         in place of the others, that they are unknown and why."""
         yield from self._own.runs()
-        yield from self._far_runs(launches(self._store), _Listed())
+        yield from _shown(self.looks())
 
     def runs_of(self, declared: Sequence[Declared]) -> Iterator[PipelineRun]:
         """As `runs`, but only those of some launches."""
@@ -141,31 +162,36 @@ class EveryPlace:
             yield from self._own.some(names)
         else:
             yield from self._own.runs()
-        yield from self._far_runs(declared, _Listed(names))
+        yield from _shown(self._looks(declared, _Listed(names)))
 
-    def _far_runs(
-        self, declared: Iterable[Declared], listed: _Listed
-    ) -> Iterator[PipelineRun]:
+    def looks(
+        self,
+        wants: Callable[[str], bool] = lambda _: True,
+        leaves_out: Container[str] = (),
+    ) -> Iterator[Look]:
+        """Every launch that the log declares elsewhere than on this machine, if it is
+        wanted and its place is not left out, as its place shows it."""
+        wanted = (one for one in launches(self._store) if wants(one[0]))
+        yield from self._looks(wanted, _Listed(), leaves_out)
+
+    def _looks(
+        self,
+        declared: Iterable[Declared],
+        listed: _Listed,
+        leaves_out: Container[str] = (),
+    ) -> Iterator[Look]:
         for launch, _, intent in declared:
-            backend = KUBERNETES
+            backend, place, found = KUBERNETES, "", list[PipelineRun]()
+            problem = None
             try:
                 plan = self._plan(intent.definition)
-                backend = plan.backend
-                if backend not in FAR:
+                backend, place = plan.backend, plan.place
+                if backend not in FAR or place in leaves_out:
                     continue
                 found = listed.runs_of(self.at, plan, launch)
-            except ConnectorError as problem:
-                yield PipelineRun(
-                    launch=launch,
-                    backend=backend,
-                    pipeline=intent.pipeline,
-                    state=RunState.UNKNOWN,
-                    plan_digest=intent.definition,
-                    claimed=parse_time(intent.judged_at),
-                    reason=str(problem),
-                )
-                continue
-            yield from found
+            except ConnectorError as cause:
+                problem = cause
+            yield Look(launch, intent, backend, place, tuple(found), problem)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
@@ -266,3 +292,20 @@ class _Listed:
         if run is None and launcher.backend == KFP:
             run = launcher.find(launch)
         return [run] if run is not None else []
+
+
+def _shown(looks: Iterable[Look]) -> Iterator[PipelineRun]:
+    """What was seen; in place of what was not, that it is unknown and why."""
+    for look in looks:
+        if look.problem is None:
+            yield from look.runs
+            continue
+        yield PipelineRun(
+            launch=look.launch,
+            backend=look.backend,
+            pipeline=look.intent.pipeline,
+            state=RunState.UNKNOWN,
+            plan_digest=look.intent.definition,
+            claimed=parse_time(look.intent.judged_at),
+            reason=str(look.problem),
+        )

@@ -21,14 +21,21 @@ from console.services.pipelines.launch_judging import (
     LogMoment,
     judge_launch,
 )
-from console.services.pipelines.launch_log import LaunchRecord
+from console.services.pipelines.launch_log import STARTED, LaunchRecord
 from console.services.problems import KNOWN_ERRORS
 from policies.predicates import OutcomeKind
-from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
+from policies.predicates.operations import (
+    LaunchCancellation,
+    LaunchIntent,
+    LaunchOutcome,
+    LaunchRelease,
+)
 from policies.verdict import Verdict, read_tree
 from policies.workflow import Entry
 
-_NOT_STARTED = frozenset({RunState.PENDING.value, RunState.SUSPENDED.value})
+_NOT_STARTED = frozenset(
+    {RunState.PENDING.value, RunState.SUSPENDED.value, RunState.CANCELLED.value}
+)
 _LOOK = "See it: countersign log show"
 
 
@@ -61,6 +68,8 @@ def records_of(entries: Iterable[Entry]) -> dict[str, LaunchRecord]:
                 found[release.launch].releases.append((entry, release))
             case LaunchOutcome() as outcome if outcome.intent in launch_of:
                 found[launch_of[outcome.intent]].outcomes.append((entry, outcome))
+            case LaunchCancellation() as cancellation if cancellation.launch in found:
+                found[cancellation.launch].cancellations.append((entry, cancellation))
     return found
 
 
@@ -92,6 +101,7 @@ class LaunchAgain:
             [pair for pair in self.record.intents if pair[0].index < index],
             [pair for pair in self.record.releases if pair[0].index < index],
             [pair for pair in self.record.outcomes if pair[0].index < index],
+            [pair for pair in self.record.cancellations if pair[0].index < index],
         )
         return earlier if earlier.intents else None
 
@@ -215,6 +225,16 @@ def _wrong_outcomes(record: LaunchRecord, again: LaunchAgain) -> list[tuple[str,
                     f"Look at what is there: countersign pipeline show {record.launch}",
                 )
             )
+        cancelled = record.cancelled
+        if cancelled and cancelled.index < entry.index and _is_started(outcome):
+            found.append(
+                (
+                    f"entry {entry.index} shows it as {outcome.read_back!r:.120}, and "
+                    f"entry {cancelled.index} says that it was cancelled before",
+                    "One of them is not so. Look at what is there: countersign "
+                    f"pipeline show {record.launch}",
+                )
+            )
         if again.intent.held and not _is_held(outcome):
             found.append(
                 (
@@ -228,9 +248,19 @@ def _wrong_outcomes(record: LaunchRecord, again: LaunchAgain) -> list[tuple[str,
 
 
 def _is_held(outcome: LaunchOutcome) -> bool:
-    """Whether a place showed it as held: its name, the launch, then the state."""
+    """Whether a place showed it as held."""
+    return _state_shown(outcome) in _NOT_STARTED
+
+
+def _is_started(outcome: LaunchOutcome) -> bool:
+    """Whether a place showed it as what runs, or ran to its end."""
+    return _state_shown(outcome) in {state.value for state in STARTED}
+
+
+def _state_shown(outcome: LaunchOutcome) -> str:
+    """What a place showed: its name, the launch, then the state."""
     words = outcome.read_back.replace(":", " ").split()
-    return len(words) > 2 and words[2] in _NOT_STARTED
+    return words[2] if len(words) > 2 else ""
 
 
 def doubts(store: OpenStore, record: LaunchRecord) -> list[LaunchFinding]:
@@ -254,7 +284,8 @@ def doubts(store: OpenStore, record: LaunchRecord) -> list[LaunchFinding]:
 
 
 def void_findings(void: Sequence[tuple[Entry, str]]) -> list[LaunchFinding]:
-    """Void statements of enrolled people that say that something was launched."""
+    """Void statements of enrolled people that say that something was launched, or
+    ended."""
     found = []
     for entry, reason in void:
         match entry.statement.predicate:
@@ -262,6 +293,8 @@ def void_findings(void: Sequence[tuple[Entry, str]]) -> list[LaunchFinding]:
                 what, launch = "it says that it was started", outcome.run
             case LaunchIntent(held=False) as intent:
                 what, launch = "it says that it is let go", intent.launch
+            case LaunchCancellation() as cancellation:
+                what, launch = "it says that it was ended", cancellation.run
             case _:
                 continue
         found.append(
@@ -270,7 +303,7 @@ def void_findings(void: Sequence[tuple[Entry, str]]) -> list[LaunchFinding]:
                 entry.index,
                 f"{what}, and counts for nothing: {reason}; {entry.statement.by} "
                 "signed it",
-                "Something may have been started past the log. Look where it would "
+                "What is there may be another than the log says. Look where it would "
                 "run, and ask who signed.",
             )
         )

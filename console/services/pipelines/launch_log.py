@@ -8,12 +8,21 @@ from dataclasses import dataclass, field, replace
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
-from policies.topics import launch_topic, outcome_topic
+from policies.predicates import OutcomeKind, PredicateType
+from policies.predicates.operations import (
+    CancelResult,
+    LaunchCancellation,
+    LaunchIntent,
+    LaunchOutcome,
+    LaunchRelease,
+)
+from policies.topics import LAUNCHES, launch_topic, outcome_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry
 
 _ONE = launch_topic("")
+STARTED = frozenset({RunState.RUNNING, RunState.SUCCEEDED})
+"""States that nothing has which was cancelled before."""
 
 
 @dataclass(slots=True)
@@ -24,6 +33,7 @@ class LaunchRecord:
     intents: list[tuple[Entry, LaunchIntent]] = field(default_factory=list)
     releases: list[tuple[Entry, LaunchRelease]] = field(default_factory=list)
     outcomes: list[tuple[Entry, LaunchOutcome]] = field(default_factory=list)
+    cancellations: list[tuple[Entry, LaunchCancellation]] = field(default_factory=list)
 
     @property
     def requester(self) -> str:
@@ -48,6 +58,34 @@ class LaunchRecord:
         ]
         return of[-1] if of else None
 
+    @property
+    def cancelled(self) -> Entry | None:
+        """The entry that first says that the launch itself was cancelled."""
+        return next((entry for entry, said in self.cancellations if said.ends_it), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the log says that it was cancelled, or found to be gone and not
+        started again since."""
+        if self.cancelled is not None:
+            return True
+        started = [
+            entry.index
+            for entry, outcome in self.outcomes
+            if outcome.outcome is OutcomeKind.DONE
+        ]
+        return any(
+            said.is_of_all
+            and said.result is CancelResult.GONE
+            and entry.index > max(started, default=-1)
+            for entry, said in self.cancellations
+        )
+
+    def cancellation_of(self, run: str) -> tuple[Entry, LaunchCancellation] | None:
+        """What was said last of the end of the launch, or of one run of a schedule."""
+        of = [pair for pair in self.cancellations if pair[1].run == run]
+        return of[-1] if of else None
+
 
 def launch_record(
     store: OpenStore, launch: str, state: TrustState
@@ -60,6 +98,8 @@ def launch_record(
                 record.intents.append((entry, intent))
             case LaunchRelease() as release:
                 record.releases.append((entry, release))
+            case LaunchCancellation() as cancellation:
+                record.cancellations.append((entry, cancellation))
     for entry, _ in record.intents:
         for ended in store.verified_entries(outcome_topic(entry.id), state):
             if isinstance(ended.statement.predicate, LaunchOutcome):
@@ -128,6 +168,36 @@ def _declared_at(store: OpenStore, launch: str, index: int) -> Iterator[Declared
         yield launch, statement.by, statement.predicate
 
 
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Who had a launch ended, or a run of a schedule, as the log says."""
+
+    entry: int
+    by: str
+    """Person id."""
+    at: str
+    """Claimed."""
+    result: CancelResult
+
+
+def cancellations(store: OpenStore) -> dict[str, Cancellation]:
+    """Id of every launch or run that somebody asked to be ended -> what was said last.
+
+    For lists: signatures were checked when the entries were taken in.
+    """
+    found = {}
+    for indexed in store.index.on_topics(LAUNCHES):
+        if indexed.judgement.predicate_type != PredicateType.LAUNCH_CANCELLATION:
+            continue
+        _, statement = store.entry(indexed.index)
+        said = statement.predicate
+        if isinstance(said, LaunchCancellation):
+            found[said.run] = Cancellation(
+                indexed.index, statement.by, statement.at, said.result
+            )
+    return found
+
+
 def as_declared(run: PipelineRun, intent: LaunchIntent) -> PipelineRun:
     """A run as its place shows it, if that is of the plan that the log declares.
 
@@ -151,6 +221,6 @@ def own_open_launch(
         ):
             continue
         record = launch_record(store, launch, state)
-        if record is not None and record.ended is None:
+        if record and record.ended is None and record.cancelled is None:
             return record
     return None

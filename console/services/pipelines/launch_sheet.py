@@ -12,6 +12,8 @@ from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import JudgedLaunch, judge_launch
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.recording import is_recorded
+from console.services.words import read_words
+from policies.predicates.operations import LaunchCancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Said:
     """What they are called, or the id."""
     what: str
     """The short name of its type."""
+    more: str = ""
+    """What came of it and why, where somebody had it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,12 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
     intent = record.intent
     plan = read_plan(store.objects.get(intent.definition))
     is_held = intent.held and record.ended is not None and not schedule
-    statements = [*record.intents, *record.releases, *record.outcomes]
+    statements = [
+        *record.intents,
+        *record.releases,
+        *record.outcomes,
+        *record.cancellations,
+    ]
     entries = sorted((entry for entry, _ in statements), key=lambda entry: entry.index)
 
     def called(who: str) -> str:
@@ -80,6 +89,7 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
                 e.statement.by,
                 called(e.statement.by),
                 e.statement.type.short,
+                _more(store, e.statement.predicate),
             )
             for e in entries
         ),
@@ -88,3 +98,11 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
         else None,
         is_recorded(store, launch),
     )
+
+
+def _more(store: OpenStore, said: object) -> str:
+    if not isinstance(said, LaunchCancellation):
+        return ""
+    of = "" if said.is_of_all else f" {said.run}"
+    why = f", {read_words(store, said.reason)}" if said.reason else ""
+    return f"{said.result.value}{of}{why}"

@@ -25,6 +25,7 @@ from console.services.gating import require_anchor
 from console.services.opened import OpenStore, rfc3339
 from console.services.pipelines.launch_judging import JudgedLaunch, judge_launch
 from console.services.pipelines.launch_log import (
+    STARTED,
     LaunchRecord,
     launch_record,
     own_open_launch,
@@ -38,6 +39,7 @@ from store.errors import StoreRefused
 
 LONGEST_CAUSE = 500
 LONGEST_ENVIRONMENT = 128
+LONGEST_READ_BACK = 500
 _TRIES = 3
 
 
@@ -97,7 +99,7 @@ def launch(
     plan = launcher.plan(asked.request)
     for _ in range(_TRIES):
         record = _declared_before(store, acting, plan, asked)
-        if record is not None and record.ended is not None:
+        if record is not None and (record.ended or record.cancelled):
             return _found(launcher, plan, record)
         try:
             declared = _declare(store, acting, launcher, plan, asked, record)
@@ -164,6 +166,7 @@ def _found(launcher: CanLaunch, plan: LaunchPlan, record: LaunchRecord) -> Launc
     outcome = record.ended
     if run is None:
         said = outcome.read_back if outcome else "nothing"
+        said = "it was cancelled" if record.cancelled else said
         raise Refusal(
             f"the launch {record.launch} was made before, and ended so: {said}",
             hint="Leave --id out, or give another, to launch it once more.",
@@ -329,17 +332,62 @@ def send(
     except ConnectorError as cause:
         end_launch(store, acting, declared, OutcomeKind.FAILED, f"refused: {cause}")
         raise
-    outcome = end_launch(store, acting, declared, OutcomeKind.DONE, read_back(run))
+    run, outcome = _say_started(store, acting, launcher, declared, run)
     return Launched(
         run, plan, intent.environment, declared.appended, outcome, declared.judged
     )
 
 
+class _CancelledMeanwhile(Exception):
+    """Others said that it was cancelled after it was read back as something else."""
+
+
+def _say_started(
+    store: OpenStore,
+    acting: Acting,
+    launcher: CanLaunch,
+    declared: Declared,
+    run: PipelineRun,
+) -> tuple[PipelineRun, Appended]:
+    """Say what reading back showed; once more, if it was cancelled in between.
+
+    Raises:
+        Undecided: it does not show that it was.
+    """
+    launch = declared.intent.launch
+    try:
+        return run, end_launch(
+            store, acting, declared, OutcomeKind.DONE, read_back(run), run.state
+        )
+    except _CancelledMeanwhile as cause:
+        again = launcher.find(launch)
+        if again is None or again.state in STARTED:
+            raise Undecided(
+                f"the log says that {launch} was cancelled, and its place does not",
+                hint=f"Look at it: countersign pipeline show {launch}",
+            ) from cause
+        return again, end_launch(
+            store, acting, declared, OutcomeKind.DONE, read_back(again), again.state
+        )
+
+
 def end_launch(
-    store: OpenStore, acting: Acting, declared: Declared, kind: OutcomeKind, said: str
+    store: OpenStore,
+    acting: Acting,
+    declared: Declared,
+    kind: OutcomeKind,
+    said: str,
+    state: RunState = RunState.UNKNOWN,
 ) -> Appended:
     """Say in the log what reading back showed."""
     intent = declared.intent
+
+    def not_cancelled() -> None:
+        if state in STARTED:
+            record = launch_record(store, intent.launch, store.state())
+            if record is not None and record.cancelled is not None:
+                raise _CancelledMeanwhile
+
     return append(
         store,
         acting,
@@ -349,9 +397,10 @@ def end_launch(
             environment=intent.environment,
             outcome=kind,
             run=intent.launch,
-            read_back=said[:500],
+            read_back=said[:LONGEST_READ_BACK],
         ),
         (f"pipeline/{intent.pipeline}", intent.definition),
+        check_again=not_cancelled,
     )
 
 

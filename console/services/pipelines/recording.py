@@ -26,6 +26,7 @@ from console.services.pipelines.launch_log import as_declared, known_launch
 from console.services.pipelines.run_facts import (
     LAUNCH_TAG,
     SCHEDULE_TAG,
+    SOURCE,
     EndedRun,
     pipeline_run_key,
 )
@@ -48,6 +49,16 @@ class Recorded:
     reports: tuple[ImportReport, ...]
     problem: str
     """Why the tracking server could not be imported, or empty."""
+
+    @property
+    def launch(self) -> str:
+        """The id of the launch, or of the run of a schedule."""
+        return split_key(self.key)[1][-1]
+
+    @property
+    def new_facts(self) -> int:
+        """How many facts the log did not have before."""
+        return sum(sum(report.new.values()) for report in self.reports)
 
 
 def record_run(
@@ -122,6 +133,29 @@ def recorded_of(store: OpenStore, schedule: str) -> set[str]:
             schedule,
         )
     return {split_key(str(row["subject"]))[1][-1] for row in found}
+
+
+def recorded_launches(store: OpenStore) -> set[str]:
+    """Ids of the launches, and of the runs of schedules, that the lineage store knows.
+
+    Raises:
+        StoreUnavailable: others hold it.
+    """
+    store.projection.catch_up()
+    with store.projection.reading() as connection:
+        found = fetch(
+            connection, "SELECT DISTINCT subject FROM run WHERE source = ?", SOURCE
+        )
+    return {split_key(str(row["subject"]))[1][-1] for row in found}
+
+
+def is_to_be_recorded(run: PipelineRun) -> bool:
+    """Whether a run is of a kind that becomes lineage: it has ended, and had begun.
+
+    What was cancelled while it was held ran nothing.
+    """
+    has_begun = run.started is not None or run.state is not RunState.CANCELLED
+    return run.state.is_final and has_begun
 
 
 def is_recorded(store: OpenStore, launch: str) -> bool:

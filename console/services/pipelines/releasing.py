@@ -110,7 +110,8 @@ def _require_open(record: LaunchRecord, run: PipelineRun | None) -> None:
         raise Refusal(
             f"the launch {record.launch} is not held: {record.ended.read_back}"
         )
-    if run is not None and run.state is RunState.CANCELLED:
+    is_gone = run is not None and run.state is RunState.CANCELLED
+    if is_gone or record.cancelled is not None:
         raise Refusal(f"the launch {record.launch} was cancelled")
 
 

@@ -88,6 +88,12 @@ class ScheduleLine:
         """Where it is."""
         return self.run.state if self.run else RunState.UNKNOWN
 
+    @property
+    def is_objected_to(self) -> bool:
+        """Whether it would not be allowed today, or is not what was let go."""
+        is_another = self.run is not None and self.state is RunState.UNKNOWN
+        return bool(self.objection) or is_another
+
 
 def open_keeper(
     store: OpenStore, wanted: WantedSchedule
@@ -160,6 +166,11 @@ def schedule_line(
     return None if plan is None else _line(store, everywhere, record, plan)
 
 
+def has_schedules(store: OpenStore) -> bool:
+    """Whether the log declares any schedule."""
+    return any(True for _ in _declared(store))
+
+
 def is_declared_schedule(store: OpenStore, launch: str) -> bool:
     """Whether the log declares a launch that is a schedule."""
     record = launch_record(store, launch, store.state())
@@ -171,13 +182,10 @@ def schedules_objected_to(
 ) -> list[ScheduleLine]:
     """Schedules that run, or may, and would not be allowed today, or that are not what
     was let go."""
-    found = []
-    for record, plan in _declared(store):
-        line = _line(store, everywhere, record, plan)
-        is_wrong = line.run is not None and line.state is RunState.UNKNOWN
-        if line.objection or is_wrong:
-            found.append(line)
-    return found
+    found = [
+        _line(store, everywhere, record, plan) for record, plan in _declared(store)
+    ]
+    return [line for line in found if line.is_objected_to]
 
 
 def _declared(store: OpenStore) -> Iterator[tuple[LaunchRecord, LaunchPlan]]:

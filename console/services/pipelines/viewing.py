@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -21,15 +22,19 @@ from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launch_log import (
+    Cancellation,
     Declared,
     as_declared,
+    cancellations,
     declared_first,
     known_launch,
     launch_names,
     newest_launches,
 )
+from console.services.pipelines.recording import is_to_be_recorded, recorded_launches
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent
+from store.errors import StoreUnavailable
 
 LEAST_LOOK_SECONDS = 0.2
 MOST_COMPARED = 200
@@ -53,6 +58,10 @@ class LaunchLine:
     elapsed_seconds: int | None
     expected_seconds: int | None
     """Half of the earlier runs that succeeded took no longer; None: there are none."""
+    is_recorded: bool | None = None
+    """Whether its run is lineage; None: it has not come to be, or cannot be told."""
+    cancellation: Cancellation | None = None
+    """Who had it ended, or with it the schedule that started it, as the log says."""
 
     @property
     def steps_done(self) -> str:
@@ -60,6 +69,43 @@ class LaunchLine:
         steps = self.run.steps
         done = sum(step.state is RunState.SUCCEEDED for step in steps)
         return f"{done}/{len(steps)}" if steps else "-"
+
+    @property
+    def is_cancelled_in_silence(self) -> bool:
+        """Whether it is cancelled where it ran, and the log does not say by whom."""
+        is_said = self.cancellation and self.cancellation.result.is_cancelled
+        return self.run.state is RunState.CANCELLED and not is_said
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What the log says beside what is declared."""
+
+    recorded: Collection[str] | None
+    """None: it was not asked, or cannot be."""
+    cancelled: Mapping[str, Cancellation]
+
+    def line(self, line: LaunchLine) -> LaunchLine:
+        """A line with what the log says of its run and of its end."""
+        run = line.run
+        is_told = self.recorded is not None and is_to_be_recorded(run)
+        ended_with = run.schedule if run.state is RunState.CANCELLED else ""
+        return replace(
+            line,
+            is_recorded=run.launch in self.recorded
+            if is_told and self.recorded is not None
+            else None,
+            cancellation=self.cancelled.get(run.launch)
+            or self.cancelled.get(ended_with),
+        )
+
+
+def _log(store: OpenStore, runs: Iterable[PipelineRun]) -> _Log:
+    recorded: Collection[str] | None = None
+    if any(is_to_be_recorded(run) for run in runs):
+        with contextlib.suppress(StoreUnavailable):
+            recorded = recorded_launches(store)
+    return _Log(recorded, cancellations(store))
 
 
 def list_launches(
@@ -77,11 +123,12 @@ def list_launches(
     for run in here.values():
         fired.setdefault(run.schedule, []).append(run)
     found: list[list[LaunchLine]] = []
+    log = _log(store, here.values())
     for launch, by, intent in declared:
         run = here.get(launch) or _elsewhere(launch, intent)
         found.append(
             [
-                _line(store, by, intent, one, times.get(_kind(one)))
+                log.line(_line(store, by, intent, one, times.get(_kind(one))))
                 for one in (run, *fired.get(launch, ()))
             ]
         )
@@ -102,12 +149,28 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
         name = _only({run.launch for run in fired}, launch)
         _, by, intent = keeper
         run = next(run for run in fired if run.launch == name)
-        return _line(store, by, intent, run, _times(fired).get(_kind(run)))
+        line = _line(store, by, intent, run, _times(fired).get(_kind(run)))
+        return _log(store, [line.run]).line(line)
     name = _only([name for name, _ in launch_names(store)], launch)
     _, by, intent = _required(store, name)
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, name, intent)
-    return _line(store, by, intent, run, _expected(place, run))
+    line = _line(store, by, intent, run, _expected(place, run))
+    return _log(store, [line.run]).line(line)
+
+
+def launch_name(store: OpenStore, launcher: CanLaunch, launch: str) -> str:
+    """The whole id of a launch, or of a run of a schedule, by a beginning of it.
+
+    Raises:
+        Refusal: no launch, or several.
+    """
+    declared = [name for name, _ in launch_names(store)]
+    schedule = schedule_of(launch)
+    if schedule not in declared:
+        return _only(declared, launch)
+    fired = {run.launch for run in launcher.runs() if run.schedule == schedule}
+    return _only(fired, launch) if fired else launch
 
 
 def _required(store: OpenStore, launch: str) -> Declared:
@@ -225,7 +288,8 @@ def _looked_again(
     ).intent
     place = launcher.of(line.launch) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, line.launch, intent)
-    return _line(store, line.requester, intent, run, line.expected_seconds)
+    now = _line(store, line.requester, intent, run, line.expected_seconds)
+    return _log(store, [now.run]).line(now)
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:

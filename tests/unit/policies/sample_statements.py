@@ -35,8 +35,10 @@ from policies.predicates import (
 )
 from policies.predicates.observations import Observation, ObservedNumber
 from policies.predicates.operations import (
+    CancelResult,
     DeploymentIntent,
     DeploymentOutcome,
+    LaunchCancellation,
     LaunchIntent,
     LaunchOutcome,
     LaunchRelease,
@@ -205,6 +207,16 @@ SAMPLES: tuple[object, ...] = (
         digest("c"),
     ),
     LaunchOutcome(digest("b"), "train-fraud", "dev", OutcomeKind.DONE, "r-1", "ok"),
+    LaunchCancellation(
+        digest("b"),
+        "l-77",
+        "l-77~20260301T0300Z",
+        "train-fraud",
+        "dev",
+        CancelResult.CANCELLED,
+        "kubernetes l-77~20260301T0300Z cancelled",
+        digest("c"),
+    ),
     DeploymentIntent(
         digest("e"),
         MODEL,
