@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Iterable
 
 from textual.app import App, SystemCommand
@@ -61,7 +60,7 @@ class CountersignApp(App[int]):
     ) -> None:
         super().__init__()
         self.store = store
-        self.turn = threading.Lock()
+        self.turn = store.turn
         """One question at a time: DuckDB and SQLite connections are not shared."""
         self.is_read_only = is_read_only
         self.is_demo = bool(store.root().is_demo)

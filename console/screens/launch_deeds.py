@@ -1,0 +1,125 @@
+"""What can be done about one launch from its screen: why not now, what is asked before,
+and what is said after. The services decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun, RunState
+from console.screens.acting import Deed
+from console.screens.signing import SigningAnswer, SigningQuestion
+from console.services.opened import OpenStore
+from console.services.pipelines.launch_sheet import LaunchSheet
+from console.services.pipelines.launchers import launcher_of_all
+from console.services.pipelines.launching import launch as launch_pipeline
+from console.services.pipelines.releasing import Decided, release
+from console.services.pipelines.repeating import once_more
+from console.services.signing import Acting
+from policies.predicates import Decision
+from policies.verdict import Verdict
+
+GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLaunch:
+    """What the log has of a launch, and who shows how it goes."""
+
+    sheet: LaunchSheet
+    place: CanLaunch
+    is_schedule: bool
+    """Whether its place starts it again and again."""
+
+
+def why_not(action: str, known: KnownLaunch | None, run: PipelineRun | None) -> str:
+    """Why something cannot be done now, or empty."""
+    if known is None or run is None:
+        return "it is still being looked at"
+    state, judged = run.state, known.sheet.judged
+    is_held = state is RunState.SUSPENDED and judged is not None
+    if action == "decide":
+        return "" if is_held else f"it is {state.value}, not held"
+    if action == "start":
+        if not is_held or judged is None or judged.tree.verdict is not Verdict.YES:
+            return "it is not released, or not held"
+        return ""
+    if action == "cancel_run":
+        if not isinstance(known.place, CanCancel):
+            return f"{known.place.backend} cancels nothing"
+        return f"it is {state.value}" if state.is_final else ""
+    if action == "repeat":
+        return "" if state.is_final else f"it is {state.value}"
+    return ""
+
+
+def question(launch: str, sheet: LaunchSheet, verb: str) -> SigningQuestion:
+    """What is shown before somebody signs."""
+    intent = sheet.record.intent
+    policy = sheet.judged.policy if sheet.judged else None
+    given = ", ".join(f"{name}={value}" for name, value in sheet.plan.parameters)
+    return SigningQuestion(
+        verb=verb,
+        name=intent.pipeline,
+        facts=(
+            f"{verb.capitalize()} the launch {launch}",
+            f"Pipeline: {intent.pipeline} in {intent.environment}",
+            f"Policy: {f'{policy.id} version {policy.version}' if policy else '-'}",
+            f"Plan: {intent.definition[:16]}  Parameters: {given or 'none'}",
+            *(f"Image: {image}" for image in sheet.plan.images),
+        ),
+        needs_reason=verb in ("approve", "reject"),
+        kind="pipeline",
+    )
+
+
+def deciding(launch: str, decision: Decision) -> Deed:
+    """Release a held launch, or say that it must not go."""
+
+    def decide(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
+        decided = Decided(decision, answer.reason)
+        done = release(store, acting, launcher_of_all(store), launch, decided)
+        entry = f"entry {done.signed.index}" if done.signed else "nothing"
+        if done.launched is not None:
+            return f"Signed: {decision.value}, {entry}; it was started"
+        return f"Signed: {decision.value}, {entry}. {done.waits_for}".strip()
+
+    return decide
+
+
+def starting(launch: str) -> Deed:
+    """Start what others released."""
+
+    def start(store: OpenStore, acting: Acting, _: SigningAnswer) -> str:
+        release(store, acting, launcher_of_all(store), launch, None)
+        return "It was started"
+
+    return start
+
+
+def repeating(launch: str) -> Deed:
+    """Launch exactly the same once more."""
+
+    def repeat(store: OpenStore, acting: Acting, _: SigningAnswer) -> str:
+        place = launcher_of_all(store).of(launch)
+        asked = once_more(store, place, launch)
+        done = launch_pipeline(store, acting, place, asked)
+        return f"Launched as {done.run.launch}, entry {done.intent.index}"
+
+    return repeat
+
+
+def before_ending(
+    launch: str, run: PipelineRun, *, is_schedule: bool
+) -> tuple[str, ...]:
+    """What is shown before a launch is ended."""
+    what = (
+        "Nothing is started again, and what it started and still runs is ended."
+        if is_schedule
+        else f"Its processes are asked to end, and killed after {GRACE_SECONDS:.0f} s."
+    )
+    return (
+        f"Ends the launch {launch}, which is {run.state.value}.",
+        what,
+        "It is never started again under this id.",
+    )

@@ -1,0 +1,150 @@
+"""The list of launches, place by place: what the log says at once, and what each place
+shows as it answers. A place that is silent keeps what it showed last, with its age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connectors.errors import ConnectorError
+from connectors.pipelines.plans import read_plan
+from connectors.pipelines.protocols import LaunchPlan, PipelineRun
+from console.rendering import span
+from console.services.opened import OpenStore
+from console.services.pipelines.every_place import FAR, untold
+from console.services.pipelines.viewing import (
+    DeclaredLaunch,
+    LaunchLine,
+    declared_launches,
+    lines_of,
+)
+from policies.predicates.operations import LaunchIntent
+from store.errors import StoreError
+
+THIS_MACHINE = "this machine"
+AGAIN_AFTER = timedelta(seconds=30)
+"""When a place that did not answer is asked again by itself."""
+_ASKING, _WAS = "asking…", "was "
+
+Planned = tuple[str, LaunchIntent, LaunchPlan]
+"""A launch, what was declared, and its plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogList:
+    """What the log says of launches, and where each is to be looked for."""
+
+    declared: tuple[DeclaredLaunch, ...]
+    places: dict[str, tuple[Planned, ...]]
+    unread: tuple[PipelineRun, ...]
+    """Of those whose plans cannot be read."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a place showed last."""
+
+    runs: list[PipelineRun] | None = None
+    at: datetime | None = None
+    problem: str = ""
+    """Why it does not answer, or empty."""
+    missed_at: datetime | None = None
+    is_asked: bool = False
+    """Whether its answer is being waited for."""
+
+
+@dataclass(slots=True)
+class SeenPlaces:
+    """Every launch, as far as places have answered."""
+
+    log: LogList = field(default_factory=lambda: LogList((), {}, ()))
+    _plans: dict[str, LaunchPlan] = field(default_factory=dict)
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    def read(self, store: OpenStore) -> LogList:
+        """What the log says. Asks no place."""
+        places: dict[str, list[Planned]] = {}
+        unread = []
+        declared = declared_launches(store)
+        for one in declared:
+            try:
+                plan = self._plan(store, one.intent.definition)
+            except (StoreError, ConnectorError) as problem:
+                unread.append(untold(one.launch, one.intent, "", problem))
+                continue
+            planned = one.launch, one.intent, plan
+            places.setdefault(_place(plan), []).append(planned)
+        found = {place: tuple(all_of) for place, all_of in places.items()}
+        return LogList(tuple(declared), found, tuple(unread))
+
+    def _plan(self, store: OpenStore, digest: str) -> LaunchPlan:
+        if digest not in self._plans:
+            self._plans[digest] = read_plan(store.objects.get(digest))
+        return self._plans[digest]
+
+    def to_ask(self, now: datetime, *, all_of_them: bool) -> list[str]:
+        """The places to be asked now; they count as asked from here on."""
+        due = []
+        for place in self.log.places:
+            seen = self._seen.setdefault(place, _Seen())
+            if not seen.is_asked and (all_of_them or self._is_due(seen, now)):
+                seen.is_asked = True
+                due.append(place)
+        return due
+
+    def _is_due(self, seen: _Seen, now: datetime) -> bool:
+        if seen.missed_at is not None:
+            return now - seen.missed_at >= AGAIN_AFTER
+        return seen.runs is None or _moves(seen.runs)
+
+    def answered(self, place: str, runs: list[PipelineRun], at: datetime) -> None:
+        """Take in what a place shows."""
+        self._seen[place] = _Seen(runs, at)
+
+    def missed(self, place: str, problem: Exception, at: datetime) -> None:
+        """Take in that a place did not answer; what it showed last stays."""
+        seen = self._seen[place]
+        seen.problem, seen.missed_at, seen.is_asked = str(problem), at, False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether to ask again by itself: something runs, or a place is silent."""
+        found = self._seen.values()
+        return any(seen.problem or _moves(seen.runs or []) for seen in found)
+
+    def lines(self, now: datetime) -> Iterator[tuple[LaunchLine, str]]:
+        """Every launch, newest first, and its state in words."""
+        runs = list(self.log.unread)
+        words: dict[str, str] = {}
+        for place, planned in self.log.places.items():
+            seen = self._seen.get(place, _Seen())
+            runs += seen.runs or []
+            if seen.runs is None:
+                said = "unknown" if seen.problem else _ASKING
+                words |= {launch: said for launch, _, _ in planned}
+            elif seen.problem:
+                words |= {r.launch: f"{_WAS}{r.state.value}" for r in seen.runs}
+        for line in lines_of(self.log.declared, runs, now):
+            yield line, words.get(line.launch, line.run.state.value)
+
+    def silent(self, now: datetime) -> list[str]:
+        """Which places do not answer, why, and how old is what is shown of them."""
+        told = []
+        for place, seen in self._seen.items():
+            if not seen.problem or place not in self.log.places:
+                continue
+            ago = round((now - seen.at).total_seconds()) if seen.at else None
+            age = "not seen yet" if ago is None else f"as seen {span(ago)} ago"
+            told.append(f"{place}: {age}; {seen.problem}")
+        return told
+
+
+def _place(plan: LaunchPlan) -> str:
+    """What to call where a launch is; what a context leads to is asked once."""
+    return plan.place if plan.backend in FAR else THIS_MACHINE
+
+
+def _moves(runs: list[PipelineRun]) -> bool:
+    return any(not (run.state.is_final or run.state == "unknown") for run in runs)
