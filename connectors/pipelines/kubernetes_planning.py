@@ -30,6 +30,7 @@ from connectors.pipelines.kubernetes_filling import (
     steps_of_trainer,
 )
 from connectors.pipelines.kubernetes_leads import Leads
+from connectors.pipelines.project_path import project_path
 from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest
 
 BACKEND = "kubernetes"
@@ -54,7 +55,7 @@ def plan_manifest(
         MalformedInput: it is no such manifest.
     """
     _refuse_unkept(request, context)
-    path = Path(request.project).expanduser().resolve()
+    path = project_path(request.project)
     data = _read(path)
     manifest, kind = _manifest(data, path.name)
     require_names(request)
@@ -88,6 +89,15 @@ def plan_manifest(
         manifest=lines,
         resolved=leads.resolved,
     )
+
+
+def read_manifest(path: Path) -> tuple[Json, WorkKind]:
+    """The manifest in a file, and what kind of work it is of.
+
+    Raises:
+        ConnectorError: it is none that is launched.
+    """
+    return _manifest(_read(path), path.name)
 
 
 def manifest_of(plan: LaunchPlan) -> Json:

@@ -21,6 +21,8 @@ from connectors.errors import (
 )
 from connectors.pipelines.checkout import copy_code, find_code
 from connectors.pipelines.claims import BACKEND, Claim, make_claim, state_document
+from connectors.pipelines.declarations import Declaration, Taken
+from connectors.pipelines.local_declaration import declared_project
 from connectors.pipelines.local_planning import plan_project
 from connectors.pipelines.processes import end_all
 from connectors.pipelines.protocols import (
@@ -43,6 +45,7 @@ class LocalLauncher:
     """Launches on this machine, and keeps its runs in one folder."""
 
     backend = BACKEND
+    takes = frozenset(Taken)
 
     def __init__(self, folder: Path, *, on_end: Callable[[str], list[str]]) -> None:
         self._folder = folder
@@ -54,6 +57,10 @@ class LocalLauncher:
         plan = plan_project(request, self._place())
         self._require_passed(plan)
         return plan
+
+    def declaration(self, project: str, ref: str) -> Declaration:
+        """See CanDeclare."""
+        return declared_project(project, ref)
 
     def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
         """See CanLaunch.launch."""

@@ -11,6 +11,7 @@ from console.cli.context import Context, span_of
 from console.cli.output import moment, say, show, show_json, show_table
 from console.rendering import one_line
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.pipelines.named_values import pairs
 from console.services.problems import Misuse
 
 if TYPE_CHECKING:
@@ -122,7 +123,6 @@ def _on_cluster(context: Context) -> int:
 def _wanted(context: Context, times: Times) -> WantedSchedule:
     """What a manifest says, or what was launched."""
     from connectors.pipelines.protocols import LaunchRequest
-    from console.cli.pipelines import pairs
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedules import WantedSchedule, as_schedule
     from console.services.pipelines.viewing import launch_line

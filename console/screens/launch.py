@@ -4,7 +4,7 @@ schedule, what it started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,7 +12,6 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from connectors.pipelines.fired_runs import schedule_of
-from connectors.pipelines.kubernetes_cron import is_schedule
 from connectors.pipelines.protocols import (
     CanCancel,
     CanStreamLogs,
@@ -23,8 +22,10 @@ from console.actions import (
     BACK,
     DECIDING,
     EVERYWHERE,
+    FIELDS,
     GO,
     LAUNCH,
+    LAUNCHING,
     MOVES,
     bindings,
     quiet,
@@ -49,6 +50,7 @@ from console.services.opened import OpenStore, wall_clock
 from console.services.pipelines.launch_log import as_declared
 from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all
+from console.services.pipelines.schedule_standing import planned_schedule
 from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import expected_seconds
 from console.widgets.followed_log import FindBar, FollowedLog
@@ -76,8 +78,10 @@ class _Look:
 class LaunchScreen(ActingScreen, inherit_bindings=False):
     """Looks again every second until it is over; what was seen last stays in sight."""
 
-    BINDINGS = bindings(DECIDING, LAUNCH, BACK, EVERYWHERE, quiet(GO), MOVES)
-    SIGNS = frozenset({"decide", "start", "cancel_run", "repeat"})
+    BINDINGS = bindings(
+        DECIDING, LAUNCH, LAUNCHING, BACK, EVERYWHERE, quiet(GO), MOVES, FIELDS
+    )
+    SIGNS = frozenset({"decide", "start", "cancel_run", "repeat", "draft"})
 
     def __init__(self, launch: str) -> None:
         super().__init__()
@@ -122,7 +126,9 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
 
     def _read(self, store: OpenStore) -> KnownLaunch:
         sheet = launch_sheet(store, self._launch)
-        is_kept = is_schedule(sheet.plan) and not schedule_of(self._launch)
+        is_kept = bool(
+            planned_schedule(store, sheet.record.intent)
+        ) and not schedule_of(self._launch)
         return KnownLaunch(sheet, launcher_of_all(store).at(sheet.plan), is_kept)
 
     def _show_known(self, known: KnownLaunch) -> None:
@@ -280,6 +286,17 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         if self._known is not None:
             asked = question(self._launch, self._known.sheet, "launch")
             self.sign(asked, repeating(self._launch))
+
+    def action_draft(self) -> None:
+        """Open the dialog for launching it with changes, filled in as it was."""
+        from console.screens.launching import LaunchDialog
+        from console.services.pipelines.drafting import draft_of
+
+        if self._known is not None:
+            sheet = self._known.sheet
+            draft = draft_of(sheet.plan, sheet.record.intent.environment)
+            cause = f"changed from {self._launch}"
+            self.app.push_screen(LaunchDialog(replace(draft, cause=cause)))
 
     def action_cancel_run(self) -> None:
         """Ask once more, then end it."""

@@ -34,6 +34,8 @@ class KnownLaunch:
 
 def why_not(action: str, known: KnownLaunch | None, run: PipelineRun | None) -> str:
     """Why something cannot be done now, or empty."""
+    if action == "draft":
+        return "" if known is not None else "it is still being read"
     if known is None or run is None:
         return "it is still being looked at"
     state, judged = run.state, known.sheet.judged

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from connectors.pipelines.protocols import PipelineRun
+from console.actions import EVERYWHERE, GO, LAUNCHES, LAUNCHING, MOVES, bindings, quiet
 from console.rendering import one_line
 from console.screens.launch import LaunchScreen
 from console.screens.lists import ListScreen
+from console.screens.pipelines_text import LAUNCHES as LAUNCHES_HEADINGS
+from console.screens.pipelines_text import SCHEDULES, launch_rows, schedule_rows
 from console.services.opened import wall_clock
 from console.services.pipelines.by_place import LogList, SeenPlaces
 from console.services.pipelines.launchers import launcher_of_all
-from console.services.pipelines.viewing import LaunchLine
+from console.services.pipelines.schedule_words import objection_lines
+from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.widgets.rows import Rows
+from console.widgets.title import TitleBar
 
 AGAIN_SECONDS = 5.0
 TELL_SECONDS = 1.0
@@ -26,13 +31,18 @@ class PipelinesScreen(ListScreen):
     """One row for each launch, newest first; Enter shows how it goes."""
 
     VIEW = "Launches"
-    HEADINGS = ("LAUNCH", "STATE", "PIPELINE", "STEPS", "SECONDS", "CLAIMED", "BY")
-    NEXT_STEP = "Nothing was launched yet: countersign pipeline launch PROJECT"
+    HEADINGS = LAUNCHES_HEADINGS
+    NEXT_STEP = "Nothing was launched yet: press l, or countersign pipeline launch"
+
+    BINDINGS = bindings(LAUNCHING, LAUNCHES, EVERYWHERE, quiet(GO), MOVES)
 
     def __init__(self) -> None:
         super().__init__()
         self._places = SeenPlaces()
-        self._is_reading = False
+        self._is_reading = self._is_of_schedules = False
+        self._schedules: dict[str, ScheduleLine] = {}
+        self._asked: set[str] = set()
+        """Schedules of which an answer is waited for."""
 
     def compose(self) -> ComposeResult:
         """What every list has, and which places are silent."""
@@ -65,6 +75,7 @@ class PipelinesScreen(ListScreen):
             self._draw()
             for place in self._places.to_ask(wall_clock(), all_of_them=all_places):
                 self._look_at(place)
+            self._ask_schedules()
 
         def miss(problem: Exception) -> None:
             self._is_reading = False
@@ -87,43 +98,81 @@ class PipelinesScreen(ListScreen):
 
         self.look(lambda: everywhere.runs_at(planned), show, miss)
 
+    def _ask_schedules(self) -> None:
+        """Ask how each schedule stands, where they are what is shown."""
+        wanted = self._places.schedules() if self._is_of_schedules else {}
+        for launch in wanted:
+            if launch not in self._asked:
+                self._asked.add(launch)
+                self._ask_schedule(launch)
+
+    def _ask_schedule(self, launch: str) -> None:
+        def show(line: ScheduleLine | None) -> None:
+            self._asked.discard(launch)
+            if line is not None:
+                self._schedules[launch] = self._kept_or_new(line)
+            self._draw()
+
+        def miss(problem: Exception) -> None:
+            self._asked.discard(launch)
+            self.console.tell_problem(problem)
+
+        self.ask(
+            lambda store: schedule_line(store, launcher_of_all(store), launch),
+            show,
+            miss,
+        )
+
+    def _kept_or_new(self, line: ScheduleLine) -> ScheduleLine:
+        """What was seen of a schedule last, where its place does not answer now."""
+        had = self._schedules.get(line.launch)
+        if not line.problem or had is None:
+            return line
+        return replace(had, objection=line.objection, problem=line.problem)
+
+    def action_only_schedules(self) -> None:
+        """Show schedules alone with what they started, or all launches again."""
+        self._is_of_schedules = not self._is_of_schedules
+        self.rows.head(*(SCHEDULES if self._is_of_schedules else LAUNCHES_HEADINGS))
+        self.query_one(TitleBar).say_more(
+            "only schedules" if self._is_of_schedules else ""
+        )
+        self._ask_schedules()
+        self._draw()
+
     def _draw(self) -> None:
         self._tell_silent()
         now = self.console.store.clock()
-        self.list_rows(list(_rows(self._places.lines(now))))
+        if self._is_of_schedules:
+            schedules = self._places.schedules()
+            self.list_rows(list(schedule_rows(schedules, self._schedules, now)))
+        else:
+            self.list_rows(list(launch_rows(self._places.lines(now))))
 
     def _tell_silent(self) -> None:
-        """Say which places do not answer, and how old is what is shown of them."""
-        told = "\n".join(map(one_line, self._places.silent(wall_clock())))
+        """Say which places do not answer and how old what is shown of them is; and what
+        is against schedules."""
+        said = self._places.silent(wall_clock())
+        if self._is_of_schedules:
+            lines = [self._schedules.get(name) for name in self._places.schedules()]
+            said += [text for line in lines if line for text in objection_lines(line)]
+        told = "\n".join(map(one_line, said))
         silent = self.query_one("#silent", Static)
         if str(silent.content) != told:
             silent.display = bool(told)
             silent.update(told)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Dim what changes the store where nothing may."""
+        return None if action == "draft" and self.console.is_read_only else True
+
+    def action_draft(self) -> None:
+        """Open the dialog in which something is launched."""
+        from console.screens.launching import LaunchDialog
+        from console.services.pipelines.drafting import Draft
+
+        self.app.push_screen(LaunchDialog(Draft()))
+
     @on(Rows.RowSelected)
     def _open(self, event: Rows.RowSelected) -> None:
         self.app.push_screen(LaunchScreen(str(event.row_key.value)))
-
-
-def _rows(
-    lines: Iterator[tuple[LaunchLine, str]],
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for line, state in lines:
-        yield (
-            line.launch,
-            (
-                f"  {line.launch}" if line.run.schedule else line.launch,
-                state,
-                line.pipeline,
-                line.steps_done,
-                "-" if line.elapsed_seconds is None else _seconds(line),
-                f"{line.run.claimed:%Y-%m-%d %H:%M}",
-                line.requester_name,
-            ),
-        )
-
-
-def _seconds(line: LaunchLine) -> str:
-    expected = line.expected_seconds
-    about = "" if expected is None else f" of about {expected}"
-    return f"{line.elapsed_seconds}{about}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connectors.errors import ConnectorError
+from connectors.pipelines.kubernetes_cron import is_schedule, times_of
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import LaunchPlan, PipelineRun
+from connectors.pipelines.protocols import LaunchPlan, PipelineRun, RunState, Times
 from console.rendering import span
 from console.services.opened import OpenStore
 from console.services.pipelines.every_place import FAR, untold
@@ -129,6 +130,15 @@ class SeenPlaces:
         for line in lines_of(self.log.declared, runs, now):
             yield line, words.get(line.launch, line.run.state.value)
 
+    def schedules(self) -> dict[str, Times]:
+        """The launches that are started again and again, newest first, and when."""
+        planned = [one for place in self.log.places.values() for one in place]
+        times = {
+            launch: times_of(plan) for launch, _, plan in planned if is_schedule(plan)
+        }
+        order = [one.launch for one in self.log.declared if one.launch in times]
+        return {launch: times[launch] for launch in reversed(order)}
+
     def silent(self, now: datetime) -> list[str]:
         """Which places do not answer, why, and how old is what is shown of them."""
         told = []
@@ -147,4 +157,6 @@ def _place(plan: LaunchPlan) -> str:
 
 
 def _moves(runs: list[PipelineRun]) -> bool:
-    return any(not (run.state.is_final or run.state == "unknown") for run in runs)
+    return any(
+        not run.state.is_final and run.state is not RunState.UNKNOWN for run in runs
+    )

@@ -83,12 +83,7 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     Raises:
         Misuse: the times or the name are none.
     """
-    times, name, key = schedule.times, schedule.name, schedule.key
-    fields = times.split(" ")
-    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
-        raise Misuse(f"{times[:80]!r} are no times", hint='Write: --cron "0 3 * * *"')
-    if not _SCHEDULE_NAME.fullmatch(name):
-        raise Misuse(f"{name[:80]!r} is no name", hint="Letters, digits and . _ -")
+    _check(schedule)
     record = known_launch(store, launch, store.state())
     plan = read_plan(store.objects.get(record.intent.definition))
     if is_schedule(plan):
@@ -97,9 +92,30 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
             hint=f"When: countersign pipeline show {launch}",
         )
     request = request_of(plan)
+    is_far = plan.backend in FAR
+    named = (context_of(plan), namespace_of(plan)) if is_far else ("", "")
+    where = where_words(plan.backend, *named, request)
+    return line_for_cron(store, request, record.intent.environment, where, schedule)
+
+
+def line_for_cron(
+    store: OpenStore,
+    request: LaunchRequest,
+    environment: str,
+    where: list[str],
+    schedule: Schedule,
+) -> str:
+    """The line with which this machine's cron launches something again and again.
+
+    Raises:
+        Misuse: the times or the name are none.
+    """
+    _check(schedule)
+    times, name, key = schedule.times, schedule.name, schedule.key
     words = ["countersign", "--store", store.address, "pipeline", "launch"]
-    words += [request.project, "--name", request.pipeline]
-    words += ["--env", record.intent.environment, *_where(plan, request)]
+    words += [request.project]
+    words += ["--name", request.pipeline] if request.pipeline else []
+    words += ["--env", environment, *where]
     for option, pairs in (("-P", request.parameters), ("--set", request.settings)):
         words += [w for n, v in pairs.items() for w in (option, f"{n}={v}")]
     words += [word for passed in request.passed for word in ("--pass", passed)]
@@ -121,13 +137,23 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     return f"{times} {command} --id {name}-{moment}".replace("%", r"\%")
 
 
-def _where(plan: LaunchPlan, request: LaunchRequest) -> list[str]:
+def _check(schedule: Schedule) -> None:
+    times, name = schedule.times, schedule.name
+    fields = times.split(" ")
+    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
+        raise Misuse(f"{times[:80]!r} are no times", hint='Write: --cron "0 3 * * *"')
+    if not _SCHEDULE_NAME.fullmatch(name):
+        raise Misuse(f"{name[:80]!r} is no name", hint="Letters, digits and . _ -")
+
+
+def where_words(
+    backend: str, context: str, namespace: str, request: LaunchRequest
+) -> list[str]:
     """The options that say where and with what it runs."""
-    if plan.backend in FAR:
-        context = context_of(plan)
+    if backend in FAR:
         named = ["--context", context] if context else []
-        named += ["--namespace", space] if (space := namespace_of(plan)) else []
-        return ["--backend", plan.backend, *named]
+        named += ["--namespace", namespace] if namespace else []
+        return ["--backend", backend, *named]
     entries = [word for name in request.entry_points for word in ("--entry", name)]
     return ["--python", request.runtime, *entries]
 
