@@ -156,7 +156,10 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         """Where no place keeps the times, the line that this machine's cron would."""
         self._crontab, why = "", self._form.why_no_schedule()
         told = ""
-        if why:
+        wrong = self._form.check() if why else ""
+        if wrong:
+            told = f"{why}. A line for crontab: {wrong.splitlines()[0]}"
+        elif why:
             try:
                 self._crontab = crontab_of(self.console.store, self._form.draft)
                 told = f"{why}; add this to your crontab (ctrl+y): {self._crontab}"

@@ -25,6 +25,7 @@ from console.services.pipelines.drafting import (
     changed_values,
     next_times,
     why_no_schedule,
+    zone_of_times,
 )
 from console.services.pipelines.launch_places import LaunchPlace
 from console.services.problems import Misuse
@@ -287,15 +288,18 @@ class LaunchForm(VerticalScroll, can_focus=False):
         if draft.times is None:
             cron.tell("")
             return
+        zone = zone_of_times(draft)
         try:
-            due = next_times(draft.times, self._clock())
+            meant = replace(draft.times, time_zone=zone or "Etc/UTC")
+            due = next_times(meant, self._clock())
         except ConnectorError as problem:
             cron.tell(str(problem))
             return
         times = [
-            f"{local:%a %Y-%m-%d %H:%M} {draft.times.time_zone}, {utc:%H:%M} UTC"
-            for local, utc in due
+            f"{local:%a %Y-%m-%d %H:%M} {zone}, {utc:%H:%M} UTC" for local, utc in due
         ]
+        if not zone:
+            times = ["by the clock of this machine"] if times else []
         cron.tell("\n".join(times) or "never for years", is_wrong=not times)
 
     def why_no_schedule(self) -> str:

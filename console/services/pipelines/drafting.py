@@ -5,17 +5,20 @@ A draft comes to the same request as the options of the command do. It sends not
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.declarations import Declaration
 from connectors.pipelines.kubernetes_jobs import namespace_of
 from connectors.pipelines.kubernetes_planning import context_of
+from connectors.pipelines.project_path import project_path
 from connectors.pipelines.protocols import (
     CanLaunch,
     LaunchPlan,
@@ -43,6 +46,7 @@ MAIN = "main"
 KEEPING = (KUBERNETES,)
 """Backends whose places keep schedules."""
 NEXT_TIMES = 3
+_OWN_ZONE = "/etc/localtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +171,25 @@ def crontab_of(store: OpenStore, draft: Draft) -> str:
     """
     times = draft.times or Times("")
     asked = asked_of(store, replace(draft, times=None))
-    project = str(Path(asked.request.project).expanduser().resolve())
-    request = replace(asked.request, project=project)
+    project = str(project_path(asked.request.project))
+    runtime = asked.request.runtime
+    if runtime == "current":  # which python that is, another PATH would say otherwise
+        runtime = shutil.which("python") or shutil.which("python3") or sys.executable
+    request = replace(asked.request, project=project, runtime=runtime)
     where = where_words(draft.backend, draft.context, draft.namespace.strip(), request)
     schedule = Schedule(times.cron, asked.launch)
     return line_for_cron(store, request, asked.environment, where, schedule)
+
+
+def zone_of_times(draft: Draft) -> str:
+    """The zone in which a draft's times are meant: cron has that of its machine.
+
+    Empty: nobody can tell how that is called.
+    """
+    if draft.times is None or not why_no_schedule(draft.backend):
+        return draft.times.time_zone if draft.times else ""
+    _, zones, name = os.path.realpath(_OWN_ZONE).rpartition("/zoneinfo/")
+    return name if zones else ""
 
 
 def changed_values(
