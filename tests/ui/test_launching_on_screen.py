@@ -277,11 +277,33 @@ def _texts(form: LaunchForm) -> str:
     return "\n".join(str(one.content) for one in form.query(Static))
 
 
-async def test_read_only_opens_no_dialog(world: World) -> None:
+async def test_read_only_opens_no_dialog_and_the_palette_says_why(
+    world: World,
+) -> None:
     app = CountersignApp(world.store, is_read_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("8")
         await settle(pilot)
         await pilot.press("l")
         await pilot.pause()
         assert isinstance(app.screen, PipelinesScreen)
+        await pilot.press("ctrl+p")
+        await pilot.press(*"launch: launch")
+        await until(
+            pilot, lambda: "Not now: the console is read-only" in on_screen(app)
+        )
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app._notifications))
+        assert isinstance(app.screen, PipelinesScreen)
+
+
+async def test_the_palette_does_what_a_key_does(world: World) -> None:
+    app = CountersignApp(world.store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("8")
+        await settle(pilot)
+        await pilot.press("ctrl+p")
+        await pilot.press(*"launch: launch")
+        await until(pilot, lambda: "look at plan and verdict" in on_screen(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LaunchDialog))
