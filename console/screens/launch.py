@@ -4,7 +4,7 @@ schedule, what it started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,7 +13,6 @@ from textual.widgets import Static
 
 from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.protocols import (
-    CanCancel,
     CanStreamLogs,
     PipelineRun,
     RunState,
@@ -31,19 +30,8 @@ from console.actions import (
     quiet,
 )
 from console.rendering import one_line
-from console.screens.acting import ActingScreen
 from console.screens.asking import Failed
-from console.screens.confirming import ConfirmDialog
-from console.screens.launch_deeds import (
-    GRACE_SECONDS,
-    KnownLaunch,
-    before_ending,
-    deciding,
-    question,
-    repeating,
-    starting,
-    why_not,
-)
+from console.screens.launch_deeds import KnownLaunch, LaunchDeeds
 from console.screens.launch_following import LogFollower
 from console.screens.launch_text import fired_rows, launch_lines
 from console.services.opened import OpenStore, wall_clock
@@ -57,7 +45,6 @@ from console.widgets.followed_log import FindBar, FollowedLog
 from console.widgets.keys import KeyBar
 from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
-from policies.predicates import Decision
 
 LOOK_SECONDS = 1.0
 READ_EVERY = 5
@@ -75,18 +62,15 @@ class _Look:
     expected: int | None
 
 
-class LaunchScreen(ActingScreen, inherit_bindings=False):
+class LaunchScreen(LaunchDeeds, inherit_bindings=False):
     """Looks again every second until it is over; what was seen last stays in sight."""
 
     BINDINGS = bindings(
         DECIDING, LAUNCH, LAUNCHING, BACK, EVERYWHERE, quiet(GO), MOVES, FIELDS
     )
-    SIGNS = frozenset({"decide", "start", "cancel_run", "repeat", "draft"})
 
     def __init__(self, launch: str) -> None:
-        super().__init__()
-        self._launch = launch
-        self._known: KnownLaunch | None = None
+        super().__init__(launch)
         self._look_seen: _Look | None = None
         self._schedule: ScheduleLine | None = None
         self._missed = ""
@@ -259,68 +243,11 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             self._missed = str(problem)
             self._draw()
 
-    def why_not(self, action: str) -> str:
-        """See ActingScreen."""
-        return why_not(action, self._known, self._run)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """See ActingScreen; nothing is found where there is no log."""
         if action == "find" and self._known is not None:
             return True if self._printing_place else None
         return super().check_action(action, parameters)
-
-    def action_decide(self, decision: str) -> None:
-        """Open the dialog for releasing it, or for saying that it must not go."""
-        if self._known is not None:
-            asked = question(self._launch, self._known.sheet, decision)
-            self.sign(asked, deciding(self._launch, Decision(decision)))
-
-    def action_start(self) -> None:
-        """Open the dialog for starting what others released."""
-        if self._known is not None:
-            asked = question(self._launch, self._known.sheet, "start")
-            self.sign(asked, starting(self._launch))
-
-    def action_repeat(self) -> None:
-        """Open the dialog for launching exactly the same once more."""
-        if self._known is not None:
-            asked = question(self._launch, self._known.sheet, "launch")
-            self.sign(asked, repeating(self._launch))
-
-    def action_draft(self) -> None:
-        """Open the dialog for launching it with changes, filled in as it was."""
-        from console.screens.launching import LaunchDialog
-        from console.services.pipelines.drafting import draft_of
-
-        if self._known is not None:
-            sheet = self._known.sheet
-            draft = draft_of(sheet.plan, sheet.record.intent.environment)
-            cause = f"changed from {self._launch}"
-            self.app.push_screen(LaunchDialog(replace(draft, cause=cause)))
-
-    def action_cancel_run(self) -> None:
-        """Ask once more, then end it."""
-        if self._known is None or self._run is None:
-            return
-        said = before_ending(
-            self._launch, self._run, is_schedule=self._known.is_schedule
-        )
-        self.app.push_screen(
-            ConfirmDialog(said, keep="Let it run", do="End it"), self._cancel
-        )
-
-    def _cancel(self, is_sure: bool | None) -> None:
-        place = self._known.place if self._known else None
-        if not is_sure or not isinstance(place, CanCancel):
-            return
-        self.app.notify("Ending it…", markup=False)
-
-        def ended(run: PipelineRun) -> None:
-            self.tell(f"{self._launch} is {run.state.value}; nothing of it is left")
-
-        self.look(
-            lambda: place.cancel(self._launch, grace_seconds=GRACE_SECONDS), ended
-        )
 
     @on(Rows.RowSelected)
     def _open_fired(self, event: Rows.RowSelected) -> None:

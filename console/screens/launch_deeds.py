@@ -4,10 +4,11 @@ and what is said after. The services decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun, RunState
-from console.screens.acting import Deed
+from console.screens.acting import ActingScreen, Deed
+from console.screens.confirming import ConfirmDialog
 from console.screens.signing import SigningAnswer, SigningQuestion
 from console.services.opened import OpenStore
 from console.services.pipelines.launch_sheet import LaunchSheet
@@ -125,3 +126,76 @@ def before_ending(
         what,
         "It is never started again under this id.",
     )
+
+
+class LaunchDeeds(ActingScreen):
+    """A screen of one launch, with what its keys do."""
+
+    SIGNS = frozenset({"decide", "start", "cancel_run", "repeat", "draft"})
+
+    def __init__(self, launch: str) -> None:
+        super().__init__()
+        self._launch = launch
+        self._known: KnownLaunch | None = None
+
+    @property
+    def _run(self) -> PipelineRun | None:
+        """As it was seen last."""
+        raise NotImplementedError
+
+    def why_not(self, action: str) -> str:
+        """See ActingScreen."""
+        return why_not(action, self._known, self._run)
+
+    def action_decide(self, decision: str) -> None:
+        """Open the dialog for releasing it, or for saying that it must not go."""
+        if self._known is not None:
+            asked = question(self._launch, self._known.sheet, decision)
+            self.sign(asked, deciding(self._launch, Decision(decision)))
+
+    def action_start(self) -> None:
+        """Open the dialog for starting what others released."""
+        if self._known is not None:
+            asked = question(self._launch, self._known.sheet, "start")
+            self.sign(asked, starting(self._launch))
+
+    def action_repeat(self) -> None:
+        """Open the dialog for launching exactly the same once more."""
+        if self._known is not None:
+            asked = question(self._launch, self._known.sheet, "launch")
+            self.sign(asked, repeating(self._launch))
+
+    def action_draft(self) -> None:
+        """Open the dialog for launching it with changes, filled in as it was."""
+        from console.screens.launching import LaunchDialog
+        from console.services.pipelines.drafting import draft_of
+
+        if self._known is not None:
+            sheet = self._known.sheet
+            draft = draft_of(sheet.plan, sheet.record.intent.environment)
+            cause = f"changed from {self._launch}"
+            self.app.push_screen(LaunchDialog(replace(draft, cause=cause)))
+
+    def action_cancel_run(self) -> None:
+        """Ask once more, then end it."""
+        if self._known is None or self._run is None:
+            return
+        said = before_ending(
+            self._launch, self._run, is_schedule=self._known.is_schedule
+        )
+        self.app.push_screen(
+            ConfirmDialog(said, keep="Let it run", do="End it"), self._cancel
+        )
+
+    def _cancel(self, is_sure: bool | None) -> None:
+        place = self._known.place if self._known else None
+        if not is_sure or not isinstance(place, CanCancel):
+            return
+        self.app.notify("Ending it…", markup=False)
+
+        def ended(run: PipelineRun) -> None:
+            self.tell(f"{self._launch} is {run.state.value}; nothing of it is left")
+
+        self.look(
+            lambda: place.cancel(self._launch, grace_seconds=GRACE_SECONDS), ended
+        )

@@ -4,19 +4,20 @@ signature. What was seen is what is sent, under one id, however often it is aske
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Button, ContentSwitcher, Input, Static
 
 from connectors.pipelines.declarations import CanDeclare, Declaration
-from connectors.pipelines.protocols import CanLaunch, LaunchPlan
+from connectors.pipelines.protocols import CanLaunch
 from console.actions import CANCEL, DRAFT, FIELDS, bindings
 from console.rendering import one_line
 from console.screens.asking import AskingScreen, Seen
 from console.screens.launch import LaunchScreen
-from console.screens.signing import SigningAnswer, SigningDialog, SigningQuestion
+from console.screens.launching_facts import PlannedLaunch, question
+from console.screens.signing import SigningAnswer, SigningDialog
 from console.services.opened import OpenStore, wall_clock
 from console.services.pipelines.drafting import (
     Draft,
@@ -24,12 +25,9 @@ from console.services.pipelines.drafting import (
     crontab_of,
     open_place,
 )
-from console.services.pipelines.launch_judging import JudgedLaunch
 from console.services.pipelines.launch_places import LaunchPlace, launch_places
 from console.services.pipelines.launching import (
-    Asked,
     Launched,
-    SeenPlan,
     launch,
     new_id,
     plan_launch,
@@ -47,21 +45,6 @@ PAUSE_SECONDS = 0.25
 _FORM, _PLAN = "form", "seen"
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """What was shown before somebody signs, and the id that it is launched under."""
-
-    asked: Asked
-    launcher: CanLaunch
-    plan: LaunchPlan
-    judged: JudgedLaunch
-
-    def to_launch(self) -> Asked:
-        """Exactly what was shown."""
-        seen = SeenPlan(self.plan.digest, self.judged.waits)
-        return replace(self.asked, seen=seen)
-
-
 class LaunchDialog(AskingScreen, inherit_bindings=False):
     """See the module. Nothing is sent before the signature, and nothing twice."""
 
@@ -71,7 +54,7 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._first = draft
-        self._planned: _Planned | None = None
+        self._planned: PlannedLaunch | None = None
         self._asking = 0
         """Counts what was asked for, so that a late answer to something else is none.
         """
@@ -192,13 +175,13 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         number, self._planned, self._is_planning = self._asking, None, True
         self._begin("Planning")
 
-        def plan(store: OpenStore) -> _Planned:
+        def plan(store: OpenStore) -> PlannedLaunch:
             asked, launcher = asked_of(store, draft), open_place(store, draft)
             found, judged = plan_launch(store, launcher, asked, "")
             named = replace(asked, launch=asked.launch or new_id(found))
-            return _Planned(named, launcher, found, judged)
+            return PlannedLaunch(named, launcher, found, judged)
 
-        def show(planned: _Planned) -> None:
+        def show(planned: PlannedLaunch) -> None:
             if number == self._asking:
                 self._show_plan(planned)
 
@@ -209,7 +192,7 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
 
         self.ask(plan, show, miss)
 
-    def _show_plan(self, planned: _Planned) -> None:
+    def _show_plan(self, planned: PlannedLaunch) -> None:
         self._is_planning, self._doing, self._planned = False, "", planned
         self._complain("")
         self.query_one(ContentSwitcher).current = _PLAN
@@ -234,7 +217,7 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
             why = "The console is read-only." if self.console.is_read_only else ""
             self._complain(why or f"{said_of(planned.judged)}. Change the form.")
             return
-        self.app.push_screen(SigningDialog(_question(planned)), self._send)
+        self.app.push_screen(SigningDialog(question(planned)), self._send)
 
     def _send(self, answer: SigningAnswer | None) -> None:
         planned = self._planned
@@ -309,25 +292,3 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
     @on(Field.Changed)
     def _typed(self, event: Field.Changed) -> None:
         event.stop()
-
-
-def _question(planned: _Planned) -> SigningQuestion:
-    plan, judged, asked = planned.plan, planned.judged, planned.asked
-    policy, times = judged.policy, asked.request.times
-    again = f"{times.cron} in {times.time_zone}" if times else ""
-    given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
-    return SigningQuestion(
-        verb="launch",
-        name=plan.pipeline,
-        facts=(
-            f"Launch {plan.pipeline} in {asked.environment} as {asked.launch}",
-            f"Verdict: {said_of(judged)}",
-            f"Policy: {f'{policy.id} version {policy.version}' if policy else '-'}",
-            f"Plan: {plan.digest[:16]}  At: {plan.place}",
-            f"Parameters: {given or 'none'}",
-            *((f"Again and again: {again}",) if again else ()),
-            *(f"Image: {image}" for image in plan.images),
-        ),
-        needs_reason=False,
-        kind="pipeline",
-    )

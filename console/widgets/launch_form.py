@@ -11,27 +11,29 @@ from datetime import datetime
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.message import Message
 from textual.suggester import Suggester
-from textual.widgets import Button, RadioButton, RadioSet, Static
+from textual.widgets import Button, Static
 
-from connectors.errors import ConnectorError
 from connectors.pipelines.declarations import Declaration, Taken
 from connectors.pipelines.protocols import Times
 from console.rendering import one_line
+from console.services.pipelines.draft_checks import (
+    span_problem,
+    steps_problem,
+    times_said,
+)
 from console.services.pipelines.drafting import (
     Draft,
     changed_values,
-    next_times,
     why_no_schedule,
-    zone_of_times,
 )
 from console.services.pipelines.launch_places import LaunchPlace
 from console.services.problems import Misuse
 from console.services.spans import span_of
 from console.widgets.field import Field
 from console.widgets.path_suggester import PathSuggester
+from console.widgets.place_choice import PlaceChoice
 
 _TAKEN = {
     "steps": Taken.STEPS,
@@ -69,7 +71,6 @@ class LaunchForm(VerticalScroll, can_focus=False):
     def __init__(self, draft: Draft, clock: Callable[[], datetime], *, id: str) -> None:
         super().__init__(id=id)
         self._draft, self._clock = draft, clock
-        self._places: list[LaunchPlace] = []
         self._own: dict[str, Field] = {}
         self._declared: Declaration | None = None
         self._values = dict(draft.parameters)
@@ -79,7 +80,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
         """Where, what, values, the rest, times."""
         first, times = self._draft, self._draft.times or Times("")
         yield Static("reading where things could be launched…", id="asking")
-        yield RadioSet(id="places")
+        yield PlaceChoice(id="places")
         hint = "empty: the place's own"
         yield self._add("namespace", "Namespace", first.namespace, hint=hint)
         yield self._add(
@@ -145,36 +146,15 @@ class LaunchForm(VerticalScroll, can_focus=False):
 
     def offer(self, places: list[LaunchPlace]) -> None:
         """Show where things could be launched; the draft's own place is chosen."""
-        self._places = places
-        wanted = self._draft.backend, self._draft.context
-        usable = [place for place in places if not place.why_not]
-        named = [p for p in usable if (p.backend, p.context) == wanted]
-        of_kind = [p for p in usable if p.backend == wanted[0] and not wanted[1]]
-        chosen = [*named, *of_kind, *usable][0] if usable else None
-        radios = self.query_one("#places", RadioSet)
-        for place in places:
-            is_chosen = place is chosen
-            radios.mount(
-                RadioButton(
-                    _label(place, is_chosen=is_chosen),
-                    value=is_chosen,
-                    disabled=bool(place.why_not),
-                )
-            )
-        radios.display = True
+        choice = self.query_one(PlaceChoice)
+        choice.offer(places, self._draft.backend, self._draft.context)
+        choice.display = True
         self.query_one("#asking").display = False
 
     @property
     def place(self) -> LaunchPlace | None:
         """The place that is chosen."""
-        for place, button in zip(self._places, self._buttons, strict=False):
-            if button.value:
-                return place
-        return None
-
-    @property
-    def _buttons(self) -> list[RadioButton]:
-        return list(self.query("#places RadioButton").results(RadioButton))
+        return self.query_one(PlaceChoice).place
 
     @property
     def draft(self) -> Draft:
@@ -264,43 +244,22 @@ class LaunchForm(VerticalScroll, can_focus=False):
         """Say at each field what is wrong; the first of it, or empty."""
         draft = self.draft
         if self._declared is not None:
-            self._check_steps(self._declared, draft)
-        span = self.field("time_limit")
-        span.tell(_span_problem(span.value))
-        self._check_times(draft)
+            self._check_parameters(self._declared, draft)
+        for key in ("time_limit", "deadline"):
+            self.field(key).tell(span_problem(self.field(key).value))
+        said, is_due = times_said(draft, self._clock())
+        self.field("cron").tell(said, is_wrong=not is_due)
         wrong = [one.problem for one in self.fields() if one.problem and one.display]
         return wrong[0] if wrong else ""
 
-    def _check_steps(self, declared: Declaration, draft: Draft) -> None:
-        known, steps = declared.entry_points, draft.step_names
-        strange = [step for step in steps if known and step not in known]
-        said = f"there is no step {strange[0][:80]}" if strange else ""
-        self.field("steps").tell(said and f"{said}; there are {', '.join(known)}")
+    def _check_parameters(self, declared: Declaration, draft: Draft) -> None:
+        steps = draft.step_names
+        self.field("steps").tell(steps_problem(declared, steps))
         taken = {one.name: one for one in declared.taken_by(steps)}
         for shown in self.query(ParameterField):
             parameter = taken.get(shown.key)
             shown.display = parameter is not None
             shown.tell(parameter.problem_of(shown.value) if parameter else "")
-
-    def _check_times(self, draft: Draft) -> None:
-        cron, deadline = self.field("cron"), self.field("deadline")
-        deadline.tell(_span_problem(deadline.value))
-        if draft.times is None:
-            cron.tell("")
-            return
-        zone = zone_of_times(draft)
-        try:
-            meant = replace(draft.times, time_zone=zone or "Etc/UTC")
-            due = next_times(meant, self._clock())
-        except ConnectorError as problem:
-            cron.tell(str(problem))
-            return
-        times = [
-            f"{local:%a %Y-%m-%d %H:%M} {zone}, {utc:%H:%M} UTC" for local, utc in due
-        ]
-        if not zone:
-            times = ["by the clock of this machine"] if times else []
-        cron.tell("\n".join(times) or "never for years", is_wrong=not times)
 
     def why_no_schedule(self) -> str:
         """Why the place that is chosen keeps no times; empty: it does, or none are."""
@@ -320,11 +279,10 @@ class LaunchForm(VerticalScroll, can_focus=False):
                 one.begin()
                 return
 
-    @on(RadioSet.Changed)
-    def _choose(self, event: RadioSet.Changed) -> None:
+    @on(PlaceChoice.Changed)
+    def _choose(self, event: PlaceChoice.Changed) -> None:
         event.stop()
-        for place, button in zip(self._places, self._buttons, strict=False):
-            button.label = _label(place, is_chosen=button.value)
+        self.query_one(PlaceChoice).mark()
         self.post_message(self.Moved())
 
     @on(Field.Changed)
@@ -336,18 +294,3 @@ class LaunchForm(VerticalScroll, can_focus=False):
             self.post_message(self.Moved())
         else:
             self.post_message(self.Filled())
-
-
-def _label(place: LaunchPlace, *, is_chosen: bool) -> Content:
-    """A place in words, which are all there is where there are no colours."""
-    said = f"{place.label}: no; {place.why_not}" if place.why_not else place.label
-    return Content(one_line(f"{said} (chosen)" if is_chosen else said))
-
-
-def _span_problem(text: str) -> str:
-    try:
-        if text.strip():
-            span_of(text.strip(), "time")
-    except Misuse as problem:
-        return f"{problem}. {problem.hint}"
-    return ""

@@ -15,13 +15,13 @@ from connectors.pipelines.declarations import CanDeclare, Declaration
 from connectors.pipelines.protocols import LaunchRequest, Limits, Times
 from console.services.configuration import Configuration, KubeflowSetting
 from console.services.opened import open_store
+from console.services.pipelines.draft_checks import next_times, times_said
 from console.services.pipelines.drafting import (
     Draft,
     asked_of,
     changed_values,
     crontab_of,
     draft_of,
-    next_times,
     open_place,
 )
 from console.services.pipelines.launch_log import launches
@@ -220,6 +220,9 @@ def test_the_next_times_stand_in_the_zone_and_in_utc() -> None:
     assert next_times(Times("0 0 30 2 *"), before) == []
     with pytest.raises(MalformedInput):
         next_times(Times("0 3 * * *", "[/x]"), before)
+    far = Draft(backend="kubernetes", times=Times("0 0 30 2 *"))
+    assert times_said(far, before) == ("never for years", False)
+    assert times_said(Draft(), before) == ("", True)
 
 
 def test_a_draft_with_times_becomes_a_line_for_crontab_that_launches_the_same(

@@ -98,3 +98,5 @@ async def test_a_schedule_is_made_in_the_dialog_listed_with_its_times_and_gone_i
         await until(pilot, lambda: "TOOK" in on_screen(app))
         await pilot.press("enter")
         await until(pilot, lambda: "quick: succeeded" in on_screen(app))
+        await pilot.press("escape", "z", "tab", "enter")
+        await until(pilot, lambda: "CANCELLED" in on_screen(app))

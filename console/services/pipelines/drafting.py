@@ -5,16 +5,12 @@ A draft comes to the same request as the options of the command do. It sends not
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.declarations import Declaration
 from connectors.pipelines.kubernetes_jobs import namespace_of
 from connectors.pipelines.kubernetes_planning import context_of
@@ -45,8 +41,6 @@ from console.services.spans import span_of
 MAIN = "main"
 KEEPING = (KUBERNETES,)
 """Backends whose places keep schedules."""
-NEXT_TIMES = 3
-_OWN_ZONE = "/etc/localtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +175,6 @@ def crontab_of(store: OpenStore, draft: Draft) -> str:
     return line_for_cron(store, request, asked.environment, where, schedule)
 
 
-def zone_of_times(draft: Draft) -> str:
-    """The zone in which a draft's times are meant: cron has that of its machine.
-
-    Empty: nobody can tell how that is called.
-    """
-    if draft.times is None or not why_no_schedule(draft.backend):
-        return draft.times.time_zone if draft.times else ""
-    _, zones, name = os.path.realpath(_OWN_ZONE).rpartition("/zoneinfo/")
-    return name if zones else ""
-
-
 def changed_values(
     declared: Declaration, steps: tuple[str, ...], given: Mapping[str, str]
 ) -> dict[str, str]:
@@ -201,23 +184,6 @@ def changed_values(
         for one in declared.taken_by(steps)
         if given.get(one.name, "") not in ("", one.default)
     }
-
-
-def next_times(times: Times, after: datetime) -> list[tuple[datetime, datetime]]:
-    """When it would be due next: as its zone has it, and in UTC.
-
-    Raises:
-        MalformedInput: they are no times.
-    """
-    found, zone = cron_times(times.cron, times.time_zone), ZoneInfo(times.time_zone)
-    due: list[tuple[datetime, datetime]] = []
-    at: datetime | None = after
-    for _ in range(NEXT_TIMES):
-        at = found.after(at) if at else None
-        if at is None:
-            break
-        due.append((at.astimezone(zone), at))
-    return due
 
 
 def _words(text: str) -> list[str]:
