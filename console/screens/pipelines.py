@@ -16,7 +16,7 @@ from console.screens.lists import ListScreen
 from console.screens.pipelines_text import LAUNCHES as LAUNCHES_HEADINGS
 from console.screens.pipelines_text import SCHEDULES, launch_rows, schedule_rows
 from console.services.opened import wall_clock
-from console.services.pipelines.by_place import LogList, SeenPlaces
+from console.services.pipelines.by_place import Listed, LogList, SeenPlaces, runs_at
 from console.services.pipelines.launchers import launcher_of_all
 from console.services.pipelines.schedule_words import objection_lines
 from console.services.pipelines.schedules import ScheduleLine, schedule_line
@@ -96,7 +96,7 @@ class PipelinesScreen(ListScreen):
             self._places.missed(place, problem, wall_clock())
             self._draw()
 
-        self.look(lambda: everywhere.runs_at(planned), show, miss)
+        self.look(lambda: runs_at(everywhere, planned), show, miss)
 
     def _ask_schedules(self) -> None:
         """Ask how each schedule stands, where they are what is shown."""
@@ -141,13 +141,17 @@ class PipelinesScreen(ListScreen):
         self._draw()
 
     def _draw(self) -> None:
+        """Show what is known by now; names and more of it are asked of the store."""
         self._tell_silent()
-        now = self.console.store.clock()
         if self._is_of_schedules:
-            schedules = self._places.schedules()
+            schedules, now = self._places.schedules(), wall_clock()
             self.list_rows(list(schedule_rows(schedules, self._schedules, now)))
         else:
-            self.list_rows(list(launch_rows(self._places.lines(now))))
+            self.ask(self._places.lines, self._show_lines)
+
+    def _show_lines(self, found: list[Listed]) -> None:
+        if not self._is_of_schedules:
+            self.list_rows(list(launch_rows(found)))
 
     def _tell_silent(self) -> None:
         """Say which places do not answer and how old what is shown of them is; and what

@@ -7,20 +7,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, ConnectorUnavailable
+from connectors.pipelines.kfp_planning import BACKEND as KFP
 from connectors.pipelines.kubernetes_cron import is_schedule, times_of
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import LaunchPlan, PipelineRun, RunState, Times
-from console.rendering import span
-from console.services.opened import OpenStore
-from console.services.pipelines.every_place import FAR, untold
-from console.services.pipelines.viewing import (
-    DeclaredLaunch,
-    LaunchLine,
-    declared_launches,
-    lines_of,
+from connectors.pipelines.protocols import (
+    CanLaunch,
+    CanSchedule,
+    LaunchPlan,
+    PipelineRun,
+    RunState,
+    Times,
 )
+from console.rendering import span
+from console.services.opened import OpenStore, parse_time
+from console.services.pipelines.every_place import FAR, EveryPlace
+from console.services.pipelines.launch_log import launches
+from console.services.pipelines.viewing import LaunchLine, list_launches
 from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
 
@@ -31,14 +36,16 @@ _ASKING, _WAS = "asking…", "was "
 
 Planned = tuple[str, LaunchIntent, LaunchPlan]
 """A launch, what was declared, and its plan."""
+Listed = tuple[LaunchLine, str]
+"""A launch, and its state in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogList:
     """What the log says of launches, and where each is to be looked for."""
 
-    declared: tuple[DeclaredLaunch, ...]
     places: dict[str, tuple[Planned, ...]]
+    """In log order."""
     unread: tuple[PipelineRun, ...]
     """Of those whose plans cannot be read."""
 
@@ -56,11 +63,22 @@ class _Seen:
     """Whether its answer is being waited for."""
 
 
+@dataclass(frozen=True, slots=True)
+class _AsSeen:
+    """What was seen, for whoever lists runs."""
+
+    seen: list[PipelineRun]
+
+    def runs(self) -> Iterator[PipelineRun]:
+        """Every run, as it was seen last."""
+        return iter(self.seen)
+
+
 @dataclass(slots=True)
 class SeenPlaces:
     """Every launch, as far as places have answered."""
 
-    log: LogList = field(default_factory=lambda: LogList((), {}, ()))
+    log: LogList = field(default_factory=lambda: LogList({}, ()))
     _plans: dict[str, LaunchPlan] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
@@ -68,17 +86,16 @@ class SeenPlaces:
         """What the log says. Asks no place."""
         places: dict[str, list[Planned]] = {}
         unread = []
-        declared = declared_launches(store)
-        for one in declared:
+        for launch, _, intent in launches(store):
             try:
-                plan = self._plan(store, one.intent.definition)
+                plan = self._plan(store, intent.definition)
             except (StoreError, ConnectorError) as problem:
-                unread.append(untold(one.launch, one.intent, "", problem))
+                unread.append(_untold(launch, intent, "", problem))
                 continue
-            planned = one.launch, one.intent, plan
-            places.setdefault(_place(plan), []).append(planned)
-        found = {place: tuple(all_of) for place, all_of in places.items()}
-        return LogList(tuple(declared), found, tuple(unread))
+            name = plan.place if plan.backend in FAR else THIS_MACHINE
+            places.setdefault(name, []).append((launch, intent, plan))
+        found = {place: tuple(planned) for place, planned in places.items()}
+        return LogList(found, tuple(unread))
 
     def _plan(self, store: OpenStore, digest: str) -> LaunchPlan:
         if digest not in self._plans:
@@ -115,29 +132,34 @@ class SeenPlaces:
         found = self._seen.values()
         return any(seen.problem or _moves(seen.runs or []) for seen in found)
 
-    def lines(self, now: datetime) -> Iterator[tuple[LaunchLine, str]]:
-        """Every launch, newest first, and its state in words."""
-        runs = list(self.log.unread)
-        words: dict[str, str] = {}
+    def lines(self, store: OpenStore) -> list[Listed]:
+        """Every launch, newest first, and its state in words. Asks no place."""
+        runs, words = list(self.log.unread), dict[str, str]()
         for place, planned in self.log.places.items():
             seen = self._seen.get(place, _Seen())
             runs += seen.runs or []
             if seen.runs is None:
-                said = "unknown" if seen.problem else _ASKING
+                said = RunState.UNKNOWN.value if seen.problem else _ASKING
                 words |= {launch: said for launch, _, _ in planned}
             elif seen.problem:
                 words |= {r.launch: f"{_WAS}{r.state.value}" for r in seen.runs}
-        for line in lines_of(self.log.declared, runs, now):
-            yield line, words.get(line.launch, line.run.state.value)
+        # Whoever lists launches asks a launcher for its runs, and for nothing else.
+        shown = cast(CanLaunch, _AsSeen(runs))
+        return [
+            (line, words.get(line.launch, line.run.state.value))
+            for line in list_launches(store, shown)
+        ]
 
     def schedules(self) -> dict[str, Times]:
         """The launches that are started again and again, newest first, and when."""
         planned = [one for place in self.log.places.values() for one in place]
-        times = {
-            launch: times_of(plan) for launch, _, plan in planned if is_schedule(plan)
-        }
-        order = [one.launch for one in self.log.declared if one.launch in times]
-        return {launch: times[launch] for launch in reversed(order)}
+        kept = [
+            (parse_time(intent.judged_at), launch, times_of(plan))
+            for launch, intent, plan in planned
+            if is_schedule(plan)
+        ]
+        kept.sort(key=lambda one: one[:2], reverse=True)
+        return {launch: times for _, launch, times in kept}
 
     def silent(self, now: datetime) -> list[str]:
         """Which places do not answer, why, and how old is what is shown of them."""
@@ -151,9 +173,53 @@ class SeenPlaces:
         return told
 
 
-def _place(plan: LaunchPlan) -> str:
-    """What to call where a launch is; what a context leads to is asked once."""
-    return plan.place if plan.backend in FAR else THIS_MACHINE
+def runs_at(everywhere: EveryPlace, planned: tuple[Planned, ...]) -> list[PipelineRun]:
+    """Launches of one place, as it shows them; in place of one that cannot be told,
+    that it is unknown and why. Does not ask the log.
+
+    Raises:
+        ConnectorUnavailable: the place does not answer.
+        ConnectorError: none of them can be told.
+    """
+    found: list[PipelineRun] = []
+    problems: list[ConnectorError] = []
+    listed: dict[str, PipelineRun] | None = None
+    for launch, intent, plan in planned:
+        try:
+            launcher = everywhere.at(plan)
+            if isinstance(launcher, CanSchedule) and is_schedule(plan):
+                run = launcher.find(launch)
+                found += [run, *launcher.fired(launch)] if run is not None else []
+                continue
+            if listed is None:
+                listed = {run.launch: run for run in launcher.runs()}
+            run = listed.get(launch)
+            if run is None and plan.backend == KFP:
+                run = launcher.find(launch)  # claimed, and not on its lists yet
+            found += [run] if run is not None else []
+        except ConnectorUnavailable:
+            raise  # one that is silent is not asked for each of its launches
+        except ConnectorError as problem:
+            problems.append(problem)
+            found.append(_untold(launch, intent, plan.backend, problem))
+    if problems and len(problems) == len(planned):
+        raise problems[0]
+    return found
+
+
+def _untold(
+    launch: str, intent: LaunchIntent, backend: str, problem: Exception
+) -> PipelineRun:
+    """A launch of which nobody can say how it goes, and why."""
+    return PipelineRun(
+        launch=launch,
+        backend=backend,
+        pipeline=intent.pipeline,
+        state=RunState.UNKNOWN,
+        plan_digest=intent.definition,
+        claimed=parse_time(intent.judged_at),
+        reason=str(problem),
+    )
 
 
 def _moves(runs: list[PipelineRun]) -> bool:

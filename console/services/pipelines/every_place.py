@@ -6,7 +6,7 @@ place that does not answer hides nothing of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from connectors.errors import ConnectorError, ConnectorRefused, ConnectorUnavailable
@@ -32,7 +32,6 @@ from connectors.pipelines.protocols import (
 )
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.launch_log import launches
-from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
 
 FAR = (KUBERNETES, KFP)
@@ -123,45 +122,25 @@ class EveryPlace:
         yield from self._own.runs()
         listed = _Listed()
         for launch, _, intent in launches(self._store):
+            backend = KUBERNETES
             try:
                 plan = self._plan(intent.definition)
+                backend = plan.backend
+                if backend not in FAR:
+                    continue
+                found = listed.runs_of(self.at, plan, launch)
             except ConnectorError as problem:
-                yield untold(launch, intent, KUBERNETES, problem)
+                yield PipelineRun(
+                    launch=launch,
+                    backend=backend,
+                    pipeline=intent.pipeline,
+                    state=RunState.UNKNOWN,
+                    plan_digest=intent.definition,
+                    claimed=parse_time(intent.judged_at),
+                    reason=str(problem),
+                )
                 continue
-            if plan.backend in FAR:
-                yield from self._told(listed, launch, intent, plan)
-
-    def runs_at(
-        self, planned: Iterable[tuple[str, LaunchIntent, LaunchPlan]]
-    ) -> list[PipelineRun]:
-        """Launches of one place, as it shows them. Does not ask the log.
-
-        Raises:
-            ConnectorError: none of them can be told.
-        """
-        listed, problem = _Listed(), None
-        found: list[PipelineRun] = []
-        is_told = False
-        for launch, intent, plan in planned:
-            if plan.backend not in FAR:
-                return list(self._own.runs())
-            try:
-                found += listed.runs_of(self.at, plan, launch)
-                is_told = True
-            except ConnectorError as refused:
-                problem = problem or refused
-                found.append(untold(launch, intent, plan.backend, refused))
-        if problem is not None and not is_told:
-            raise problem
-        return found
-
-    def _told(
-        self, listed: _Listed, launch: str, intent: LaunchIntent, plan: LaunchPlan
-    ) -> list[PipelineRun]:
-        try:
-            return listed.runs_of(self.at, plan, launch)
-        except ConnectorError as problem:
-            return [untold(launch, intent, plan.backend, problem)]
+            yield from found
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
@@ -219,21 +198,6 @@ class EveryPlace:
             return read_plan(self._store.objects.get(digest))
         except StoreError as cause:
             raise ConnectorRefused(f"its plan cannot be read: {cause}") from cause
-
-
-def untold(
-    launch: str, intent: LaunchIntent, backend: str, problem: Exception
-) -> PipelineRun:
-    """A launch of which nobody can say how it goes, and why."""
-    return PipelineRun(
-        launch=launch,
-        backend=backend,
-        pipeline=intent.pipeline,
-        state=RunState.UNKNOWN,
-        plan_digest=intent.definition,
-        claimed=parse_time(intent.judged_at),
-        reason=str(problem),
-    )
 
 
 class _Listed:

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from connectors.errors import ConnectorError
 from connectors.pipelines.fired_runs import cause_of, schedule_of
@@ -47,51 +47,24 @@ class LaunchLine:
         return f"{done}/{len(steps)}" if steps else "-"
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredLaunch:
-    """A launch as the log has it, for lists."""
-
-    launch: str
-    requester: str
-    """Person id."""
-    requester_name: str
-    """What they are called, or the id."""
-    intent: LaunchIntent
-
-
-def declared_launches(store: OpenStore) -> list[DeclaredLaunch]:
-    """Every launch that the log declares, in its order. Asks no place about them."""
-    state, names = store.state(), dict[str, str]()
-    found = []
-    for launch, by, intent in launches(store):
-        if by not in names:
-            person = state.people.get(by)
-            names[by] = printed_name(store, person.profile, by) if person else by
-        found.append(DeclaredLaunch(launch, by, names[by], intent))
-    return found
-
-
-def lines_of(
-    declared: Iterable[DeclaredLaunch], runs: Iterable[PipelineRun], now: datetime
-) -> list[LaunchLine]:
-    """Launches beside what places show of them, newest first; under a schedule what it
+def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
+    """Every launch that the log declares, newest first; under a schedule what it
     started."""
-    here = {run.launch: run for run in runs}
+    here = {run.launch: run for run in launcher.runs()}
     times = _times(here.values())
     fired: dict[str, list[PipelineRun]] = {}
     for run in here.values():
         fired.setdefault(run.schedule, []).append(run)
     found: list[list[LaunchLine]] = []
-    for one in declared:
-        run = here.get(one.launch) or _elsewhere(one.launch, one.intent)
-        shown = (run, *fired.get(one.launch, ()))
-        found.append([_line(one, each, times.get(_kind(each)), now) for each in shown])
+    for launch, by, intent in launches(store):
+        run = here.get(launch) or _elsewhere(launch, intent)
+        found.append(
+            [
+                _line(store, by, intent, one, times.get(_kind(one)))
+                for one in (run, *fired.get(launch, ()))
+            ]
+        )
     return [line for lines in found[::-1] for line in lines]
-
-
-def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
-    """Every launch that the log declares, beside what places show of it."""
-    return lines_of(declared_launches(store), launcher.runs(), store.clock())
 
 
 def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLine:
@@ -102,18 +75,18 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
         ConnectorError: what it is part of cannot be asked.
     """
     schedule = schedule_of(launch)
-    declared = {one.launch: one for one in declared_launches(store)}
+    declared = {one: (by, intent) for one, by, intent in launches(store)}
     if schedule in declared:
         fired = [run for run in launcher.runs() if run.schedule == schedule]
         name = _only({run.launch for run in fired}, launch)
+        by, intent = declared[schedule]
         run = next(run for run in fired if run.launch == name)
-        return _line(
-            declared[schedule], run, _times(fired).get(_kind(run)), store.clock()
-        )
+        return _line(store, by, intent, run, _times(fired).get(_kind(run)))
     name = _only(declared.keys(), launch)
+    by, intent = declared[name]
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
-    run = _asked(place, name, declared[name].intent)
-    return _line(declared[name], run, _expected(place, run), store.clock())
+    run = _asked(place, name, intent)
+    return _line(store, by, intent, run, _expected(place, run))
 
 
 def _expected(place: CanLaunch, run: PipelineRun) -> int | None:
@@ -166,19 +139,23 @@ def _elsewhere(launch: str, intent: LaunchIntent) -> PipelineRun:
 
 
 def _line(
-    declared: DeclaredLaunch, shown: PipelineRun, expected: int | None, now: datetime
+    store: OpenStore,
+    by: str,
+    intent: LaunchIntent,
+    shown: PipelineRun,
+    expected: int | None,
 ) -> LaunchLine:
-    intent = declared.intent
     run = as_declared(shown, intent)
+    person = store.state().people.get(by)
     return LaunchLine(
         launch=run.launch,
         pipeline=intent.pipeline,
         environment=intent.environment,
-        requester=declared.requester,
-        requester_name=declared.requester_name,
+        requester=by,
+        requester_name=printed_name(store, person.profile, by) if person else by,
         cause=cause_of(run.launch) if run.schedule else intent.cause,
         run=run,
-        elapsed_seconds=_seconds(run.elapsed(now)),
+        elapsed_seconds=_seconds(run.elapsed(store.clock())),
         expected_seconds=expected,
     )
 
@@ -220,8 +197,7 @@ def _looked_again(
     ).intent
     place = launcher.of(line.launch) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, line.launch, intent)
-    declared = DeclaredLaunch(line.launch, line.requester, line.requester_name, intent)
-    return _line(declared, run, line.expected_seconds, store.clock())
+    return _line(store, line.requester, intent, run, line.expected_seconds)
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
