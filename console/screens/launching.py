@@ -55,9 +55,8 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         super().__init__()
         self._first = draft
         self._planned: PlannedLaunch | None = None
-        self._asking = 0
-        """Counts what was asked for, so that a late answer to something else is none.
-        """
+        self._reads = self._plans = 0
+        """Count what was asked for, so that a late answer to something else is none."""
         self._is_planning = self._is_sending = False
         self._begun, self._doing = wall_clock(), ""
         self._crontab = ""
@@ -93,12 +92,14 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
     @on(LaunchForm.Moved)
     def _move(self) -> None:
         """Read what is meant now, once the typing pauses."""
-        self._asking += 1
+        self._reads += 1
+        if self._is_on_form:
+            self._forget_plan()
         self._reading.stop()
         self._reading = self.set_timer(PAUSE_SECONDS, self._read)
 
     def _read(self) -> None:
-        draft, number, store = self._form.draft, self._asking, self.console.store
+        draft, number, store = self._form.draft, self._reads, self.console.store
         place = self._form.place
         if place is None:
             return
@@ -127,7 +128,7 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         problem: str = "",
     ) -> None:
         """Show what a project declares, unless another is meant by now."""
-        if number != self._asking:
+        if number != self._reads:
             return
         if isinstance(launcher, CanDeclare):
             self._form.keep_to(launcher.takes, launcher.backend)
@@ -135,6 +136,17 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         self._show_crontab()
 
     @on(LaunchForm.Filled)
+    def _fill(self) -> None:
+        if self._is_on_form:
+            self._forget_plan()
+            self._show_crontab()
+
+    def _forget_plan(self) -> None:
+        """What is planned, or being planned, is not what is meant any more."""
+        self._plans += 1
+        self._is_planning, self._doing, self._planned = False, "", None
+        self._complain("")
+
     def _show_crontab(self) -> None:
         """Where no place keeps the times, the line that this machine's cron would."""
         self._crontab, why = "", self._form.why_no_schedule()
@@ -171,8 +183,8 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
             self._form.focus_problem()
             return
         draft = self._form.draft
-        self._asking += 1
-        number, self._planned, self._is_planning = self._asking, None, True
+        self._forget_plan()
+        number, self._is_planning = self._plans, True
         self._begin("Planning")
 
         def plan(store: OpenStore) -> PlannedLaunch:
@@ -182,11 +194,11 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
             return PlannedLaunch(named, launcher, found, judged)
 
         def show(planned: PlannedLaunch) -> None:
-            if number == self._asking:
+            if number == self._plans:
                 self._show_plan(planned)
 
         def miss(problem: Exception) -> None:
-            if number == self._asking:
+            if number == self._plans:
                 self._is_planning = False
                 self._fail(problem)
 
@@ -259,9 +271,7 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         if self._is_sending:
             self._complain("It is being sent; its own screen is where it is ended.")
             return
-        self._asking += 1
-        self._is_planning, self._doing, self._planned = False, "", None
-        self._complain("")
+        self._forget_plan()
         if self._is_on_form:
             self.dismiss()
             return

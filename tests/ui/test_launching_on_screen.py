@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Log, Static
 
+from connectors.pipelines.local import LocalLauncher
+from connectors.pipelines.protocols import LaunchPlan, LaunchRequest
 from console.app import CountersignApp
 from console.rendering import printable
 from console.screens.launch import LaunchScreen
@@ -154,6 +157,32 @@ async def test_escape_backs_out_step_by_step_and_nothing_was_sent(
     assert starts(project) == 0
 
 
+async def test_what_is_typed_while_a_plan_is_made_makes_it_none(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, plan = threading.Event(), LocalLauncher.plan
+
+    def slow(self: LocalLauncher, request: LaunchRequest) -> LaunchPlan:
+        assert gate.wait(60)
+        return plan(self, request)
+
+    monkeypatch.setattr(LocalLauncher, "plan", slow)
+    project = make_project(tmp_path / "code")
+    app = CountersignApp(world.store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(LaunchDialog(Draft()))
+        await fill(pilot, project=str(project))
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: "Planning… " in complaint(app))
+        await fill(pilot, environment="other")
+        await until(pilot, lambda: not complaint(app))
+        gate.set()
+        await settle(pilot)
+        assert "nothing was sent" not in on_screen(app)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: "tried in other" in on_screen(app))
+
+
 async def test_what_is_held_ends_on_its_screen_and_what_is_refused_has_no_signature(
     world: World, tmp_path: Path
 ) -> None:
@@ -254,7 +283,8 @@ async def test_hostile_and_huge_manifests_neither_draw_nor_crash(
     with kubernetes_place("in-repo", tmp_path) as place:
         monkeypatch.setenv("KUBECONFIG", str(place.kubeconfig))
         app = CountersignApp(world.store)
-        draft = Draft(backend="kubernetes", project=str(huge), parameters={"N1": "2"})
+        given = {"N1": "2", "N2": HOSTILE}
+        draft = Draft(backend="kubernetes", project=str(huge), parameters=given)
         async with app.run_test(size=(80, 24)) as pilot:
             await app.push_screen(LaunchDialog(draft))
             await until(pilot, lambda: "is larger than" in on_screen(app))
@@ -263,6 +293,7 @@ async def test_hostile_and_huge_manifests_neither_draw_nor_crash(
             await until(pilot, lambda: "and 461 more" in _texts(form))
             drawn = on_screen(app).replace("\n", "")
             assert printable(drawn) == drawn
+            assert form.draft.parameters == given
             await pilot.press("ctrl+g")
             await until(pilot, lambda: "NO: nothing" in on_screen(app))
             planned = app.screen.query_one("#planned", Log)
