@@ -34,7 +34,6 @@ from console.services.pipelines.launching import (
 )
 from console.services.problems import KNOWN_ERRORS
 from console.services.signing import act_as_person, find_key
-from console.widgets.field import Field
 from console.widgets.keys import KeyBar
 from console.widgets.launch_form import LaunchForm
 from console.widgets.plan_view import PlanView, said_of
@@ -259,7 +258,8 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         self._tell_doing()
 
     def _show_launched(self, done: Launched) -> None:
-        self._doing = ""
+        self._doing, self._is_sending = "", False
+        self.pop_until_active()
         told = f"Launched as {done.run.launch}, entry {done.intent.index}"
         self.app.notify(told, markup=False)
         self.app.switch_screen(LaunchScreen(done.run.launch))
@@ -273,7 +273,8 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
             return
         self._forget_plan()
         if self._is_on_form:
-            self.dismiss()
+            if self.is_current:
+                self.dismiss()
             return
         self.query_one(ContentSwitcher).current = _FORM
         self.query_one(TitleBar).say_more("")
@@ -298,7 +299,3 @@ class LaunchDialog(AskingScreen, inherit_bindings=False):
         shown = self.query_one("#complaint", Static)
         shown.display = bool(text)
         shown.update("\n".join(map(one_line, text.splitlines())))
-
-    @on(Field.Changed)
-    def _typed(self, event: Field.Changed) -> None:
-        event.stop()

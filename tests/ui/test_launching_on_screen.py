@@ -63,8 +63,11 @@ async def sign(pilot: Pilot[int], key: Path, name: str = "tried") -> None:
     dialog = pilot.app.screen
     dialog.query_one("#key", Input).value = str(key)
     dialog.query_one("#name", Input).value = name
-    dialog.query_one("#sign", Button).focus()
-    await pilot.press("enter", "enter")
+    button = dialog.query_one("#sign", Button)
+    button.press()
+    button.press()
+    button.focus()
+    await pilot.press("enter")
 
 
 def complaint(app: CountersignApp) -> str:
