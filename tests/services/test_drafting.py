@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +33,6 @@ from console.services.pipelines.launching import (
     plan_launch,
 )
 from console.services.problems import Misuse, Refusal
-from console.services.turns import Turn
 from console.widgets.path_suggester import completed
 from tests.contract.kfp_launching import write_package
 from tests.contract.kubernetes_launching import manifest_of_steps
@@ -265,26 +263,6 @@ def test_only_what_was_seen_is_launched(world: World, tmp_path: Path) -> None:
         launch(world.store, world.people["dana"], launcher, seen)
     assert not list(launches(world.store))
     assert starts(project) == 0
-
-
-def test_who_waits_outside_gives_way_and_takes_the_turn_again() -> None:
-    turn, was_let_in = Turn(), threading.Event()
-
-    def other() -> None:
-        with turn:
-            was_let_in.set()
-
-    thread = threading.Thread(target=other)
-    with turn, turn:
-        thread.start()
-        assert not was_let_in.wait(0.05)
-        with turn.given_way():
-            assert was_let_in.wait(10)
-        thread.join(10)
-        assert turn.locked()
-    assert not turn.locked()
-    with turn.given_way():
-        assert not turn.locked()
 
 
 def test_paths_are_completed_and_names_that_no_terminal_should_see_are_left_out(

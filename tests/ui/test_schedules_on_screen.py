@@ -56,6 +56,9 @@ async def test_a_schedule_is_shown_with_its_times_its_runs_and_what_is_against_i
         assert "0 3 * * * in Europe/Berlin, overlap Forbid" in seen
         assert "succeeded" in seen
         assert "would not be allowed today" in seen
+        await pilot.press("escape", "h")
+        await until(pilot, lambda: "running, objected to" in on_screen(app))
+        assert "nightly would not be allowed today: " in on_screen(app)
 
 
 async def test_a_schedule_is_made_in_the_dialog_listed_with_its_times_and_gone_into(
