@@ -172,6 +172,40 @@ FILE = (
     Action("finding.close", "c", "close_finding", "Close", "Say that it was remedied"),
     Action("model.comment", "m", "comment", "Remark", "Remark on the model"),
 )
+LAUNCHING = (
+    Action(
+        "launch.new",
+        "l",
+        "draft",
+        "Launch",
+        "Fill in what to launch, look at plan and verdict, sign",
+    ),
+)
+LAUNCHES = (
+    Action(
+        "launches.times",
+        "h",
+        "only_schedules",
+        "Schedules",
+        "Only schedules, and when they are due; or all launches again",
+    ),
+)
+DRAFT = (
+    Action(
+        "draft.go",
+        "ctrl+g",
+        "go_on",
+        "Go on",
+        "From the form to plan and verdict, from there to the signature",
+    ),
+    Action(
+        "draft.copy",
+        "ctrl+y",
+        "copy_line",
+        "Copy",
+        "Copy the line for crontab, where no place keeps the times",
+    ),
+)
 LAUNCH = (
     Action(
         "launch.start", "s", "start", "Start", "Start a launch that others released"
@@ -187,6 +221,19 @@ LAUNCH = (
         "launch.repeat", "y", "repeat", "Again", "Launch exactly the same once more"
     ),
     Action("launch.find", "slash", "find", "Find", "Only lines of the log with a text"),
+)
+FIELDS = (
+    Action(
+        "field.next", "tab", "app.focus_next", "To next", "To the next field", False
+    ),
+    Action(
+        "field.previous",
+        "shift+tab",
+        "app.focus_previous",
+        "To the one before",
+        "To the field before",
+        False,
+    ),
 )
 COMPARING = (
     Action("compare.next", "n", "other(1)", "Next", "With the next other version"),
@@ -224,6 +271,7 @@ MOVES = (
 ALL = (
     *(*GO, *EVERYWHERE, *BACK, *REVIEW, *ANSWERING),
     *(*VERSION, *REQUESTS, *FILE, *LAUNCH, *COMPARING, *MOVES, *CANCEL),
+    *(*LAUNCHING, *LAUNCHES, *DRAFT, *FIELDS),
 )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from textual.app import App, SystemCommand
 from textual.reactive import reactive
@@ -19,6 +20,10 @@ from console.services.opened import OpenStore
 
 PRELOAD_SECONDS = 1.0
 """After the first frame, other screens are loaded so that no key waits for it."""
+
+MOST_WAITING = 64
+"""Threads that ask, most of which wait for an answer: the usual few would be taken by
+as many clusters that are slow."""
 
 
 def _screen_of(view: str) -> AskingScreen:
@@ -61,7 +66,7 @@ class CountersignApp(App[int]):
     ) -> None:
         super().__init__()
         self.store = store
-        self.turn = threading.Lock()
+        self.turn = store.turn
         """One question at a time: DuckDB and SQLite connections are not shared."""
         self.is_read_only = is_read_only
         self.is_demo = bool(store.root().is_demo)
@@ -71,6 +76,9 @@ class CountersignApp(App[int]):
 
     def on_mount(self) -> None:
         """Open the overview, or the object that was asked for."""
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="question")
+        )
         self.entries = self.store.index.size
         self.push_screen(OverviewScreen())
         self.set_timer(PRELOAD_SECONDS, self._preload)
@@ -108,8 +116,12 @@ class CountersignApp(App[int]):
         self.push_screen(ReviewScreen(request_id))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette knows every view beside Textual's own commands."""
+        """The palette knows every view and what can be done here, beside Textual's own
+        commands."""
+        from console.screens.palette import offered
+
         yield from super().get_system_commands(screen)
+        yield from offered(screen)
         for action in GO:
             view = action.id.partition(".")[2]
             yield SystemCommand(

@@ -75,7 +75,7 @@ def main() -> None:
         store,
         acting,
         open_launcher(store),
-        launching.Asked(LaunchRequest(project), "default", *named),
+        launching.Asked(LaunchRequest(project), "default", "".join(named)),
     )
 
 

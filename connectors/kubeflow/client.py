@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -78,12 +79,15 @@ class KfpClient:
         *,
         bounds: Bounds | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.endpoint = endpoint
         self.bounds = bounds or Bounds()
         self.server_time: datetime | None = None
         """What the server last said that the time is."""
         self._sleep = sleep
+        self._waiting = waiting
+        """Around whatever waits for the server."""
         self._pool: Any = None
 
     def get(self, path: str, query: Query | None = None) -> Json:
@@ -157,6 +161,10 @@ class KfpClient:
         self._pool = None
 
     def _patiently(self, request: _Request) -> Json:
+        with self._waiting():
+            return self._repeated(request)
+
+    def _repeated(self, request: _Request) -> Json:
         has_logged_in_again = False
         for attempt in range(self.bounds.attempts):
             is_last = attempt == self.bounds.attempts - 1

@@ -110,9 +110,8 @@ def values_of(package: Package, given: Mapping[str, str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, declared in sorted(package.declared.items()):
         with well_formed(f"the parameter {name[:80]!r}"):
-            kind = text_of(declared["parameterType"])
             if name in given:
-                found[name] = _value(name, kind, given[name])
+                found[name] = value_of(declared, given[name])
             elif "defaultValue" in declared:
                 found[name] = declared["defaultValue"]
             elif not declared.get("isOptional"):
@@ -139,7 +138,13 @@ def said(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _value(name: str, kind: str, text: str) -> object:
+def value_of(declared: Json, text: str) -> object:
+    """The value of a declared parameter that a text stands for.
+
+    Raises:
+        KeyError, TypeError, ValueError: it stands for none of that type.
+    """
+    kind = text_of(declared["parameterType"])
     if kind == _TEXT:
         return text
     value = json.loads(text)

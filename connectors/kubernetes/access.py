@@ -85,6 +85,43 @@ def from_kubeconfig(
     return read
 
 
+def known_contexts(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The contexts of the kubeconfig that kubectl would use, the current one first;
+    none in a pod that has no kubeconfig: it is in its cluster.
+
+    Raises:
+        ConnectorRefused: there is no kubeconfig, or it cannot be read.
+    """
+    named = environment.get("KUBECONFIG") or _DEFAULT
+    files = [Path(one).expanduser() for one in named.split(os.pathsep) if one]
+    if not any(file.exists() for file in files):
+        if environment.get("KUBERNETES_SERVICE_HOST"):
+            return ()
+        raise ConnectorRefused(
+            f"there is no kubeconfig {named}",
+            hint="KUBECONFIG names one, as for kubectl.",
+        )
+    from kubernetes import config as library
+
+    config: Any = library
+    where = str(files[0]) if os.pathsep not in named else named
+    failure = ""
+    try:
+        with _quietly():
+            contexts, active = config.list_kube_config_contexts(config_file=where)
+            names = [str(one["name"]) for one in contexts]
+            current = str(active["name"])
+    except Exception as cause:
+        # Whatever the reader raises may quote the file: nothing of it goes further.
+        failure = type(cause).__name__
+    if failure:
+        raise ConnectorRefused(
+            f"the kubeconfig {named} cannot be used ({failure})",
+            hint="`kubectl config get-contexts` shows what it is.",
+        )
+    return (current, *(name for name in names if name != current))
+
+
 def in_cluster(namespace_file: Path = _NAMESPACE_FILE) -> OpensAccess:
     """Access by the service account of the pod that this runs in."""
 

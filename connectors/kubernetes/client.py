@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -62,10 +63,13 @@ class KubernetesClient:
         *,
         bounds: Bounds | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._opens = opens
         self.bounds = bounds or Bounds()
         self._sleep = sleep
+        self._waiting = waiting
+        """Around whatever waits for the cluster."""
         self._access: Access | None = None
         self._pool: Any = None
 
@@ -193,6 +197,10 @@ class KubernetesClient:
         return self._patiently(lambda: self._once(method, path, query, body, kind))
 
     def _patiently(self, call: Callable[[], T]) -> T:
+        with self._waiting():
+            return self._repeated(call)
+
+    def _repeated(self, call: Callable[[], T]) -> T:
         """Make a request again while it is worth it, or wait as long as asked to."""
         has_logged_in_again = False
         for attempt in range(self.bounds.attempts):

@@ -23,7 +23,9 @@ from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import KfpClient
 from connectors.kubeflow.objects import KfpRun
 from connectors.kubeflow.packages import read_package
+from connectors.pipelines.declarations import Declaration, Taken
 from connectors.pipelines.kfp_artifacts import artifacts_told
+from connectors.pipelines.kfp_declaration import declared_package
 from connectors.pipelines.kfp_holds import KeepsHeld
 from connectors.pipelines.kfp_planning import BACKEND, package_of, plan_package, sent_by
 from connectors.pipelines.kfp_runs import (
@@ -57,6 +59,7 @@ class KfpLauncher:
     """Launches runs in one namespace of one installation."""
 
     backend = BACKEND
+    takes = frozenset({Taken.REF})
 
     def __init__(
         self,
@@ -106,6 +109,10 @@ class KfpLauncher:
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """See CanLaunch.plan. Nobody is asked: Kubeflow Pipelines has no dry run."""
         return plan_package(request, self.place, self._context, self._service_account)
+
+    def declaration(self, project: str, ref: str) -> Declaration:
+        """See CanDeclare."""
+        return declared_package(project, ref)
 
     def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
         """See CanLaunch.launch."""

@@ -24,6 +24,7 @@ from connectors.kubeflow.packages import (
 from connectors.parsing import parse_json, text_of, well_formed
 from connectors.pipelines.checkout import find_code
 from connectors.pipelines.plans import read_plan
+from connectors.pipelines.project_path import project_path
 from connectors.pipelines.protocols import (
     Code,
     LaunchPlan,
@@ -51,8 +52,8 @@ def plan_package(
         MalformedInput: it is no such package.
     """
     _refuse_unkept(request, context)
-    path = Path(request.project).expanduser().resolve()
-    data, code = _read(path, request.ref)
+    path = project_path(request.project)
+    data, code = read_file(path, request.ref)
     package = read_package(data, path.name)
     name = request.pipeline or package.name
     if not _NAME.fullmatch(name):
@@ -143,8 +144,12 @@ def _refuse_unkept(request: LaunchRequest, context: str) -> None:
         )
 
 
-def _read(path: Path, ref: str) -> tuple[bytes, Code]:
-    """The package, and the commit that it is part of if it is of one."""
+def read_file(path: Path, ref: str) -> tuple[bytes, Code]:
+    """A package, and the commit that it is part of if it is of one.
+
+    Raises:
+        MalformedInput: it cannot be read.
+    """
     if ref or any((folder / ".git").exists() for folder in path.parents):
         checkout = find_code(path.parent, ref)
         below = f"{checkout.below}/{path.name}" if checkout.below else path.name

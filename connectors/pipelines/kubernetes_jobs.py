@@ -23,6 +23,8 @@ from connectors.kubernetes.problems import NotAllowed
 from connectors.kubernetes.selecting import in_pieces
 from connectors.kubernetes.work import ClusterWork
 from connectors.kubernetes.works import Work
+from connectors.pipelines.declarations import Declaration, Taken
+from connectors.pipelines.kubernetes_declaration import declared_manifest
 from connectors.pipelines.kubernetes_leads import ClusterLeads
 from connectors.pipelines.kubernetes_logs import JobLog
 from connectors.pipelines.kubernetes_planning import (
@@ -56,6 +58,7 @@ class KubernetesLauncher:
     """Launches jobs in one namespace of one cluster."""
 
     backend = BACKEND
+    takes = frozenset({Taken.SETTINGS, Taken.TIME_LIMIT})
 
     def __init__(
         self,
@@ -108,6 +111,10 @@ class KubernetesLauncher:
         )
         self._work.planned(_marked(plan, _PROBE), _PROBE)
         return plan
+
+    def declaration(self, project: str, ref: str) -> Declaration:
+        """See CanDeclare."""
+        return declared_manifest(project, ref)
 
     def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
         """See CanLaunch.launch."""

@@ -31,6 +31,7 @@ from connectors.pipelines.kubernetes_filling import (
     steps_of_trainer,
 )
 from connectors.pipelines.kubernetes_leads import Leads
+from connectors.pipelines.project_path import project_path
 from connectors.pipelines.protocols import Code, LaunchPlan, LaunchRequest
 
 BACKEND = "kubernetes"
@@ -59,7 +60,7 @@ def read_source(project: str) -> Source:
     Raises:
         MalformedInput: it is none.
     """
-    path = Path(project).expanduser().resolve()
+    path = project_path(project)
     data = _read(path)
     return Source(path, data, copy.deepcopy(parse_mapping(data, path.name)))
 
@@ -129,6 +130,16 @@ def plan_source(
         manifest=lines,
         resolved=leads.resolved,
     )
+
+
+def read_manifest(path: Path) -> tuple[Json, WorkKind]:
+    """The manifest in a file, and what kind of work it is of.
+
+    Raises:
+        ConnectorError: it is none that is launched.
+    """
+    manifest = copy.deepcopy(parse_mapping(_read(path), path.name))
+    return manifest, _checked(manifest, path.name)
 
 
 def manifest_of(plan: LaunchPlan) -> Json:

@@ -27,7 +27,9 @@ from connectors.pipelines.claims import (
     make_claim,
     state_document,
 )
+from connectors.pipelines.declarations import Declaration, Taken
 from connectors.pipelines.environment_building import write_pip_files
+from connectors.pipelines.local_declaration import declared_project
 from connectors.pipelines.local_planning import environment_of, plan_project
 from connectors.pipelines.processes import end_all
 from connectors.pipelines.protocols import (
@@ -51,6 +53,7 @@ class LocalLauncher:
     """Launches on this machine, and keeps its runs in one folder."""
 
     backend = BACKEND
+    takes = frozenset(Taken)
 
     def __init__(self, folder: Path, *, on_end: Callable[[str], list[str]]) -> None:
         self._folder = folder
@@ -67,6 +70,10 @@ class LocalLauncher:
         plan = plan_project(request, self._place())
         self._require_passed(plan)
         return plan
+
+    def declaration(self, project: str, ref: str) -> Declaration:
+        """See CanDeclare."""
+        return declared_project(project, ref)
 
     def launch(self, launch: str, plan: LaunchPlan, *, held: bool) -> PipelineRun:
         """See CanLaunch.launch."""

@@ -30,6 +30,7 @@ from connectors.pipelines.mlproject import (
     refuse_unknown,
 )
 from connectors.pipelines.plans import read_plan
+from connectors.pipelines.project_path import project_path
 from connectors.pipelines.protocols import (
     LaunchPlan,
     LaunchRequest,
@@ -52,7 +53,7 @@ def plan_project(request: LaunchRequest, place: str) -> LaunchPlan:
             "this machine starts nothing again and again by itself",
             hint="Leave --backend out for a line for its crontab.",
         )
-    folder = Path(request.project).expanduser().resolve()
+    folder = project_path(request.project)
     source = find_code(folder, request.ref)
     project = read_project(_file(source, folder, FILE_NAME))
     name = request.pipeline or project.name or folder.name

@@ -125,7 +125,7 @@ def checked_values(
                 f"{entry.name}: the parameter {parameter.name!r} has no value",
                 hint=f"-P {parameter.name}=VALUE",
             )
-        _check(entry, parameter, value)
+        check_value(entry, parameter, value)
         found.append((parameter, value))
     return found
 
@@ -186,7 +186,12 @@ def refuse_credentials(name: str, value: str) -> None:
         )
 
 
-def _check(entry: EntryPoint, parameter: Parameter, value: str) -> None:
+def check_value(entry: EntryPoint, parameter: Parameter, value: str) -> None:
+    """Whether a text is a value of a parameter.
+
+    Raises:
+        MalformedInput: it is not, or could not be recorded.
+    """
     what = f"{entry.name}: {parameter.name} = {value[:80]!r}"
     if len(value) > LONGEST_VALUE or "\0" in value:
         raise MalformedInput(

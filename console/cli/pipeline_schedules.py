@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from console.cli.context import Context, span_of
 from console.cli.output import moment, say, show, show_json, show_table
 from console.rendering import one_line
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.pipelines.named_values import pairs
 from console.services.problems import Misuse
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 _OF_A_MANIFEST = {"parameters": "-P", "settings": "--set", "pipeline": "--pipeline"}
 _OF_A_CLUSTER = {"context": "--context", "namespace": "--namespace"}
-_PLACES = ("COUNTERSIGN_HOME", "COUNTERSIGN_CONFIG")
-_SETTINGS = (*_PLACES, "COUNTERSIGN_ANCHOR")
 _KEPT = {"time_zone": "--time-zone", "overlap": "--overlap", "deadline": "--deadline"}
 
 
@@ -106,22 +103,10 @@ def _crontab(context: Context) -> int:
     if given.dry_run:
         raise Misuse("a line for crontab is printed, and nothing else is done")
     line = launch_line(store, launcher_of_all(store), given.target)
-    times = Schedule(given.cron, given.name, given.ref, given.key, _program())
+    times = Schedule(given.cron, given.name, given.ref, given.key)
     show(one_line(crontab_line(store, line.launch, times)))
     say("Nothing was scheduled: add this line to the crontab of whoever launches.")
     return 0
-
-
-def _program() -> tuple[str, ...]:
-    """This program by its path, with the settings that it was started with."""
-    given = {name: os.environ.get(name, "") for name in _SETTINGS}
-    for name in _PLACES:
-        given[name] = str(Path(given[name]).absolute()) if given[name] else ""
-    settings = [f"{name}={value}" for name, value in given.items() if value]
-    started = Path(sys.argv[0]).absolute()
-    is_script = started.name == "countersign" and started.is_file()
-    program = [str(started)] if is_script else [sys.executable, "-m", "console"]
-    return (*(("env", *settings) if settings else ()), *program)
 
 
 def _kept_there(context: Context) -> int:
@@ -142,7 +127,6 @@ def _kept_there(context: Context) -> int:
 def _wanted(context: Context, times: Times | None) -> WantedSchedule:
     """What a manifest says, or what was launched."""
     from connectors.pipelines.protocols import LaunchRequest
-    from console.cli.pipelines import pairs
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedules import WantedSchedule, as_schedule
     from console.services.pipelines.viewing import launch_line

@@ -14,6 +14,7 @@ from console.cli.pipeline_recording import add_record
 from console.cli.pipeline_schedules import add_schedule
 from console.cli.pipeline_views import add_views, state_line, wait_for
 from console.services.configuration import DEFAULT_ENVIRONMENT
+from console.services.pipelines.named_values import TRACKING, pairs, tracking_address
 from console.services.problems import Misuse
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be sent, exactly"
     )
+    parser.add_argument(
+        "--plan", default="", metavar="DIGEST", help="send no other plan than this"
+    )
     _add_waiting(parser)
     parser.set_defaults(handler=launch, decides=True)
 
@@ -130,10 +134,11 @@ def _add_waiting(parser: argparse.ArgumentParser) -> None:
 def launch(context: Context) -> int:
     """`pipeline launch`"""
     from console.services.pipelines.launchers import open_launcher
-    from console.services.pipelines.launching import Asked
+    from console.services.pipelines.launching import Asked, SeenPlan
 
     given, store = context.arguments, context.store
-    asked = Asked(_request(context), given.env, given.id, given.cause)
+    seen = SeenPlan(given.plan) if given.plan else None
+    asked = Asked(_request(context), given.env, given.id, given.cause, seen)
     launcher = open_launcher(
         store, given.backend, context=given.context, namespace=given.namespace
     )
@@ -248,7 +253,7 @@ def _request(context: Context) -> LaunchRequest:
     given = context.arguments
     settings = pairs(given.settings, "--set")
     if given.tracking:
-        settings["MLFLOW_TRACKING_URI"] = _tracking(context, given.tracking)
+        settings[TRACKING] = tracking_address(context.store, given.tracking)
     amounts = {
         "wall_seconds": _seconds(given.time_limit),
         "cpu_seconds": _seconds(given.cpu_limit),
@@ -267,35 +272,6 @@ def _request(context: Context) -> LaunchRequest:
         passed=tuple(given.passed),
         limits=Limits(**amounts, **({"log_bytes": log_bytes} if log_bytes else {})),
     )
-
-
-def _tracking(context: Context, named: str) -> str:
-    """The address of a tracking server, or that of a source by its name."""
-    known = context.store.sources().get(named)
-    address = known.address if known else named
-    if not address.startswith(("http://", "https://")):
-        raise Misuse(
-            f"{address[:200]!r} is no tracking server that a run could tell",
-            hint="--tracking http://HOST:PORT, or the name of such a source",
-        )
-    return address
-
-
-def pairs(given: list[str], option: str) -> dict[str, str]:
-    """NAME=VALUE, each name once.
-
-    Raises:
-        Misuse: not so.
-    """
-    found: dict[str, str] = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise Misuse(f"{option} {name[:80]!r} has no value", hint="NAME=VALUE")
-        if name in found:
-            raise Misuse(f"{option} {name[:80]!r} is given twice")
-        found[name] = value
-    return found
 
 
 def _seconds(given: str) -> int:

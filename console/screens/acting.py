@@ -25,12 +25,11 @@ class ActingScreen(AskingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Dim what cannot be done now."""
-        return None if action in self.SIGNS and self._refusal(action) else True
+        return None if action in self.SIGNS and self.refusal(action) else True
 
-    def _refusal(self, action: str) -> str:
-        if self.console.is_read_only:
-            return "the console is read-only"
-        return self.why_not(action)
+    def refusal(self, action: str) -> str:
+        """See AskingScreen; one that a screen has for itself comes after that."""
+        return super().refusal(action) or self.why_not(action)
 
     def sign(self, question: SigningQuestion, deed: Deed) -> None:
         """Ask for key and reason, then do it and say so."""

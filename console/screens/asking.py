@@ -57,6 +57,10 @@ class AskingScreen(Screen[None]):
         """The app, by its own type."""
         return cast("CountersignApp", self.app)
 
+    def refusal(self, action: str) -> str:
+        """Why something that changes the store cannot be done here now, or empty."""
+        return "the console is read-only" if self.console.is_read_only else ""
+
     def on_screen_resume(self) -> None:
         """Whenever it comes to the front it shows what is."""
         self.action_refresh()

@@ -32,8 +32,13 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def action_cancel(self) -> None:
         """Leave without doing it."""
-        self.dismiss(False)
+        self._leave(False)
 
     @on(Button.Pressed)
     def _choose(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "do")
+        self._leave(event.button.id == "do")
+
+    def _leave(self, answer: bool) -> None:
+        """Answer once: a key that is pressed again is not for the screen below."""
+        if self.is_current:
+            self.dismiss(answer)

@@ -1,10 +1,9 @@
-"""One launch, as it goes: its state, its steps, what it waits for, what it prints."""
+"""One launch, as it goes: its state, its steps, what it waits for, what it prints; of a
+schedule, what it started.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from textual import on, work
@@ -14,10 +13,7 @@ from textual.widgets import Static
 
 from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.protocols import (
-    CanCancel,
-    CanLaunch,
     CanStreamLogs,
-    LogLine,
     PipelineRun,
     RunState,
 )
@@ -25,58 +21,36 @@ from console.actions import (
     BACK,
     DECIDING,
     EVERYWHERE,
+    FIELDS,
     GO,
     LAUNCH,
+    LAUNCHING,
     MOVES,
     bindings,
     quiet,
 )
 from console.rendering import one_line
-from console.screens.acting import ActingScreen
 from console.screens.asking import Failed
-from console.screens.confirming import ConfirmDialog
-from console.screens.ending import logging_end, question_of_end
-from console.screens.launch_text import headline, sheet_lines, step_lines
-from console.screens.signing import SigningAnswer, SigningQuestion
+from console.screens.launch_deeds import KnownLaunch, LaunchDeeds
+from console.screens.launch_following import LogFollower
+from console.screens.launch_text import fired_rows, launch_lines
 from console.services.opened import OpenStore, wall_clock
-from console.services.pipelines.cancelling import Ended, end_at
-from console.services.pipelines.every_place import ASKING_THE_LOG
 from console.services.pipelines.launch_log import as_declared
-from console.services.pipelines.launch_sheet import LaunchSheet, launch_sheet
+from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all
-from console.services.pipelines.launching import launch as launch_pipeline
-from console.services.pipelines.releasing import Decided, release
-from console.services.pipelines.repeating import once_more
-from console.services.pipelines.schedule_words import (
-    objection_lines,
-    schedule_lines,
-)
+from console.services.pipelines.schedule_standing import planned_schedule
 from console.services.pipelines.schedules import ScheduleLine, schedule_line
 from console.services.pipelines.viewing import expected_seconds
-from console.services.problems import KNOWN_ERRORS
-from console.services.signing import Acting
+from console.widgets.followed_log import FindBar, FollowedLog
 from console.widgets.keys import KeyBar
-from console.widgets.run_log import MOST_LINES, FindBar, RunLog
+from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
-from policies.predicates import Decision
-from policies.verdict import Verdict
 
 LOOK_SECONDS = 1.0
 READ_EVERY = 5
 """Looks after which the log is read again, where others may have said something."""
-GRACE_SECONDS = 10.0
 _DRAW_SECONDS = 0.2
-_RETRY_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the log has of a launch, and who shows how it goes."""
-
-    sheet: LaunchSheet
-    place: CanLaunch
-    schedule: ScheduleLine | None
-    """Where it is one that is kept by its place."""
+_FIRED = ("RUN", "STATE", "STARTED", "TOOK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,41 +62,41 @@ class _Look:
     expected: int | None
 
 
-class LaunchScreen(ActingScreen, inherit_bindings=False):
+class LaunchScreen(LaunchDeeds, inherit_bindings=False):
     """Looks again every second until it is over; what was seen last stays in sight."""
 
-    BINDINGS = bindings(DECIDING, LAUNCH, BACK, EVERYWHERE, quiet(GO), MOVES)
-    SIGNS = frozenset({"decide", "start", "cancel_run", "repeat"})
+    BINDINGS = bindings(
+        DECIDING, LAUNCH, LAUNCHING, BACK, EVERYWHERE, quiet(GO), MOVES, FIELDS
+    )
 
     def __init__(self, launch: str) -> None:
-        super().__init__()
-        self._launch = launch
-        self._known: _Known | None = None
+        super().__init__(launch)
         self._look_seen: _Look | None = None
+        self._schedule: ScheduleLine | None = None
         self._missed = ""
         self._seen_at, self._ticks = wall_clock(), 0
-        self._is_looking = self._is_following = False
-        self._is_left = threading.Event()
-        self._come: deque[LogLine | None] = deque(maxlen=MOST_LINES)
-        """Lines of the log that are not on the screen yet; None: it begins anew."""
+        self._is_looking = self._is_asking_schedule = False
+        self._follower = LogFollower(launch)
 
     def compose(self) -> ComposeResult:
-        """Title, how it goes, what it prints, keys."""
+        """Title, how it goes, what it prints or started, keys."""
         yield TitleBar(one_line(f"Launch {self._launch}"))
         with VerticalScroll(id="state"):
             yield Static("reading…", id="words", markup=False)
-        yield RunLog(id="printed")
+        yield Rows(*_FIRED, id="fired", longest_cell=60)
+        yield FollowedLog(id="printed")
         yield FindBar(placeholder="only lines with this text")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Look again and again."""
+        self.query_one("#fired").display = False
         self.set_interval(LOOK_SECONDS, self._tick)
         self.set_interval(_DRAW_SECONDS, self._print)
 
     def on_unmount(self) -> None:
         """Let what follows the log end."""
-        self._is_left.set()
+        self._follower.leave()
 
     def action_refresh(self) -> None:
         """Read the log again, then look."""
@@ -134,16 +108,32 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             self.query_one("#words", Static).update(one_line(str(problem)))
         self.console.tell_problem(problem)
 
-    def _read(self, store: OpenStore) -> _Known:
-        sheet, everywhere = launch_sheet(store, self._launch), launcher_of_all(store)
-        is_fired = bool(schedule_of(self._launch))
-        kept = None if is_fired else schedule_line(store, everywhere, self._launch)
-        return _Known(sheet, everywhere.at(sheet.plan), kept)
+    def _read(self, store: OpenStore) -> KnownLaunch:
+        sheet = launch_sheet(store, self._launch)
+        is_kept = bool(
+            planned_schedule(store, sheet.record.intent)
+        ) and not schedule_of(self._launch)
+        return KnownLaunch(sheet, launcher_of_all(store).at(sheet.plan), is_kept)
 
-    def _show_known(self, known: _Known) -> None:
+    def _show_known(self, known: KnownLaunch) -> None:
         self._known = known
         self._draw()
         self._look_now()
+        if known.is_schedule and not self._is_asking_schedule:
+            self._is_asking_schedule = True
+            self.ask(self._read_schedule, self._show_schedule, self._miss_schedule)
+
+    def _read_schedule(self, store: OpenStore) -> ScheduleLine | None:
+        return schedule_line(store, launcher_of_all(store), self._launch)
+
+    def _show_schedule(self, found: ScheduleLine | None) -> None:
+        self._is_asking_schedule, self._schedule = False, found
+        self.query_one("#fired", Rows).show(fired_rows(found, wall_clock()))
+        self._draw()
+
+    def _miss_schedule(self, problem: Exception) -> None:
+        self._is_asking_schedule = False
+        self._tell_unknown(problem)
 
     def _tick(self) -> None:
         run = self._run
@@ -153,8 +143,8 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         self._look_now()
         self._ticks += 1
         is_held = run is not None and run.state is RunState.SUSPENDED
-        is_schedule = self._known is not None and self._known.schedule is not None
-        if self._ticks % READ_EVERY == 0 and (is_held or is_schedule):
+        is_kept = self._known is not None and self._known.is_schedule
+        if self._ticks % READ_EVERY == 0 and (is_held or is_kept):
             self.action_refresh()
 
     def _look_now(self) -> None:
@@ -165,19 +155,13 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         intent = self._known.sheet.record.intent
 
         def see() -> _Look:
-            with self._turn_of(place):
-                found = place.find(launch)
-                run = None if found is None else as_declared(found, intent)
-                if before is not None:
-                    return _Look(run, before.expected)
-                return _Look(run, expected_seconds(place, run) if run else None)
+            found = place.find(launch)
+            run = None if found is None else as_declared(found, intent)
+            if before is not None:
+                return _Look(run, before.expected)
+            return _Look(run, expected_seconds(place, run) if run else None)
 
         self.look(see, self._show_look, self._miss)
-
-    def _turn_of(self, place: CanLaunch) -> AbstractContextManager[object]:
-        """The turn of questions to the store, where a place asks it as well."""
-        is_asking = place.backend in ASKING_THE_LOG
-        return self.console.turn if is_asking else nullcontext()
 
     def _show_look(self, look: _Look) -> None:
         was_final = self._run is not None and self._run.state.is_final
@@ -188,11 +172,19 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
             return
         if look.run.state.is_final and not was_final:
             self.refresh_bindings()
-        place = self._known.place
+        place = self._printing_place
         has_begun = look.run.state is not RunState.SUSPENDED
-        if has_begun and not self._is_following and isinstance(place, CanStreamLogs):
-            self._is_following = True
+        if has_begun and place is not None and not self._follower.has_begun:
+            self._follower.has_begun = True
             self._follow(place)
+
+    @property
+    def _printing_place(self) -> CanStreamLogs | None:
+        """Whoever shows what it prints; None: nobody, or it is a schedule."""
+        if self._known is None or self._known.is_schedule:
+            return None
+        place = self._known.place
+        return place if isinstance(place, CanStreamLogs) else None
 
     def _miss(self, problem: Exception) -> None:
         self._is_looking, self._missed = False, str(problem)
@@ -206,31 +198,26 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         """Everything that is known, with its age where that matters."""
         if self._known is None:
             return
-        now, look, lines = wall_clock(), self._look_seen, []
-        if look is not None and look.run is not None:
-            lines.append(headline(look.run, look.expected, now))
-        elif look is not None:
-            lines.append(
-                "nothing of it is there: it was launched elsewhere, or is gone"
-            )
-        elif not self._missed:
-            lines.append("looking…")
-        if self._missed:
-            ago = round((now - self._seen_at).total_seconds())
-            since = f"as seen {ago} s ago" if look is not None else "not seen yet"
-            lines.append(f"{since}; {self._missed}")
-        if look is not None and look.run is not None:
-            lines += step_lines(look.run.steps, now)
-        if self._known.schedule is not None:
-            lines += schedule_lines(self._known.schedule)
-            lines += objection_lines(self._known.schedule)
-        lines += sheet_lines(self._known.sheet)
-        if not isinstance(self._known.place, CanStreamLogs):
+        look = self._look_seen
+        lines = launch_lines(
+            self._known.sheet,
+            None if look is None else (look.run, look.expected),
+            self._schedule,
+            missed=self._missed,
+            seen_at=self._seen_at,
+            now=wall_clock(),
+        )
+        can_print = self._printing_place is not None
+        if not can_print and not self._known.is_schedule:
             lines.append(f"{self._known.place.backend} tells of no log to be shown")
         is_held = self._run is not None and self._run.state is RunState.SUSPENDED
-        can_print = isinstance(self._known.place, CanStreamLogs) and not is_held
-        self._printed.display = can_print
-        self.set_class(not can_print, "-alone")
+        self._printed.display = can_print and not is_held
+        has_fired = bool(self._schedule and self._schedule.fired)
+        fired = self.query_one("#fired")
+        if has_fired and not fired.display:
+            fired.display = True
+            fired.focus()
+        self.set_class(not self._printed.display and not has_fired, "-alone")
         text = "\n".join(one_line(line) for line in lines)
         words = self.query_one("#words", Static)
         if str(words.content) != text:
@@ -239,161 +226,32 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
 
     @work(thread=True, exit_on_error=False, group="following")
     def _follow(self, place: CanStreamLogs) -> None:
-        """Show what it prints until it is over or the screen is left.
+        def miss(problem: Exception) -> None:
+            self.post_message(Failed(self._miss_log, problem))
 
-        A place that fails is asked again, from the beginning.
-        """
-        while not self._is_left.is_set():
-            self._come.append(None)
-            try:
-                for line in place.log_lines(
-                    self._launch, follow=True, stop=self._is_left.is_set
-                ):
-                    self._come.append(line)
-            except KNOWN_ERRORS as problem:
-                self.post_message(Failed(self._miss_log, problem))
-                self._is_left.wait(_RETRY_SECONDS)
-            else:
-                return
+        self._follower.follow(place, miss)
 
     def _print(self) -> None:
-        """Put on the screen what has come of the log."""
-        lines: list[str] = []
-        while self._come:
-            line = self._come.popleft()
-            if line is None:
-                self._printed.forget()
-                lines.clear()
-            else:
-                lines.append(f"{line.at:%H:%M:%S} {line.step}  {line.text}")
-        if lines:
-            self._printed.add(lines)
+        self._follower.put_on(self._printed)
 
     @property
-    def _printed(self) -> RunLog:
-        return self.query_one("#printed", RunLog)
+    def _printed(self) -> FollowedLog:
+        return self.query_one("#printed", FollowedLog)
 
     def _miss_log(self, problem: Exception) -> None:
         if self._run is not None and self._run.state is not RunState.SUSPENDED:
             self._missed = str(problem)
             self._draw()
 
-    def why_not(self, action: str) -> str:
-        """See ActingScreen."""
-        if self._known is None or self._run is None:
-            return "it is still being looked at"
-        state, judged = self._run.state, self._known.sheet.judged
-        is_held = state is RunState.SUSPENDED and judged is not None
-        if action == "decide":
-            return "" if is_held else f"it is {state.value}, not held"
-        if action == "start":
-            if not is_held or judged is None or judged.tree.verdict is not Verdict.YES:
-                return "it is not released, or not held"
-            return ""
-        if action == "cancel_run":
-            if not isinstance(self._known.place, CanCancel):
-                return f"{self._known.place.backend} cancels nothing"
-            return f"it is {state.value}" if state.is_final else ""
-        if action == "repeat":
-            return "" if state.is_final else f"it is {state.value}"
-        return ""
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """See ActingScreen; nothing is found where there is no log."""
         if action == "find" and self._known is not None:
-            return True if isinstance(self._known.place, CanStreamLogs) else None
+            return True if self._printing_place else None
         return super().check_action(action, parameters)
 
-    def action_decide(self, decision: str) -> None:
-        """Open the dialog for releasing it, or for saying that it must not go."""
-        chosen = Decision(decision)
-
-        def decide(store: OpenStore, acting: Acting, answer: SigningAnswer) -> str:
-            done = release(
-                store,
-                acting,
-                launcher_of_all(store),
-                self._launch,
-                Decided(chosen, answer.reason),
-            )
-            entry = f"entry {done.signed.index}" if done.signed else "nothing"
-            if done.launched is not None:
-                return f"Signed: {decision}, {entry}; it was started"
-            return f"Signed: {decision}, {entry}. {done.waits_for}".strip()
-
-        self.sign(self._question(decision, needs_reason=True), decide)
-
-    def action_start(self) -> None:
-        """Open the dialog for starting what others released."""
-
-        def start(store: OpenStore, acting: Acting, _: SigningAnswer) -> str:
-            release(store, acting, launcher_of_all(store), self._launch, None)
-            return "It was started"
-
-        self.sign(self._question("start", needs_reason=False), start)
-
-    def action_repeat(self) -> None:
-        """Open the dialog for launching exactly the same once more."""
-
-        def repeat(store: OpenStore, acting: Acting, _: SigningAnswer) -> str:
-            place = launcher_of_all(store).of(self._launch)
-            asked = once_more(store, place, self._launch)
-            done = launch_pipeline(store, acting, place, asked)
-            return f"Launched as {done.run.launch}, entry {done.intent.index}"
-
-        self.sign(self._question("launch", needs_reason=False), repeat)
-
-    def _question(self, verb: str, *, needs_reason: bool) -> SigningQuestion:
-        assert self._known is not None  # noqa: S101 - dimmed before it was read
-        sheet = self._known.sheet
-        intent = sheet.record.intent
-        policy = sheet.judged.policy if sheet.judged else None
-        given = ", ".join(f"{name}={value}" for name, value in sheet.plan.parameters)
-        return SigningQuestion(
-            verb=verb,
-            name=intent.pipeline,
-            facts=(
-                f"{verb.capitalize()} the launch {self._launch}",
-                f"Pipeline: {intent.pipeline} in {intent.environment}",
-                f"Policy: {f'{policy.id} version {policy.version}' if policy else '-'}",
-                f"Plan: {intent.definition[:16]}  Parameters: {given or 'none'}",
-                *(f"Image: {image}" for image in sheet.plan.images),
-            ),
-            needs_reason=needs_reason,
-            kind="pipeline",
-        )
-
-    def action_cancel_run(self) -> None:
-        """Ask once more, then end it."""
-        if self._known is None or self._run is None:
-            return
-        said = (
-            f"Ends the launch {self._launch}, which is {self._run.state.value}.",
-            f"Its processes are asked to end, and killed after {GRACE_SECONDS:.0f} s.",
-            "It is never started again under this id.",
-        )
-        self.app.push_screen(
-            ConfirmDialog(said, keep="Let it run", do="End it"), self._cancel
-        )
-
-    def _cancel(self, is_sure: bool | None) -> None:
-        place = self._known.place if self._known else None
-        if not is_sure or not isinstance(place, CanCancel):
-            return
-        self.app.notify("Ending it…", markup=False)
-
-        def end() -> Ended:
-            with self._turn_of(place):
-                return end_at(place, self._launch, GRACE_SECONDS)
-
-        self.look(end, self._log_end)
-
-    def _log_end(self, ended: Ended) -> None:
-        """Say what came of it, and ask for the signature under that."""
-        self.tell(ended.said if ended.run else f"{ended.said} {ended.hint}")
-        if self._known is not None:
-            asked = question_of_end(self._launch, self._known.sheet, ended)
-            self.sign(asked, logging_end(self._launch, ended))
+    @on(Rows.RowSelected)
+    def _open_fired(self, event: Rows.RowSelected) -> None:
+        self.app.push_screen(LaunchScreen(str(event.row_key.value)))
 
     def action_find(self) -> None:
         """Ask for the text that lines are looked for by."""

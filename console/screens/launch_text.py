@@ -3,14 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connectors.pipelines.protocols import PipelineRun, StepRun
 from console.rendering import span
 from console.services.pipelines.launch_sheet import LaunchSheet
+from console.services.pipelines.schedule_words import objection_lines, schedule_lines
+from console.services.pipelines.schedules import ScheduleLine
 from policies.verdict import Verdict, tree_lines
 
 MOST_STEPS = 40
+
+
+def launch_lines(
+    sheet: LaunchSheet,
+    seen: tuple[PipelineRun | None, int | None] | None,
+    schedule: ScheduleLine | None,
+    *,
+    missed: str,
+    seen_at: datetime,
+    now: datetime,
+) -> list[str]:
+    """Everything that is known of a launch: what was seen of it, with its age where its
+    place does not answer now, and what the log has."""
+    run, expected = seen or (None, None)
+    lines: list[str] = []
+    if run is not None:
+        lines.append(headline(run, expected, now))
+    elif seen is not None:
+        lines.append("nothing of it is there: it was launched elsewhere, or is gone")
+    elif not missed:
+        lines.append("looking…")
+    if missed:
+        ago = round((now - seen_at).total_seconds())
+        since = f"as seen {ago} s ago" if seen is not None else "not seen yet"
+        lines.append(f"{since}; {missed}")
+    lines += step_lines(run.steps, now) if run is not None else []
+    if schedule is not None:
+        lines += schedule_lines(replace(schedule, fired=()))
+        lines += objection_lines(schedule)
+    return lines + sheet_lines(sheet)
+
+
+def fired_rows(
+    schedule: ScheduleLine | None, now: datetime
+) -> list[tuple[str, tuple[str, ...]]]:
+    """What a schedule started, a row for each."""
+    return [
+        (
+            run.launch,
+            (run.launch, run.state.value, _clock(run.started), _took(run, now)),
+        )
+        for run in (schedule.fired if schedule else ())
+    ]
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
+
+
+def _took(run: PipelineRun, now: datetime) -> str:
+    elapsed = run.elapsed(now)
+    return "-" if elapsed is None else span(round(elapsed.total_seconds()))
 
 
 def headline(run: PipelineRun, expected_seconds: int | None, now: datetime) -> str:

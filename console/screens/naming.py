@@ -31,9 +31,14 @@ class FileDialog(ModalScreen[str | None]):
 
     def action_cancel(self) -> None:
         """Leave without a file."""
-        self.dismiss(None)
+        self._leave(None)
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
         if event.value.strip():
-            self.dismiss(event.value.strip())
+            self._leave(event.value.strip())
+
+    def _leave(self, answer: str | None) -> None:
+        """Answer once: a key that is pressed again is not for the screen below."""
+        if self.is_current:
+            self.dismiss(answer)

@@ -99,11 +99,11 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
 
     def action_cancel(self) -> None:
         """Leave without signing."""
-        self.dismiss(None)
+        self._leave(None)
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:
-        self.dismiss(None)
+        self._leave(None)
 
     @on(Button.Pressed, "#sign")
     def _sign(self) -> None:
@@ -124,7 +124,7 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
         elif not reason.strip():
             self._complain("A decision has a reason. Nothing was signed.")
         else:
-            self.dismiss(
+            self._leave(
                 SigningAnswer(
                     self._field("key"),
                     Passphrase(self._field("secret")),
@@ -138,3 +138,8 @@ class SigningDialog(ModalScreen[SigningAnswer | None]):
 
     def _complain(self, text: str) -> None:
         self.query_one("#complaint", Static).update(text)
+
+    def _leave(self, answer: SigningAnswer | None) -> None:
+        """Answer once: a key that is pressed again is not for the screen below."""
+        if self.is_current:
+            self.dismiss(answer)

@@ -22,6 +22,7 @@ from console.services.offline import (
 )
 from console.services.places import Places
 from console.services.problems import Misuse, Refusal, Undecided
+from console.services.turns import Turn
 from policies.checkpoint import read_checkpoint
 from policies.document import Policy
 from policies.document_reading import read_policy
@@ -119,6 +120,8 @@ class OpenStore:
         """Whether the store itself was read; else this machine's copy is."""
         self.max_age = timedelta()
         """How old a head decisions accept while the store does not answer."""
+        self.turn = Turn()
+        """Threads that share the store take it before they ask."""
         self._states: dict[int, TrustState] = {}
         self._policies: dict[str, Policy] = {}
         self.index = StatementIndex(self.folder / "decisions.sqlite")

@@ -28,6 +28,10 @@ class Rows(DataTable[Text]):
         for heading in self._headings:
             self.add_column(heading)
 
+    def head(self, *headings: str) -> None:
+        """Take other headings, from the next time that rows are shown."""
+        self._headings = headings
+
     @property
     def chosen(self) -> str:
         """The key of the row under the cursor, or empty."""

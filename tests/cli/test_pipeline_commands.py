@@ -87,6 +87,23 @@ def test_a_dry_run_prints_exactly_what_is_recorded_and_changes_nothing(
     assert run(capsys, "show", "one", "--plan")[1] == out
 
 
+def test_no_other_plan_is_sent_than_the_one_that_is_named(
+    project: Path, capsys: Capture
+) -> None:
+    plan = told(capsys, "launch", str(project), "--dry-run")[1]["digest"]
+    named = ("launch", str(project), "--id", "one", "--plan", plan)
+    change(project, "echo other")
+    code, out, err = run(capsys, *named)
+    assert (code, out) == (1, "")
+    assert "no longer what was seen" in err
+    assert "Look at the plan again" in err
+    assert told(capsys, "list")[1]["launches"] == []
+    change(project, "echo hello")
+    plan = told(capsys, "launch", str(project), "--dry-run")[1]["digest"]
+    code, out, _ = run(capsys, *named[:-1], plan)
+    assert (code, out) == (0, "one\n")
+
+
 def test_a_launch_is_listed_shown_and_logged(project: Path, capsys: Capture) -> None:
     code, out, err = run(capsys, "launch", str(project), "--id", "one", "--wait")
     assert (code, out) == (0, "one\n")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +112,10 @@ def kfp_world(world: World, patch: pytest.MonkeyPatch) -> Iterator[KfpWorld]:
         clock = kfp_sending.Clock(passing.sleep, passing.monotonic)
         patch.setattr("connectors.pipelines.kfp.Clock", lambda: clock)
 
-        def client(found: Endpoint) -> KfpClient:
-            return KfpClient(found, bounds=FAST, sleep=lambda _: None)
+        def client(
+            found: Endpoint, *, waiting: Callable[[], AbstractContextManager[object]]
+        ) -> KfpClient:
+            return KfpClient(found, bounds=FAST, sleep=lambda _: None, waiting=waiting)
 
         patch.setattr(launchers, "KfpClient", client)
         made = KfpWorld(world, here, passing, token_file)

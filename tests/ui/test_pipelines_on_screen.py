@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import DataTable
 
-from connectors.pipelines.kfp_holds import Held
+from connectors.kubernetes.client import KubernetesClient
 from console.app import CountersignApp
 from console.screens import pipelines
-from console.services.pipelines.held_in_log import HeldInLog
+from console.services.opened import OpenStore
+from console.services.pipelines import by_place, held_in_log
+from console.services.pipelines.launch_log import launch_record
+from policies.trust_state import TrustState
+from tests.contract.kubernetes_places import kubernetes_place
 from tests.pipelines import launch_in, make_project, wait_until_over
 from tests.services.kfp_launching import kfp_world
+from tests.services.test_launching_on_kubernetes import launch_there, put_policy
 from tests.ui.test_console import SIZES, on_screen, settle, until
 from tests.worlds import World
 
@@ -71,7 +79,8 @@ async def test_a_launch_whose_place_tells_of_no_log_is_shown_and_says_so(
             assert "succeeded" in on_screen(app)
             await pilot.press("enter")
             await until(pilot, lambda: "quick: succeeded" in on_screen(app))
-            assert "kfp tells of no log to be shown" in on_screen(app)
+            told = "kfp tells of no log to be shown"
+            await until(pilot, lambda: told in on_screen(app))
 
 
 async def test_the_list_follows_what_runs_by_itself(
@@ -90,6 +99,60 @@ async def test_the_list_follows_what_runs_by_itself(
         await until(pilot, lambda: "succeeded" in on_screen(app))
 
 
+async def test_a_cluster_that_is_slow_makes_neither_the_list_nor_other_views_wait(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_in(world, make_project(tmp_path / "code"), "here")
+    wait_until_over(world.store, "here")
+    with kubernetes_place("in-repo", tmp_path) as place:
+        monkeypatch.setenv("KUBECONFIG", str(place.kubeconfig))
+        put_policy(world, is_released=False)
+        launch_there(world, place, "there")
+        gate = threading.Event()
+        once = KubernetesClient._once
+
+        def slow(self: KubernetesClient, *request: Any) -> Any:
+            assert gate.wait(60)
+            return once(self, *request)
+
+        monkeypatch.setattr(KubernetesClient, "_once", slow)
+        app = CountersignApp(world.store)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("8")
+            await until(pilot, lambda: "succeeded" in on_screen(app))
+            assert "asking…" in on_screen(app)
+            await pilot.press("5")
+            await until(pilot, lambda: "launch-outcome" in on_screen(app))
+            await pilot.press("8")
+            await until(pilot, lambda: "asking…" in on_screen(app))
+            gate.set()
+            await until(pilot, lambda: "pending" in on_screen(app))
+            assert "asking…" not in on_screen(app)
+
+
+async def test_a_cluster_that_is_down_leaves_its_rows_with_their_age_and_why(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_place, "AGAIN_AFTER", timedelta())
+    monkeypatch.setattr(pipelines, "AGAIN_SECONDS", 0.5)
+    with kubernetes_place("in-repo", tmp_path) as place:
+        monkeypatch.setenv("KUBECONFIG", str(place.kubeconfig))
+        put_policy(world, is_released=False)
+        launch_there(world, place, "there")
+        app = CountersignApp(world.store)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("8")
+            await until(pilot, lambda: "pending" in on_screen(app))
+            place.own.faults.is_down = True
+            await pilot.press("r")
+            await until(pilot, lambda: "was pending" in on_screen(app))
+            assert "as seen" in on_screen(app)
+            assert f"/namespaces/{place.namespace}" in on_screen(app).replace("\n", "")
+            place.own.faults.is_down = False
+            await until(pilot, lambda: "was pending" not in on_screen(app))
+            assert "as seen" not in on_screen(app)
+
+
 async def test_what_is_held_by_the_log_alone_is_looked_at_in_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,13 +161,13 @@ async def test_what_is_held_by_the_log_alone_is_looked_at_in_turn(
         there.launch()
         app = CountersignApp(world.store)
         in_turn: list[bool] = []
-        ask = HeldInLog.held
+        ask = launch_record
 
-        def held(self: HeldInLog, launch: str) -> Held | None:
+        def asked(store: OpenStore, launch: str, state: TrustState) -> object:
             in_turn.append(app.turn.locked())
-            return ask(self, launch)
+            return ask(store, launch, state)
 
-        monkeypatch.setattr(HeldInLog, "held", held)
+        monkeypatch.setattr(held_in_log, "launch_record", asked)
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await pilot.press("8")

@@ -47,9 +47,6 @@ FAR = (KUBERNETES, KFP)
 """Backends whose places a context and a namespace name."""
 FEW = 500
 """Launches that a place is asked for by name; beyond that all are listed."""
-ASKING_THE_LOG = frozenset({KFP})
-"""Backends of which the log alone says what is held: to look at a launch there is to
-ask the store too."""
 
 
 class FarLauncher(CanLaunch, Protocol):

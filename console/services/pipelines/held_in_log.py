@@ -1,4 +1,7 @@
-"""Which launches are held, by the log: it alone says so where a place holds nothing."""
+"""Which launches are held, by the log: it alone says so where a place holds nothing.
+
+It takes its turn at the store itself, so that whoever looks at a place need not.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class HeldInLog:
 
     def held(self, launch: str) -> Held | None:
         """See KeepsHeld."""
-        record = launch_record(self._store, launch, self._store.state())
+        with self._store.turn:
+            record = launch_record(self._store, launch, self._store.state())
         if record is None or not record.intent.held:
             return None
         since = parse_time(record.intents[0][1].judged_at)
@@ -33,7 +37,9 @@ class HeldInLog:
 
     def all(self, place: str) -> Iterator[Held]:
         """See KeepsHeld."""
-        for launch, _, intent in launches(self._store):
+        with self._store.turn:
+            declared = list(launches(self._store))
+        for launch, _, intent in declared:
             plan = read_plan(self._store.objects.get(intent.definition))
             held = self.held(launch) if plan.place == place else None
             if held is not None:

@@ -68,15 +68,22 @@ def launcher_of_all(store: OpenStore) -> EveryPlace:
 
 
 def _on_cluster(store: OpenStore, context: str, namespace: str) -> KubernetesLauncher:
-    client = KubernetesClient(from_surroundings(context=context))
-    plans = _PlansOf(store)
-    return KubernetesLauncher(client, plans, context=context, namespace=namespace)
+    client = KubernetesClient(
+        from_surroundings(context=context), waiting=store.turn.given_way
+    )
+    return KubernetesLauncher(
+        client,
+        _PlansOf(store),
+        context=context,
+        namespace=namespace,
+        sleep=store.turn.sleep,
+    )
 
 
 def _on_kfp(store: OpenStore, context: str, namespace: str) -> KfpLauncher:
     name, setting, found = endpoint_of(store.configuration, context, namespace)
     return KfpLauncher(
-        KfpClient(found),
+        KfpClient(found, waiting=store.turn.given_way),
         _PlansOf(store),
         HeldInLog(store),
         context=name,

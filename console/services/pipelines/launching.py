@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError, ConnectorUnavailable
@@ -58,6 +59,15 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenPlan:
+    """What somebody was shown before they launched; anything else is refused."""
+
+    digest: str
+    is_held: bool | None = None
+    """Whether it was said that it would be held; None: that was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody wants launched, where, and why."""
 
@@ -66,6 +76,8 @@ class Asked:
     launch: str = ""
     """The id it is launched under; empty: a new one, or that of an open intent."""
     cause: str = "a person"
+    seen: SeenPlan | None = None
+    """What was shown of it; None: nothing."""
 
 
 def plan_launch(
@@ -78,26 +90,36 @@ def plan_launch(
         ConnectorError: nor could the project be run.
     """
     _check(asked)
-    plan = launcher.plan(asked.request)
+    with store.turn.given_way():
+        plan = launcher.plan(asked.request)
     record = launch_record(store, asked.launch, store.state()) if asked.launch else None
     return plan, judge_launch(store, plan, asked.environment, person, record)
 
 
 def launch(
-    store: OpenStore, acting: Acting, launcher: CanLaunch, asked: Asked
+    store: OpenStore,
+    acting: Acting,
+    launcher: CanLaunch,
+    asked: Asked,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Launched:
-    """Launch a pipeline, or hold it until it is released.
+    """Launch a pipeline, or hold it until it is released; tells what it is at.
 
     Raises:
         Misuse: the id, the cause or the environment is none.
-        Refusal: the verdict is no, or the id stands for another launch.
+        Refusal: the verdict is no, the id stands for another launch, or it is no
+            longer what was seen.
         Undecided: the verdict, or what became of the launch, could not be told.
     """
     require_anchor(store)
     store.require_known_types()
     _check(asked)
-    plan = launcher.plan(asked.request)
+    tell("planning once more")
+    with store.turn.given_way():
+        plan = launcher.plan(asked.request)
+    _require_seen(plan, asked.seen)
     for _ in range(_TRIES):
+        tell("judging and declaring")
         record = _declared_before(store, acting, plan, asked)
         if record is not None and (record.ended or record.cancelled):
             return _found(launcher, plan, record)
@@ -107,6 +129,7 @@ def launch(
             if launch_record(store, asked.launch, store.state()) == record:
                 raise
             continue
+        tell("sending and reading back")
         return send(store, acting, launcher, plan, declared)
     raise Undecided("others keep declaring the same launch", hint="Try again.")
 
@@ -121,6 +144,15 @@ def _check(asked: Asked) -> None:
         raise Misuse(f"a cause has at most {LONGEST_CAUSE} characters")
     if not 1 <= len(asked.environment) <= LONGEST_ENVIRONMENT:
         raise Misuse("an environment has a name", hint="--env NAME")
+
+
+def _require_seen(plan: LaunchPlan, seen: SeenPlan | None) -> None:
+    if seen is not None and plan.digest != seen.digest:
+        raise Refusal(
+            f"what would be sent is no longer what was seen: plan {plan.digest[:16]}, "
+            f"seen was {seen.digest[:16]}; nothing was launched",
+            hint="Look at the plan again.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +217,7 @@ def _declare(
     record: LaunchRecord | None,
 ) -> Declared:
     """Say in the log what is about to be launched, or take up what was said."""
-    launch_id = record.launch if record else asked.launch or _new_id(plan)
+    launch_id = record.launch if record else asked.launch or new_id(plan)
     if record is not None and _is_under_way(launcher, record):
         entry = record.entry
         if entry.statement.by == acting.id:
@@ -193,6 +225,13 @@ def _declare(
     requester = record.requester if record else acting.id
     judged = judge_launch(store, plan, asked.environment, requester, record)
     held = _require_verdict(judged, launcher)
+    if asked.seen is not None and asked.seen.is_held not in (None, held):
+        said = "held until it is released" if held else "started at once"
+        raise Refusal(
+            f"it would now be {said}, and something else was seen; nothing was "
+            "launched",
+            hint="Look at the verdict again.",
+        )
     if record is not None and held and not record.intent.held:
         raise Refusal(
             f"the launch {launch_id} was let go, and would now have to be released",
@@ -317,7 +356,8 @@ def send(
     """Launch what was declared, read back, and say what came of it."""
     intent = declared.intent
     try:
-        run = launcher.launch(intent.launch, plan, held=intent.held)
+        with store.turn.given_way():
+            run = launcher.launch(intent.launch, plan, held=intent.held)
         if not intent.held and run.state is RunState.SUSPENDED:
             if not isinstance(launcher, CanHold):
                 raise Refusal(f"{launcher.backend} shows what it cannot hold as held")
@@ -410,5 +450,6 @@ def read_back(run: PipelineRun) -> str:
     return f"{run.backend} {run.launch} {run.state.value}{reason}"
 
 
-def _new_id(plan: LaunchPlan) -> str:
+def new_id(plan: LaunchPlan) -> str:
+    """An id that no launch has."""
     return f"{plan.pipeline[:60]}-{secrets.token_hex(5)}"

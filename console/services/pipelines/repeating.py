@@ -12,6 +12,7 @@ from connectors.pipelines.planned_schedules import is_schedule, times_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
 from console.services.opened import OpenStore
+from console.services.own_command import own_command
 from console.services.pipelines.every_place import FAR
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launching import Asked
@@ -74,8 +75,6 @@ class Schedule:
     ref: str = ""
     """What is run each time; empty: what was run, or the files as they are then."""
     key: str = ""
-    program: tuple[str, ...] = ("countersign",)
-    """How cron, which knows no settings and hardly any path, starts this program."""
 
 
 def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
@@ -86,12 +85,7 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     Raises:
         Misuse: the times or the name are none.
     """
-    times, name, key = schedule.times, schedule.name, schedule.key
-    fields = times.split(" ")
-    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
-        raise Misuse(f"{times[:80]!r} are no times", hint='Write: --cron "0 3 * * *"')
-    if not _SCHEDULE_NAME.fullmatch(name):
-        raise Misuse(f"{name[:80]!r} is no name", hint="Letters, digits and . _ -")
+    _check(schedule)
     record = known_launch(store, launch, store.state())
     plan = read_plan(store.objects.get(record.intent.definition))
     if is_schedule(plan):
@@ -100,10 +94,30 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
             hint=f"When: countersign pipeline show {launch}",
         )
     request = request_of(plan)
-    words = [*schedule.program, "--store", whole_address(store.address)]
-    words += ["pipeline", "launch"]
-    words += [request.project, "--name", request.pipeline]
-    words += ["--env", record.intent.environment, *_where(plan, request)]
+    is_far = plan.backend in FAR
+    named = (context_of(plan), namespace_of(plan)) if is_far else ("", "")
+    where = where_words(plan.backend, *named, request)
+    return line_for_cron(store, request, record.intent.environment, where, schedule)
+
+
+def line_for_cron(
+    store: OpenStore,
+    request: LaunchRequest,
+    environment: str,
+    where: list[str],
+    schedule: Schedule,
+) -> str:
+    """The line with which this machine's cron launches something again and again.
+
+    Raises:
+        Misuse: the times or the name are none.
+    """
+    _check(schedule)
+    times, name, key = schedule.times, schedule.name, schedule.key
+    words = [*own_command(), "--store", whole_address(store.address)]
+    words += ["pipeline", "launch", request.project]
+    words += ["--name", request.pipeline] if request.pipeline else []
+    words += ["--env", environment, *where]
     for option, pairs in (("-P", request.parameters), ("--set", request.settings)):
         words += [w for n, v in pairs.items() for w in (option, f"{n}={v}")]
     words += [word for passed in request.passed for word in ("--pass", passed)]
@@ -125,13 +139,23 @@ def crontab_line(store: OpenStore, launch: str, schedule: Schedule) -> str:
     return f"{times} {command} --id {name}-{moment}".replace("%", r"\%")
 
 
-def _where(plan: LaunchPlan, request: LaunchRequest) -> list[str]:
+def _check(schedule: Schedule) -> None:
+    times, name = schedule.times, schedule.name
+    fields = times.split(" ")
+    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
+        raise Misuse(f"{times[:80]!r} are no times", hint='Write: --cron "0 3 * * *"')
+    if not _SCHEDULE_NAME.fullmatch(name):
+        raise Misuse(f"{name[:80]!r} is no name", hint="Letters, digits and . _ -")
+
+
+def where_words(
+    backend: str, context: str, namespace: str, request: LaunchRequest
+) -> list[str]:
     """The options that say where and with what it runs."""
-    if plan.backend in FAR:
-        context = context_of(plan)
+    if backend in FAR:
         named = ["--context", context] if context else []
-        named += ["--namespace", space] if (space := namespace_of(plan)) else []
-        return ["--backend", plan.backend, *named]
+        named += ["--namespace", namespace] if namespace else []
+        return ["--backend", backend, *named]
     entries = [word for name in request.entry_points for word in ("--entry", name)]
     return ["--python", request.runtime, *entries]
 

@@ -14,7 +14,7 @@ MOST_LINES = 5_000
 """What is kept on screen; `countersign pipeline logs` reads all."""
 
 
-class RunLog(Log):
+class FollowedLog(Log):
     """The newest lines, or those of them that have a text in them."""
 
     def __init__(self, *, id: str | None = None) -> None:
