@@ -223,7 +223,7 @@ def show_one(context: Context) -> int:
         show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}{more}"))
     if kept is not None:
         tell_objections([kept])
-    for text in to_do_lines([line]):
+    for text in to_do_lines([line] if kept is None else []):
         say(one_line(text))
     if judged is not None:
         show(printable("\n".join(tree_lines(judged.tree))))

@@ -25,12 +25,13 @@ def status(context: Context) -> int:
     from console.services.pipelines.keeping_record import ended_unrecorded
     from console.services.pipelines.launch_words import unrecorded_lines
     from console.services.pipelines.launchers import launcher_of_all
-    from console.services.pipelines.schedules import schedules_objected_to
+    from console.services.pipelines.schedules import list_schedules
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 
     everywhere = launcher_of_all(context.store)
-    schedules = schedules_objected_to(context.store, everywhere)
+    kept = list_schedules(context.store, everywhere)
+    schedules = [line for line in kept if line.is_objected_to]
     waiting = [run.launch for run in ended_unrecorded(context.store, everywhere).runs]
     is_governed = bool(governed_stages(context.store))
     if not is_governed and not schedules and not waiting:
@@ -68,7 +69,9 @@ def status(context: Context) -> int:
         )
     elif is_governed:
         say("Every registry says what the log approves, as of the last import.")
-    tell_objections(schedules)
+    tell_objections(
+        [line for line in kept if line.is_objected_to or line.is_cancelled_in_silence]
+    )
     for text in unrecorded_lines(waiting):
         say(one_line(text))
     return 1 if found or schedules else 0

@@ -105,9 +105,9 @@ def test_a_schedule_is_made_shown_recorded_and_ended(
     child = second.split()[0]
     assert f"run        {child}: succeeded" in out
     assert run(capsys, "logs", child)[:2] == (0, "hello\n")
-    assert run(capsys, "watch", child)[0] == 0
     assert "schedule nightly" in run(capsys, "show", child)[1]
     assert run(capsys, "record", "nightly")[:2] == (0, f"run:{child}\n")
+    assert run(capsys, "watch", child)[0] == 0
     assert run(capsys, "record", "nightly")[:2] == (0, "")
     assert run(capsys, "record", child)[:2] == (0, f"run:{child}\n")
     assert main(["show", f"run:{child}"]) == 0
@@ -173,8 +173,15 @@ def test_list_show_and_status_say_that_it_would_not_be_allowed_today(
     assert main(["status", "--format", "json"]) == 1
     found = json.loads(capsys.readouterr().out)["schedules"]
     assert [one["launch"] for one in found] == ["nightly"]
+    assert run(capsys, "cancel", "nightly", "--key", "nobody")[0] == 1
+    assert main(["status"]) == 0
+    silence = "nightly was cancelled, and the log does not say by whom"
+    assert silence in capsys.readouterr().err
+    for words in (("list",), ("list", "--schedules"), ("show", "nightly")):
+        assert run(capsys, *words)[2].count(silence) == 1
     assert run(capsys, "cancel", "nightly")[0] == 0
     assert main(["status"]) == 0
+    assert silence not in capsys.readouterr().err
 
 
 def test_a_watch_looks_at_schedules_too(

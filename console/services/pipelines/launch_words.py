@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from console.services.pipelines.schedule_words import silent_line
 from console.services.pipelines.viewing import LaunchLine
 
 _MOST_NAMED = 3
@@ -31,11 +32,7 @@ def unrecorded_lines(launches: Sequence[str]) -> list[str]:
 
 def _silent_lines(launches: Sequence[str]) -> list[str]:
     named = launches[:_MOST_NAMED]
-    said = [
-        f"{launch} was cancelled, and the log does not say by whom; log it: "
-        f"countersign pipeline cancel {launch}"
-        for launch in named
-    ]
+    said = [silent_line(launch) for launch in named]
     if len(launches) > len(named):
         said.append(f"So were {len(launches) - len(named)} more.")
     return said

@@ -40,6 +40,8 @@ def objection_lines(line: ScheduleLine) -> list[str]:
         told.append(f"{line.launch} is gone from where it was launched.")
     elif line.state is RunState.UNKNOWN:
         told.append(f"{line.launch} is not what was let go: {line.run.reason}")
+    if line.is_cancelled_in_silence:
+        told.append(silent_line(line.launch))
     if line.objection:
         told += [
             f"{line.launch} would not be allowed today: {line.objection}",
@@ -47,6 +49,14 @@ def objection_lines(line: ScheduleLine) -> list[str]:
             f"{line.launch}",
         ]
     return told
+
+
+def silent_line(launch: str) -> str:
+    """That something was cancelled past the log, and what to do."""
+    return (
+        f"{launch} was cancelled, and the log does not say by whom; log it: "
+        f"countersign pipeline cancel {launch}"
+    )
 
 
 def _said(at: datetime | None) -> str:

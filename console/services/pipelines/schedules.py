@@ -82,6 +82,8 @@ class ScheduleLine:
     deleted before anybody recorded it. Of the first thousand."""
     problem: str = ""
     """Why its place could not be asked, or empty."""
+    is_cancelled_in_silence: bool = False
+    """Whether it is cancelled there, and the log does not say by whom."""
 
     @property
     def state(self) -> RunState:
@@ -226,6 +228,9 @@ def _line(
         if run is None or not is_let_go(record)
         else _silent(store, record, plan, run, fired),
         problem=problem,
+        is_cancelled_in_silence=run is not None
+        and run.state is RunState.CANCELLED
+        and record.cancelled is None,
     )
 
 
