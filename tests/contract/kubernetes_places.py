@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,16 @@ class KubernetesPlace:
         kinds = {"configmaps": "ConfigMap", "pods": "Pod", "secrets": "Secret"}
         found = {"apiVersion": "v1", "kind": kinds[plural], "metadata": {"name": name}}
         return self.ask("POST", f"{self.core}/{plural}", merged(found, more))
+
+    def require(self, definitions: Iterable[Object]) -> None:
+        """Skip the test where the cluster does not serve what they define."""
+        for one in definitions:
+            spec = one["spec"]
+            version = spec["versions"][0]["name"]
+            found = self.ask("GET", f"/apis/{spec['group']}/{version}")
+            served = found["resources"] if found.status == 200 else []
+            if spec["names"]["plural"] not in [it["name"] for it in served]:
+                pytest.skip(f"this cluster has no operator of {spec['names']['kind']}")
 
     def close(self) -> None:
         """Leave no connection open."""
