@@ -16,6 +16,7 @@ from typing import Any
 from connectors.errors import ConnectorRefused
 from connectors.kubernetes.client import Json
 from connectors.kubernetes.kinds import JOB, WORKFLOW, WorkKind, sent_kind_of
+from connectors.kubernetes.written_workflows import as_written
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -167,6 +168,7 @@ def _compared(found: Json, kind: WorkKind) -> object:
     place.pop(kind.suspend[-1], None)
     if kind is WORKFLOW:
         spec.pop("shutdown", None)  # it only ends what runs
+        return as_written(spec)
     if kind is JOB:
         spec.pop("selector", None)
         metadata = spec["template"].setdefault("metadata", {})

@@ -74,6 +74,10 @@ class Kubelet:
         """What a container has printed, each line with when it was seen."""
         return self._processes.lines(self._uids.get(pod, ""), container)
 
+    def signal(self, pod: str, container: str, number: int) -> None:
+        """Send a signal to a container, as a command in it would."""
+        self._processes.signal(self._uids.get(pod, ""), container, number)
+
     def runs(self, pod: str) -> bool:
         """Whether a pod may still print something."""
         answer = self.place.ask("GET", f"{self.place.core}/pods/{pod}")
@@ -210,7 +214,7 @@ def _runnable(pod: Object) -> Object:
 
 
 def _logs(kubelet: Kubelet, folder: Path) -> ThreadingHTTPServer:
-    """Serves the output of containers as the API server asks a node for it."""
+    """Serves what the API server asks a node for: output, and commands within."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -227,6 +231,18 @@ def _logs(kubelet: Kubelet, folder: Path) -> ThreadingHTTPServer:
                 for data in _told(kubelet, pod, container, query):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.write(b"0\r\n\r\n")
+
+        def do_POST(self) -> None:
+            """A command in a container: of those, only Argo's that ends it is known.
+
+            The stream of it is refused once it is done: the asker only wants it dead.
+            """
+            asked = urlsplit(self.path)
+            command = parse_qs(asked.query).get("command", [])
+            _, _, _, pod, container = asked.path.split("/")
+            if len(command) == 4 and command[0].endswith("argoexec"):
+                kubelet.signal(pod, container, int(command[2]))
+            self.send_error(501)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

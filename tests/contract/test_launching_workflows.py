@@ -36,7 +36,8 @@ def of_step(there: Bench, step: str) -> Any:
     found = there.object(*WORKFLOWS)["status"]["nodes"].values()
     (key,) = [one["id"] for one in found if one["displayName"] == step]
     pods = there.place.own.store.all(("", "pods"))
-    return next(pod for pod in pods if pod["metadata"]["name"] == key)
+    said = "workflows.argoproj.io/node-id"
+    return next(pod for pod in pods if pod["metadata"]["annotations"][said] == key)
 
 
 def test_a_plan_says_every_container_of_every_template_and_its_image(
@@ -145,12 +146,12 @@ def test_cancelled_means_terminated_and_no_pod(there: Bench) -> None:
     run = there.launcher.cancel("one", grace_seconds=5)
     assert run.state is RunState.CANCELLED
     assert [step.state for step in run.steps] == [RunState.CANCELLED, RunState.PENDING]
-    assert there.pods() == {}
+    assert there.unended() == []
     found = there.object(*WORKFLOWS)
     assert (found["spec"]["shutdown"], found["spec"]["suspend"]) == ("Terminate", False)
     assert there.launch(workflow("waits", "quick")) == run
     there.controller.step()
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_what_is_cancelled_while_held_ends_when_somebody_resumes_it(
@@ -164,7 +165,7 @@ def test_what_is_cancelled_while_held_ends_when_somebody_resumes_it(
     assert (found["spec"]["shutdown"], found["spec"]["suspend"]) == ("Terminate", True)
     there.patch(path(there), {"spec": {"suspend": False}})
     there.controller.step()
-    assert there.pods() == {}
+    assert there.unended() == []
     assert there.run() == run
 
 
@@ -179,7 +180,7 @@ def test_what_somebody_suspends_while_it_runs_is_ended_all_the_same(
     there.controller.step()
     assert there.run().state is RunState.RUNNING
     assert there.launcher.cancel("one", grace_seconds=5).state is RunState.CANCELLED
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_how_it_stood_is_noted_once(there: Bench) -> None:
@@ -244,7 +245,7 @@ def test_what_runs_while_its_steps_are_elsewhere_is_ended_too(there: Bench) -> N
     there.place.own.store.put(WORKFLOWS, found)
     assert there.run().state is RunState.RUNNING
     assert there.launcher.cancel("one", grace_seconds=5).state is RunState.CANCELLED
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_a_cluster_without_argo_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The controller of Argo Workflows, for steps and DAGs of pods.
 
-As released ones do, it does nothing with a Workflow that is suspended, not even end it.
+As released ones do, it does nothing with a Workflow that is suspended, not even end it;
+and what it has looked at it writes back whole, in words of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.contract.kubernetes_server.objects import (
     namespace_of,
     timestamp,
 )
+from tests.contract.kubernetes_server.written import write_back
 
 if TYPE_CHECKING:
     from tests.contract.kubernetes_server.controller import Controller
@@ -36,6 +38,7 @@ def step_argo(controller: Controller) -> None:
             before = copied(found)
             _step(controller, found)
             if found != before:
+                write_back(found)
                 controller.store.put(WORKFLOWS, found)
 
 
@@ -149,7 +152,10 @@ def _make_pod(
         ],
     }
     labels = {f"{_LABEL}/workflow": name_of(found), f"{_LABEL}/completed": "false"}
-    made = controller.add_pod(found, labels, pod, name=node["id"])
+    # A pod is called by its template too, unless it is all there is.
+    number = node["id"].removeprefix(name_of(found))
+    called = f"{name_of(found)}-{node['templateName']}{number}" if number else ""
+    made = controller.add_pod(found, labels, pod, name=called or name_of(found))
     made["metadata"]["annotations"] = {
         f"{_LABEL}/node-id": node["id"],
         f"{_LABEL}/node-name": node["name"],
@@ -159,7 +165,7 @@ def _make_pod(
 
 def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
     for pod in controller.pods_of(found):
-        node = nodes.get(name_of(pod))
+        node = nodes.get(dig(pod, "metadata", "annotations", f"{_LABEL}/node-id"))
         phase = dig(pod, "status", "phase")
         if node is None or node["phase"] in _OVER:
             continue
@@ -177,7 +183,10 @@ def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
 def _shut_down(controller: Controller, found: Object, nodes: Object) -> None:
     message = f"workflow shutdown with strategy: {found['spec']['shutdown']}"
     for pod in controller.pods_of(found):
-        if dig(pod, "status", "phase") not in _OVER:
+        phase = dig(pod, "status", "phase")
+        if phase == "Running":
+            controller.finish(pod, 143)  # it signals the containers, and leaves the pod
+        elif phase not in _OVER:
             controller.store.remove(PODS, (namespace_of(pod), name_of(pod)))
     for node in nodes.values():
         if node["phase"] not in _OVER:

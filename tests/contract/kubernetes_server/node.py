@@ -38,11 +38,12 @@ class Node:
             pods = self.cluster.store.all(PODS)
             for pod in pods:
                 self._step(pod)
-            alive = {pod["metadata"]["uid"] for pod in pods}
-            self._processes.end_those_without(alive)
+            self._processes.end_those_without(
+                {pod["metadata"]["uid"] for pod in pods if not _is_over(pod)}
+            )
 
     def _step(self, pod: Object) -> None:
-        if dig(pod, "status", "phase") in ("Succeeded", "Failed"):
+        if _is_over(pod):
             return
         status = self._processes.status_of(pod)
         key = (namespace_of(pod), name_of(pod))
@@ -54,3 +55,7 @@ class Node:
         if found is not None and found["status"] != {**found["status"], **status}:
             found["status"] |= status
             self.cluster.store.put(PODS, found)
+
+
+def _is_over(pod: Object) -> bool:
+    return dig(pod, "status", "phase") in ("Succeeded", "Failed")

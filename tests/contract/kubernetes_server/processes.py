@@ -55,6 +55,13 @@ class Processes:
         one = self._processes.get((uid, container))
         return [] if one is None else list(one.lines)
 
+    def signal(self, uid: str, container: str, number: int) -> None:
+        """Send a signal to all processes of a container."""
+        one = self._processes.get((uid, container))
+        if one is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.process.pid, number)
+
     def status_of(self, pod: Object) -> Object:
         """Start what is next in a pod, and say how the pod stands."""
         codes: list[int | None] = []
@@ -94,6 +101,7 @@ class Processes:
             one.lines.append((timestamp(), line))
         if code is None:
             return None, {"running": {"startedAt": one.started}}
+        code = code if code >= 0 else 128 - code
         one.ended = one.ended or timestamp()
         ended = {
             "exitCode": code,

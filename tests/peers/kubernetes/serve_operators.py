@@ -43,7 +43,7 @@ internalCertManagement: {{enable: false}}
 TRAINER = """
 apiVersion: config.trainer.kubeflow.org/v1alpha1
 kind: Configuration
-webhook: {{port: {port}}}
+webhook: {{port: {port}, host: "127.0.0.1"}}
 health: {{healthProbeBindAddress: "0"}}
 metrics: {{bindAddress: "0", secureServing: false}}
 leaderElection: {{leaderElect: false}}
