@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.contract.kubernetes_server.objects import (
@@ -53,7 +54,11 @@ def _step(controller: Controller, found: Object) -> None:
     if found["spec"].get("suspend"):
         return
     if found["spec"].get("shutdown"):
-        _shut_down(controller, found, nodes)
+        strategy = found["spec"]["shutdown"]
+        _end(controller, found, f"Stopped with strategy '{strategy}'")
+        return
+    if _is_late(found):
+        _end(controller, found, "Step exceeded its deadline")
         return
     template = _template(found, found["spec"]["entrypoint"])
     phase = _run(controller, found, template, name_of(found), "")
@@ -180,22 +185,25 @@ def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
             node["outputs"] = {"exitCode": str(codes[0])} if codes else {}
 
 
-def _shut_down(controller: Controller, found: Object, nodes: Object) -> None:
-    message = f"workflow shutdown with strategy: {found['spec']['shutdown']}"
+def _is_late(found: Object) -> bool:
+    """By its deadline, which counts from when it was seen first, held or not."""
+    seconds = found["spec"].get("activeDeadlineSeconds")
+    began = datetime.fromisoformat(found["status"]["startedAt"])
+    return seconds is not None and datetime.now(UTC) - began >= timedelta(0, seconds)
+
+
+def _end(controller: Controller, found: Object, message: str) -> None:
     for pod in controller.pods_of(found):
         phase = dig(pod, "status", "phase")
         if phase == "Running":
             controller.finish(pod, 143)  # it signals the containers, and leaves the pod
         elif phase not in _OVER:
             controller.store.remove(PODS, (namespace_of(pod), name_of(pod)))
-    for node in nodes.values():
+    for node in found["status"]["nodes"].values():
         if node["phase"] not in _OVER:
             node |= {"phase": "Failed", "message": message, "finishedAt": timestamp()}
-    found["status"] |= {
-        "phase": "Failed",
-        "message": f"Stopped with strategy '{found['spec']['shutdown']}'",
-        "finishedAt": timestamp(),
-    }
+    ended = {"phase": "Failed", "message": message, "finishedAt": timestamp()}
+    found["status"] |= ended
 
 
 def _of_step(found: Object, step: Object) -> Object:

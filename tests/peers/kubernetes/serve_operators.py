@@ -2,7 +2,8 @@
 until interrupted.
 
 There is no network of pods: an operator runs beside the API server, which asks it by
-its address on this machine what a service would lead to.
+its address on this machine what a service would lead to. The namespace `training` has a
+node that runs the commands of pods here; the images must be of registry.example.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from tests.contract.database_servers import make_certificate  # noqa: E402
+from tests.contract.kubernetes_kubelet import Kubelet  # noqa: E402
 from tests.contract.kubernetes_places import APPLY, KubernetesPlace  # noqa: E402
 
 PEERS = ROOT / ".peers" / "kubernetes"
@@ -49,7 +51,7 @@ metrics: {{bindAddress: "0", secureServing: false}}
 leaderElection: {{leaderElect: false}}
 certManagement: {{enable: false}}
 """
-NAMESPACE = "operators"
+NAMESPACE, TRAINING = "operators", "training"
 PATIENCE_SECONDS = 60
 
 
@@ -115,7 +117,7 @@ def prepare(place: KubernetesPlace) -> None:
     certificate, key = make_certificate(CERTIFICATES, "operators")
     for made, name in ((certificate, "tls.crt"), (key, "tls.key")):
         made.replace(CERTIFICATES / name)
-    for name in (NAMESPACE, "training"):
+    for name in (NAMESPACE, TRAINING):
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         apply(place, "/api/v1/namespaces", body)
     core = f"/api/v1/namespaces/{NAMESPACE}"
@@ -163,6 +165,9 @@ def serve(run: Path) -> None:
                 _wait_for(port, process, name)
                 hook(place, name, hooks, port)
             print(f"{name} runs", flush=True)  # noqa: T201 - it is for a person
+        node = Kubelet(KubernetesPlace(kubeconfig, TRAINING), run)
+        stack.callback(node.close)
+        print(f"export KUBECONFIG={kubeconfig}", flush=True)  # noqa: T201 - as above
         while all(process.poll() is None for process in started):
             time.sleep(1)
         raise SystemExit("an operator has ended: look at .peers/kubernetes/run/*.log")
