@@ -9,6 +9,7 @@ may.
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 
 from connectors.errors import ConnectorRefused, ConnectorUnavailable
 from connectors.kubernetes.client import Json
@@ -38,6 +39,7 @@ from connectors.kubernetes.problems import (
     VersionConflict,
 )
 from connectors.kubernetes.states import is_held
+from connectors.kubernetes.workflows import require_time_left
 from connectors.kubernetes.works import Work, work_of
 from connectors.parsing import well_formed
 from connectors.pipelines.protocols import RunState
@@ -102,6 +104,8 @@ class ClusterWork(FoundWork):
                 raise ConnectorRefused(f"{launch} was withdrawn, and starts no more")
             if work.standing.state.is_final or work.standing.is_ending:
                 raise ConnectorRefused(f"{launch} has ended and cannot be released")
+            if place.kind is WORKFLOW:
+                require_time_left(found, datetime.now(UTC))
             try:
                 body = _suspension(work, is_suspended=False)
                 return work_of(self._client.patch(path, body), place)

@@ -8,9 +8,11 @@ field that is not known here: whether it leads elsewhere cannot be told.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubernetes.client import Json
+from connectors.kubernetes.states import moment
 from connectors.kubernetes.templates import PodSet
 from connectors.parsing import text_of, well_formed
 
@@ -58,6 +60,28 @@ def require_all_said(manifest: Json) -> None:
         entry = text_of(spec.get("entrypoint"))
         if entry not in [name for name, _ in templates]:
             raise MalformedInput(f"the Workflow has no template {entry[:80]!r}")
+
+
+def require_time_left(found: Json, now: datetime) -> None:
+    """Refuse a held Workflow whose deadline has passed: it would fail at once.
+
+    Its controller counts from when it first saw it, held or not.
+
+    Raises:
+        ConnectorRefused: it has.
+    """
+    with well_formed("the Workflow"):
+        seconds = found["spec"].get("activeDeadlineSeconds")
+        began = moment((found.get("status") or {}).get("startedAt"))
+        if seconds is None or began is None:
+            return
+        is_spent = now >= began + timedelta(seconds=int(seconds))
+    if is_spent:
+        raise ConnectorRefused(
+            f"the deadline of {seconds} s has passed while the Workflow was held",
+            hint="Argo counts it from the launch, and would end it at once. Launch it "
+            "under a new id with a longer one, or with deadlines of its templates.",
+        )
 
 
 def template_sets(manifest: Json) -> list[PodSet]:

@@ -18,6 +18,8 @@ from tests.contract.kubernetes_places import MERGE, KubernetesPlace, kubernetes_
 from tests.contract.kubernetes_server.controller import Controller
 from tests.contract.kubernetes_server.objects import Object, dig
 
+_OVER = ("Succeeded", "Failed")
+
 
 @dataclass
 class Bench:
@@ -73,6 +75,13 @@ class Bench:
         found = self.place.own.store.all(("", "pods"))
         head = f"{name_of_launch('one')}-"
         return {dig(pod, "metadata", "name").removeprefix(head): pod for pod in found}
+
+    def unended(self) -> list[str]:
+        """The names of the pods that run or may still run."""
+        phases = {
+            name: dig(pod, "status", "phase") for name, pod in self.pods().items()
+        }
+        return [name for name, one in phases.items() if one not in _OVER]
 
 
 @contextmanager

@@ -81,8 +81,9 @@ def runtime(*does: str, image: str = IMAGE) -> Json:
     """A runtime whose steps follow on one another, each as the trainer."""
     jobs: list[Json] = []
     for name in does:
-        inner = {"spec": {"template": {"spec": pod_of(name, last="node", image=image)}}}
-        labels = {ANCESTOR: "trainer" if name == does[-1] else name}
+        pod = {"template": {"spec": pod_of(name, last="node", image=image)}}
+        inner = {"spec": {"backoffLimit": 0} | pod}
+        labels = {ANCESTOR: "trainer"}
         job: Json = {"name": name, "template": inner | {"metadata": {"labels": labels}}}
         if jobs:
             job["dependsOn"] = [{"name": jobs[-1]["name"], "status": "Complete"}]

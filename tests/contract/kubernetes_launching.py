@@ -14,6 +14,7 @@ from connectors.kubernetes.access import from_kubeconfig
 from connectors.kubernetes.client import Bounds, Json, KubernetesClient
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
 from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+from tests.contract.kubernetes_kubelet import Kubelet
 from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
 from tests.contract.kubernetes_server.node import Node
 from tests.contract.launching_commands import COMMANDS
@@ -105,20 +106,36 @@ class KubernetesCase:
     is_given_secrets = False
     pause_seconds = 1.1
 
-    def __init__(self, folder: Path, flavour: Flavour = JOB) -> None:
+    def __init__(
+        self, folder: Path, flavour: Flavour = JOB, where: str = "in-repo"
+    ) -> None:
         self._folder = folder
         self._flavour = flavour
         self._mark = folder / "starts"
         self._plans = KeptPlans()
         self._stack = contextlib.ExitStack()
         self._place: KubernetesPlace = self._stack.enter_context(
-            kubernetes_place("in-repo", folder)
+            kubernetes_place(where, folder)
         )
-        for definition in flavour.definitions():
-            self._place.own.redefine(definition)
-        node = Node(self._place.own)
-        self._stack.callback(node.close)
+        try:
+            self._prepare()
+        except BaseException:
+            self._stack.close()
+            raise
         self.launcher: CanLaunch = self.another()
+
+    def _prepare(self) -> None:
+        """The definitions of the flavour and a node; of others', what they have."""
+        definitions = self._flavour.definitions()
+        node: Node | Kubelet
+        if self._place.cluster is not None:
+            for definition in definitions:
+                self._place.own.redefine(definition)
+            node = Node(self._place.own)
+        else:
+            self._place.require(definitions)
+            node = Kubelet(self._place, self._folder)
+        self._stack.callback(node.close)
 
     def request(self, *does: str) -> LaunchRequest:
         for where, body in self._flavour.surroundings(*does):

@@ -107,5 +107,12 @@ CASES: dict[str, Callable[[Path], LauncherCase]] = {
     "kfp": KfpCase,
     "local": LocalCase,
 }
+REAL: dict[str, Callable[[Path], LauncherCase]] = {
+    name.replace("kubernetes", "real-kubernetes", 1): partial(
+        KubernetesCase, flavour=one, where="real"
+    )
+    for name, one in FLAVOURS.items()
+}
+"""The same on the cluster that is named for the tests, with the operators it has."""
 ALIKE = ("kubernetes-mpijob", "kubernetes-tfjob")
 """Cases that go the way of another, so that the quick tests do without them."""

@@ -38,6 +38,13 @@ class Kubectl:
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stderr if fails else done.stdout
 
+    def until_told(self, name: str) -> None:
+        """Wait until it has conditions: `kubectl wait` fails where it has none."""
+        for _ in range(100):
+            if self("get", name, "-o", "jsonpath={.status.conditions}"):
+                return
+            time.sleep(0.1)
+
     def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments),
@@ -252,6 +259,7 @@ def test_a_published_definition_makes_a_resource(kubectl: Kubectl) -> None:
     kubectl("create", "-f", str(path))
     name = "crd/trainjobs.trainer.kubeflow.org"
     try:
+        kubectl.until_told(name)
         kubectl("wait", "--for=condition=Established", name, "--timeout=30s")
         found = {
             "apiVersion": "trainer.kubeflow.org/v1alpha1",

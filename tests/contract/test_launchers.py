@@ -21,21 +21,24 @@ from connectors.pipelines.protocols import (
     PipelineRun,
     RunState,
 )
-from tests.contract.launcher_cases import ALIKE, CASES, SECRET, LauncherCase
+from tests.contract.launcher_cases import ALIKE, CASES, REAL, SECRET, LauncherCase
 from tests.pipelines import wait_for
 
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ())
-        for name in sorted(CASES)
+        *(
+            pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ())
+            for name in sorted(CASES)
+        ),
+        *(pytest.param(name, marks=pytest.mark.peer) for name in sorted(REAL)),
     ]
 )
 def case(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LauncherCase]:
     monkeypatch.setenv("CONTRACT_TOKEN", SECRET)
-    made = CASES[request.param](tmp_path)
+    made = {**CASES, **REAL}[request.param](tmp_path)
     try:
         yield made
         if isinstance(made.launcher, CanCancel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def of_step(there: Bench, step: str) -> Any:
     found = there.object(*WORKFLOWS)["status"]["nodes"].values()
     (key,) = [one["id"] for one in found if one["displayName"] == step]
     pods = there.place.own.store.all(("", "pods"))
-    return next(pod for pod in pods if pod["metadata"]["name"] == key)
+    said = "workflows.argoproj.io/node-id"
+    return next(pod for pod in pods if pod["metadata"]["annotations"][said] == key)
 
 
 def test_a_plan_says_every_container_of_every_template_and_its_image(
@@ -145,12 +147,12 @@ def test_cancelled_means_terminated_and_no_pod(there: Bench) -> None:
     run = there.launcher.cancel("one", grace_seconds=5)
     assert run.state is RunState.CANCELLED
     assert [step.state for step in run.steps] == [RunState.CANCELLED, RunState.PENDING]
-    assert there.pods() == {}
+    assert there.unended() == []
     found = there.object(*WORKFLOWS)
     assert (found["spec"]["shutdown"], found["spec"]["suspend"]) == ("Terminate", False)
     assert there.launch(workflow("waits", "quick")) == run
     there.controller.step()
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_what_is_cancelled_while_held_ends_when_somebody_resumes_it(
@@ -164,7 +166,7 @@ def test_what_is_cancelled_while_held_ends_when_somebody_resumes_it(
     assert (found["spec"]["shutdown"], found["spec"]["suspend"]) == ("Terminate", True)
     there.patch(path(there), {"spec": {"suspend": False}})
     there.controller.step()
-    assert there.pods() == {}
+    assert there.unended() == []
     assert there.run() == run
 
 
@@ -179,7 +181,7 @@ def test_what_somebody_suspends_while_it_runs_is_ended_all_the_same(
     there.controller.step()
     assert there.run().state is RunState.RUNNING
     assert there.launcher.cancel("one", grace_seconds=5).state is RunState.CANCELLED
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_how_it_stood_is_noted_once(there: Bench) -> None:
@@ -203,6 +205,61 @@ def test_what_was_changed_while_it_was_held_is_not_released(there: Bench) -> Non
     with pytest.raises(ConnectorRefused, match=r"container\.command differs"):
         there.launcher.release("one")
     assert there.object(*WORKFLOWS)["spec"]["suspend"] is True
+
+
+def late(there: Bench) -> None:
+    """As if its controller had seen it first two minutes ago."""
+    there.controller.step()
+    found = there.object(*WORKFLOWS)
+    began = datetime.now(UTC) - timedelta(minutes=2)
+    found["status"]["startedAt"] = began.strftime("%Y-%m-%dT%H:%M:%SZ")
+    there.place.own.store.put(WORKFLOWS, found)
+
+
+@pytest.mark.parametrize(("seconds", "is_spent"), [(60, True), (600, False)])
+def test_what_was_held_beyond_its_deadline_is_not_released_to_fail_at_once(
+    there: Bench, seconds: int, is_spent: bool
+) -> None:
+    plan = there.plan(workflow("quick"), limits=Limits(wall_seconds=seconds))
+    there.launcher.launch("one", plan, held=True)
+    late(there)
+    if is_spent:
+        with pytest.raises(ConnectorRefused, match="deadline of 60 s has passed"):
+            there.launcher.release("one")
+        assert there.object(*WORKFLOWS)["spec"]["suspend"] is True
+        # Who resumes it all the same gets what was said.
+        there.patch(path(there), {"spec": {"suspend": False}})
+        there.controller.step()
+        assert there.run().state is RunState.FAILED
+        assert "exceeded its deadline" in there.run().reason
+    else:
+        assert there.launcher.release("one").state is RunState.RUNNING
+    assert len(there.unended()) == 0
+
+
+def test_a_workflow_that_was_written_back_is_the_same_and_a_change_of_it_is_not(
+    there: Bench,
+) -> None:
+    manifest = workflow("quick")
+    container = manifest["spec"]["templates"][1]["container"]
+    container["resources"] = {"limits": {"cpu": "1000m", "memory": "0.5Gi"}}
+    manifest["spec"]["arguments"]["parameters"][0]["value"] = 5
+    there.launch(manifest, held=True)
+    there.controller.step()
+    found = there.object(*WORKFLOWS)["spec"]
+    written = found["templates"][1]
+    assert (written["inputs"], written["container"]["resources"]) == (
+        {},
+        {"limits": {"cpu": "1", "memory": "512Mi"}},
+    )
+    assert there.launch(manifest, held=True).state is RunState.SUSPENDED
+    changed = copy.deepcopy(found["templates"])
+    changed[1]["container"]["resources"]["limits"]["cpu"] = "2"
+    there.patch(path(there), {"spec": {"templates": changed}})
+    with pytest.raises(ConnectorRefused, match=r"limits\.cpu differs"):
+        there.launcher.release("one")
+    there.patch(path(there), {"spec": {"templates": found["templates"]}})
+    assert there.launcher.release("one").state is not RunState.SUSPENDED
 
 
 def test_templates_that_its_controller_took_from_elsewhere_are_unknown(
@@ -244,7 +301,7 @@ def test_what_runs_while_its_steps_are_elsewhere_is_ended_too(there: Bench) -> N
     there.place.own.store.put(WORKFLOWS, found)
     assert there.run().state is RunState.RUNNING
     assert there.launcher.cancel("one", grace_seconds=5).state is RunState.CANCELLED
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 def test_a_cluster_without_argo_says_so(tmp_path: Path) -> None:

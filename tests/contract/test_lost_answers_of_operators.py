@@ -66,7 +66,7 @@ def test_a_create_whose_answer_is_lost_makes_one_that_is_held(
     assert seen[0] > position
     assert len(stored(there, kind)) == 1
     there.controller.step()
-    assert there.pods() == {}
+    assert there.unended() == []
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -98,4 +98,4 @@ def test_a_cancel_whose_answer_is_lost_ends_when_nothing_is_left(
     there.controller.step()
     lose(there, verb, 1, fault)
     assert there.launcher.cancel("one", grace_seconds=30).state is RunState.CANCELLED
-    assert there.pods() == {}
+    assert there.unended() == []

@@ -1,6 +1,7 @@
 """The controller of Argo Workflows, for steps and DAGs of pods.
 
-As released ones do, it does nothing with a Workflow that is suspended, not even end it.
+As released ones do, it does nothing with a Workflow that is suspended, not even end it;
+and what it has looked at it writes back whole, in words of its own.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.contract.kubernetes_server.objects import (
@@ -18,6 +20,7 @@ from tests.contract.kubernetes_server.objects import (
     namespace_of,
     timestamp,
 )
+from tests.contract.kubernetes_server.written import write_back
 
 if TYPE_CHECKING:
     from tests.contract.kubernetes_server.controller import Controller
@@ -36,6 +39,7 @@ def step_argo(controller: Controller) -> None:
             before = copied(found)
             _step(controller, found)
             if found != before:
+                write_back(found)
                 controller.store.put(WORKFLOWS, found)
 
 
@@ -51,7 +55,11 @@ def _step(controller: Controller, found: Object) -> None:
     if found["spec"].get("suspend"):
         return
     if found["spec"].get("shutdown"):
-        _shut_down(controller, found, nodes)
+        strategy = found["spec"]["shutdown"]
+        _end(controller, found, f"Stopped with strategy '{strategy}'")
+        return
+    if _is_late(found):
+        _end(controller, found, "Step exceeded its deadline")
         return
     template = _template(found, found["spec"]["entrypoint"])
     phase = _run(controller, found, template, name_of(found), "")
@@ -150,7 +158,10 @@ def _make_pod(
         ],
     }
     labels = {f"{_LABEL}/workflow": name_of(found), f"{_LABEL}/completed": "false"}
-    made = controller.add_pod(found, labels, pod, name=node["id"])
+    # A pod is called by its template too, unless it is all there is.
+    number = node["id"].removeprefix(name_of(found))
+    called = f"{name_of(found)}-{node['templateName']}{number}" if number else ""
+    made = controller.add_pod(found, labels, pod, name=called or name_of(found))
     made["metadata"]["annotations"] = {
         f"{_LABEL}/node-id": node["id"],
         f"{_LABEL}/node-name": node["name"],
@@ -180,7 +191,7 @@ def as_written(spec: Object) -> Object:
 
 def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
     for pod in controller.pods_of(found):
-        node = nodes.get(name_of(pod))
+        node = nodes.get(dig(pod, "metadata", "annotations", f"{_LABEL}/node-id"))
         phase = dig(pod, "status", "phase")
         if node is None or node["phase"] in _OVER:
             continue
@@ -195,19 +206,25 @@ def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:
             node["outputs"] = {"exitCode": str(codes[0])} if codes else {}
 
 
-def _shut_down(controller: Controller, found: Object, nodes: Object) -> None:
-    message = f"workflow shutdown with strategy: {found['spec']['shutdown']}"
+def _is_late(found: Object) -> bool:
+    """By its deadline, which counts from when it was seen first, held or not."""
+    seconds = found["spec"].get("activeDeadlineSeconds")
+    began = datetime.fromisoformat(found["status"]["startedAt"])
+    return seconds is not None and datetime.now(UTC) - began >= timedelta(0, seconds)
+
+
+def _end(controller: Controller, found: Object, message: str) -> None:
     for pod in controller.pods_of(found):
-        if dig(pod, "status", "phase") not in _OVER:
+        phase = dig(pod, "status", "phase")
+        if phase == "Running":
+            controller.finish(pod, 143)  # it signals the containers, and leaves the pod
+        elif phase not in _OVER:
             controller.store.remove(PODS, (namespace_of(pod), name_of(pod)))
-    for node in nodes.values():
+    for node in found["status"]["nodes"].values():
         if node["phase"] not in _OVER:
             node |= {"phase": "Failed", "message": message, "finishedAt": timestamp()}
-    found["status"] |= {
-        "phase": "Failed",
-        "message": f"Stopped with strategy '{found['spec']['shutdown']}'",
-        "finishedAt": timestamp(),
-    }
+    ended = {"phase": "Failed", "message": message, "finishedAt": timestamp()}
+    found["status"] |= ended
 
 
 def _of_step(found: Object, step: Object) -> Object:

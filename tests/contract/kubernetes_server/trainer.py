@@ -74,11 +74,10 @@ def _job_set_of(controller: Controller, job: Object) -> Object | None:
     nodes = dig(runtime, "spec", "mlPolicy", "numNodes", default=1)
     for one in spec["replicatedJobs"]:
         labels = dig(one, "template", "metadata", "labels", default={})
-        if not labels:
+        if labels.get(_ANCESTOR) != "trainer":
             continue
         inner = one["template"]["spec"]
-        if labels.get(_ANCESTOR) == "trainer":
-            inner["completions"] = trainer.get("numNodes", nodes)
+        inner["completions"] = trainer.get("numNodes", nodes)
         for container in inner["template"]["spec"]["containers"]:
             if container["name"] == "node":
                 _override(container, trainer)
