@@ -22,6 +22,7 @@ from connectors.kubernetes.kinds import (
     WorkKind,
     sent_kind_of,
 )
+from connectors.kubernetes.written_workflows import as_written
 from connectors.parsing import well_formed
 
 OWN_MARKS = "countersign.dev/"
@@ -42,8 +43,6 @@ _LABELS_OF_JOBS = (
     "controller-uid",
     "job-name",
 )
-_WRITTEN_EMPTY = ("arguments", "inputs", "metadata", "outputs", "resources", "status")
-_OF_ARGO = (WORKFLOW, CRON_WORKFLOW)
 _LARGEST_BYTES = 1024 * 1024
 
 
@@ -175,8 +174,9 @@ def _compared(found: Json, kind: WorkKind) -> object:
     place.pop(kind.suspend[-1], None)
     if kind is WORKFLOW:
         spec.pop("shutdown", None)  # it only ends what runs
-    if kind in _OF_ARGO:
-        return _without_nothing(spec)
+        return as_written(spec)
+    if kind is CRON_WORKFLOW:
+        return as_written(spec)
     if kind is JOB:
         spec.pop("selector", None)
         metadata = spec["template"].setdefault("metadata", {})
@@ -185,25 +185,6 @@ def _compared(found: Json, kind: WorkKind) -> object:
         for name in _LABELS_OF_JOBS:
             labels.pop(name, None)
     return spec
-
-
-def _without_nothing(value: object) -> object:
-    """What says something. Argo's controllers write objects anew with what their types
-    always write: empty objects that mean no more than their absence, and containers
-    without a name."""
-    if isinstance(value, list):
-        return [_without_nothing(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    found = {key: _without_nothing(one) for key, one in value.items()}
-    is_container = "image" in found
-    return {
-        key: one
-        for key, one in found.items()
-        if not (key in _WRITTEN_EMPTY and one == {})
-        and not (is_container and key in ("name", "source") and one == "")
-        and not (key == "creationTimestamp" and one is None)
-    }
 
 
 def _differs(one: object, other: object, path: str) -> str:

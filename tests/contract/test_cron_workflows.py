@@ -235,6 +235,38 @@ def test_what_its_controller_does_not_take_is_told(case: ClusterCase) -> None:
     assert "SpecError: cron is malformed" in run.reason
 
 
+def test_what_its_controllers_write_otherwise_is_no_difference(
+    case: ClusterCase, tmp_path: Path
+) -> None:
+    asked = case.request()
+    manifest = json.loads(Path(asked.project).read_text())
+    container = manifest["spec"]["templates"][1]["container"]
+    container["resources"] = {
+        "limits": {"cpu": 2, "memory": "1024Mi"},
+        "requests": {"cpu": "0.5"},
+    }
+    number = {"name": "rounds", "value": 10}
+    manifest["spec"]["arguments"]["parameters"] += [
+        number,
+        {"name": "x", "value": True},
+    ]
+    Path(asked.project).write_text(json.dumps(manifest))
+    keeper = case.keeper
+    keeper.launch("one", keeper.plan(asked), held=True)
+    keeper.release("one")
+    case.come()
+    case.end()
+    [run] = keeper.fired("one")
+    assert (run.state, run.reason) == (RunState.SUCCEEDED, "")
+    found = case.one
+    inner = found["spec"]["workflowSpec"]["templates"][1]["container"]
+    inner["resources"]["limits"]["cpu"] = "2001m"
+    assert isinstance(case.cron, ArgoCron)
+    case.cron.start(found, "by-hand", None)
+    more = [one for one in keeper.fired("one") if one.launch != run.launch]
+    assert "limits.cpu" in more[0].reason
+
+
 def test_a_field_that_means_something_while_it_is_empty_is_compared(
     case: ClusterCase,
 ) -> None:
