@@ -37,6 +37,8 @@ class FiredRuns:
         self._recurring = recurring
         self._claims = Claims(api)
         self._ended: dict[object, PipelineRun] = {}
+        self._versions: dict[tuple[str, str], str] = {}
+        """What is wrong with the versions that were looked at; empty: nothing."""
 
     def listed(self, keepers: Sequence[RecurringRun]) -> list[KfpRun]:
         """The runs of a schedule as a list shows them, oldest first.
@@ -123,9 +125,17 @@ class FiredRuns:
                 f"it was started for {said}, which is none of the planned times: its "
                 "controller keeps another zone, or somebody else started it"
             )
-        return started_with(run, plan) or strange_version(
-            self._api, run.pipeline_id, run.version_id, plan
-        )
+        return started_with(run, plan) or self._version_of(run, plan)
+
+    def _version_of(self, run: KfpRun, plan: LaunchPlan) -> str:
+        """What is wrong with the version that a run was started from; it never changes,
+        so it is looked at once."""
+        key = run.version_id, plan.digest
+        if key not in self._versions:
+            self._versions[key] = strange_version(
+                self._api, run.pipeline_id, run.version_id, plan
+            )
+        return self._versions[key]
 
     def _was_cancelled(self, run: KfpRun) -> bool:
         claim = self._claims.newest(claimed_name(run))

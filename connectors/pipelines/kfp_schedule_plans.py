@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from connectors.errors import ConnectorRefused, MalformedInput
 from connectors.kubeflow.packages import read_package
@@ -25,6 +26,7 @@ from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, Times
 
 _ENABLE = "ENABLE"
+_BEFORE_A_LEAP_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def plan_recurring(
@@ -40,7 +42,11 @@ def plan_recurring(
     if times is None:
         raise MalformedInput("a schedule has times", hint='--cron "0 3 * * *"')
     require_kept(times, zone)
-    cron_times(times.cron, times.time_zone)
+    if cron_times(times.cron, times.time_zone).after(_BEFORE_A_LEAP_DAY) is None:
+        raise ConnectorRefused(
+            f"{times.cron} never comes, and its controller would look for it for ever",
+            hint="Which day of the month has that month?",
+        )
     once = replace(request, times=None)
     plan = plan_package(once, place, context, service_account)
     recurring = {

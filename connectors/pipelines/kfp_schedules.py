@@ -8,10 +8,8 @@ that does not show may still be kept, and start something every night.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from connectors.errors import (
     ConnectorError,
@@ -22,15 +20,14 @@ from connectors.errors import (
 from connectors.kubeflow.api import KfpApi
 from connectors.kubeflow.client import KfpClient
 from connectors.kubeflow.objects import KfpRun
-from connectors.kubeflow.recurring import RecurringApi, RecurringRun
+from connectors.kubeflow.recurring import RecurringApi
 from connectors.pipelines.cron_times import cron_times
 from connectors.pipelines.fired_runs import schedule_of
-from connectors.pipelines.kfp_claims import Claim
 from connectors.pipelines.kfp_ending import Ending
 from connectors.pipelines.kfp_fired import FiredRuns
 from connectors.pipelines.kfp_holds import KeepsHeld
 from connectors.pipelines.kfp_planning import BACKEND
-from connectors.pipelines.kfp_recurring import differs, digest_in, shown_alone
+from connectors.pipelines.kfp_recurring import KeptRecurring, unshown
 from connectors.pipelines.kfp_runs import state_of
 from connectors.pipelines.kfp_schedule_plans import (
     contradiction_of,
@@ -38,12 +35,7 @@ from connectors.pipelines.kfp_schedule_plans import (
     plan_recurring,
     times_of,
 )
-from connectors.pipelines.kfp_sending import (
-    LOOK_FOR_IT,
-    Clock,
-    Sender,
-    claimed_run,
-)
+from connectors.pipelines.kfp_sending import Clock, Sender
 from connectors.pipelines.plans import KeepsPlans, place_name, read_plan
 from connectors.pipelines.protocols import (
     LAUNCH_ID,
@@ -77,9 +69,10 @@ class KfpSchedules:
         self._api = KfpApi(client)
         self._recurring = RecurringApi(client)
         self._clock = clock or Clock()
+        self._kept = KeptRecurring(self._api, self._recurring, plans)
         self._sender = Sender(
             self._api,
-            self._kept,
+            self._kept.of,
             self._clock,
             starts=self._recurring.make,
             takes_over=False,
@@ -126,7 +119,7 @@ class KfpSchedules:
             RunState.PENDING,
             RunState.UNKNOWN,
         )
-        if found is None or (is_waiting and not self._kept(launch)):
+        if found is None or (is_waiting and not self._kept.of(launch)):
             return self._send(launch, plan)
         return found
 
@@ -148,14 +141,14 @@ class KfpSchedules:
         if schedule:
             return next((r for r in self.fired(schedule) if r.launch == launch), None)
         _check(launch)
-        kept = self._kept(launch)
+        kept = self._kept.of(launch)
         claim = self._sender.claims.newest(launch)
         if claim is not None and not kept:
-            kept = self._kept(launch)  # it may have come between the two questions
+            kept = self._kept.of(launch)  # it may have come between the two questions
         if kept:
-            return self._shown(launch, kept, claim)
+            return self._kept.shown(launch, kept, claim)
         if claim is not None:
-            return _unshown(launch, claim)
+            return unshown(launch, claim)
         held = self._holds.held(launch)
         return None if held is None else held.run
 
@@ -166,19 +159,19 @@ class KfpSchedules:
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes. A run has the plan of its schedule."""
         schedule = schedule_of(launch) or launch
-        return self._plan_bytes(schedule, self._required(schedule).plan_digest)
+        return self._kept.plan_bytes(schedule, self._required(schedule).plan_digest)
 
     def standing(self, launch: str) -> ScheduleStanding:
         """See CanSchedule.standing."""
-        run, kept = self._required(launch), self._kept(launch)
-        times = times_of(read_plan(self._plan_bytes(launch, run.plan_digest)))
+        run, kept = self._required(launch), self._kept.of(launch)
+        times = times_of(read_plan(self._kept.plan_bytes(launch, run.plan_digest)))
         runs = self._fired.listed(kept)
         due = cron_times(times.cron, times.time_zone)
         is_on = run.state is RunState.RUNNING
         return ScheduleStanding(
             launch,
             times,
-            due.after(self._now()) if is_on else None,
+            due.after(self._kept.now()) if is_on else None,
             max((one.scheduled for one in runs if one.scheduled), default=None),
             sum(not state_of(one).is_final for one in runs),
         )
@@ -194,7 +187,7 @@ class KfpSchedules:
         if schedule_of(launch):
             return self._cancel_run(launch, until)
         run = self._required(launch)
-        kept = self._kept(launch)
+        kept = self._kept.of(launch)
         if not kept:
             is_done = run.state is RunState.CANCELLED
             return run if is_done else self._withdraw(run)
@@ -211,7 +204,7 @@ class KfpSchedules:
             if run.launch == launch:
                 self._ending.end(raw, replace(keeper, launch=launch))
                 self._ending.await_end(
-                    self._kept(schedule), launch, until, only=raw.run_id
+                    self._kept.of(schedule), launch, until, only=raw.run_id
                 )
                 return next(r for r in self.fired(schedule) if r.launch == launch)
         raise ConnectorRefused(
@@ -251,68 +244,12 @@ class KfpSchedules:
             )
         return run
 
-    def _kept(self, launch: str) -> list[RecurringRun]:
-        """Every recurring run that has the marks of a launch: one, unless others put
-        them on."""
-        named = self._recurring.named(launch)
-        return [one for one in named if digest_in(one, launch)]
-
     def _children(self, launch: str) -> list[tuple[KfpRun, PipelineRun]]:
-        run, kept = self._required(launch), self._kept(launch)
+        run, kept = self._required(launch), self._kept.of(launch)
         if not kept:
             return []
-        plan = read_plan(self._plan_bytes(launch, run.plan_digest))
+        plan = read_plan(self._kept.plan_bytes(launch, run.plan_digest))
         return list(self._fired.of(launch, kept, plan))
-
-    def _shown(
-        self, launch: str, kept: Sequence[RecurringRun], claim: Claim | None
-    ) -> PipelineRun:
-        """A schedule as a run: it runs from its release until it is cancelled."""
-        run = shown_alone(launch, kept)
-        if claim is not None and claim.is_withdrawn:
-            if not any(one.is_enabled is not False for one in kept):
-                return replace(
-                    run, state=RunState.CANCELLED, reason="cancelled", ended=claim.at
-                )
-            why = "it was cancelled, and is enabled"
-            return replace(run, state=RunState.UNKNOWN, reason=why)
-        try:
-            plan = read_plan(self._plan_bytes(launch, run.plan_digest))
-            where = differs(self._api, kept, plan)
-            times = times_of(plan)
-        except (ConnectorRefused, MalformedInput) as problem:
-            why = f"it cannot be held against its plan: {problem}"
-            return replace(run, state=RunState.UNKNOWN, reason=why)
-        run = replace(run, pipeline=plan.pipeline)
-        if where:
-            return replace(run, state=RunState.UNKNOWN, reason=where)
-        due = cron_times(times.cron, times.time_zone).after(self._now())
-        when = f"due next at {due:%Y-%m-%dT%H:%MZ}" if due else "due no more"
-        return replace(run, reason=when)
-
-    def _now(self) -> datetime:
-        """The time by the server's own clock."""
-        return self._api.client.server_time or datetime.now(UTC)
-
-    def _plan_bytes(self, launch: str, digest: str) -> bytes:
-        data = self._plans.get(digest)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise ConnectorRefused(f"what is kept as the plan of {launch} is another")
-        return data
-
-
-def _unshown(launch: str, claim: Claim) -> PipelineRun:
-    """A schedule of which there is a claim and nothing else."""
-    run = claimed_run(launch, claim)
-    may_be_there = claim.is_old if not claim.is_withdrawn else claim.number > 1
-    if not may_be_there:
-        return run
-    return replace(
-        run,
-        state=RunState.UNKNOWN,
-        reason=f"it was claimed to be sent, and does not show. {LOOK_FOR_IT}",
-        ended=None,
-    )
 
 
 def _require_plan(run: PipelineRun, digest: str) -> None:

@@ -4,6 +4,7 @@ version of Argo is asked for one."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,12 +13,17 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConnectorError, ConnectorRefused
-from connectors.kubernetes.client import Json
+from connectors.kubernetes.access import from_kubeconfig
+from connectors.kubernetes.client import Json, KubernetesClient
+from connectors.kubernetes.kinds import CRON_WORKFLOW, served
 from connectors.pipelines.kubernetes_cron import times_of
+from connectors.pipelines.kubernetes_schedules import KubernetesSchedules
 from connectors.pipelines.plan_contradictions import contradiction
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest, RunState, Times
 from tests.contract.kubernetes_definitions import definition
 from tests.contract.kubernetes_flavours import workflow
+from tests.contract.kubernetes_launching import KeptPlans
+from tests.contract.kubernetes_places import kubernetes_place
 from tests.contract.kubernetes_server.argo_cron import ArgoCron
 from tests.contract.schedule_cases import NIGHTLY, OTHER_IMAGE, ClusterCase
 
@@ -235,6 +241,38 @@ def test_what_its_controller_does_not_take_is_told(case: ClusterCase) -> None:
     assert "SpecError: cron is malformed" in run.reason
 
 
+def test_what_its_controllers_write_otherwise_is_no_difference(
+    case: ClusterCase, tmp_path: Path
+) -> None:
+    asked = case.request()
+    manifest = json.loads(Path(asked.project).read_text())
+    container = manifest["spec"]["templates"][1]["container"]
+    container["resources"] = {
+        "limits": {"cpu": 2, "memory": "1024Mi"},
+        "requests": {"cpu": "0.5"},
+    }
+    number = {"name": "rounds", "value": 10}
+    manifest["spec"]["arguments"]["parameters"] += [
+        number,
+        {"name": "x", "value": True},
+    ]
+    Path(asked.project).write_text(json.dumps(manifest))
+    keeper = case.keeper
+    keeper.launch("one", keeper.plan(asked), held=True)
+    keeper.release("one")
+    case.come()
+    case.end()
+    [run] = keeper.fired("one")
+    assert (run.state, run.reason) == (RunState.SUCCEEDED, "")
+    found = case.one
+    inner = found["spec"]["workflowSpec"]["templates"][1]["container"]
+    inner["resources"]["limits"]["cpu"] = "2001m"
+    assert isinstance(case.cron, ArgoCron)
+    case.cron.start(found, "by-hand", None)
+    more = [one for one in keeper.fired("one") if one.launch != run.launch]
+    assert "limits.cpu" in more[0].reason
+
+
 def test_a_field_that_means_something_while_it_is_empty_is_compared(
     case: ClusterCase,
 ) -> None:
@@ -249,3 +287,35 @@ def test_a_field_that_means_something_while_it_is_empty_is_compared(
     [run] = keeper.fired("one")
     assert run.state is RunState.UNKNOWN
     assert "retryStrategy" in run.reason
+
+
+@pytest.mark.peer
+def test_a_real_controller_starts_what_is_planned_and_it_is_ended(
+    tmp_path: Path,
+) -> None:
+    """Within a minute and a half, where a cluster with Argo is named."""
+    with kubernetes_place("real", tmp_path) as place:
+        client = KubernetesClient(from_kubeconfig(str(place.kubeconfig)))
+        try:
+            served(client, CRON_WORKFLOW)
+        except ConnectorRefused:
+            pytest.skip("the cluster that is named has no Argo")
+        keeper = KubernetesSchedules(
+            client, KeptPlans(), keeper=CRON_WORKFLOW, namespace=place.namespace
+        )
+        path = tmp_path / "workflow.json"
+        path.write_text(json.dumps(workflow("quick")))
+        times = Times("* * * * *", "Europe/Berlin", deadline_seconds=300)
+        asked = LaunchRequest(str(path), parameters={"mark": "x"}, times=times)
+        keeper.launch("one", keeper.plan(asked), held=True)
+        assert keeper.release("one").state is RunState.RUNNING
+        until = time.monotonic() + 90
+        while not (found := list(keeper.fired("one"))):
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        assert found[0].state in (RunState.PENDING, RunState.RUNNING), found
+        assert found[0].launch.endswith("Z")
+        assert keeper.standing("one").last is not None
+        assert keeper.cancel("one", grace_seconds=20).state is RunState.CANCELLED
+        assert [one.state for one in keeper.fired("one")] == [RunState.CANCELLED]
+        client.close()

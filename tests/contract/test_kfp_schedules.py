@@ -23,6 +23,7 @@ from connectors.kubeflow.recurring import RecurringApi, recurring_from
 from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kfp_sending import Clock
 from connectors.pipelines.plan_contradictions import contradiction
+from connectors.pipelines.planned_schedules import times_of
 from connectors.pipelines.protocols import LaunchPlan, PipelineRun, RunState
 from tests.contract.kfp_launching import FAST, KeptHolds
 from tests.contract.kfp_server import recurring
@@ -96,6 +97,15 @@ def test_one_that_is_made_disabled_starts_what_passed_once_it_is_enabled(
     assert case.started() == 0
     made.update(mode="ENABLE", status="ENABLED")
     assert len(recurring.tick(case.here)) == 1
+
+
+@pytest.mark.parametrize("cron", ["0 3 31 2 *", "0 3 30 feb *", "0 3 31 4,6 ?"])
+def test_times_that_never_come_are_refused(case: KfpScheduleCase, cron: str) -> None:
+    """Its controller would look for the last of them for ever."""
+    with pytest.raises(ConnectorRefused, match="never comes"):
+        case.keeper.plan(case.request(replace(NIGHTLY, cron=cron)))
+    leap_days = replace(NIGHTLY, cron="0 3 29 2 *")
+    assert times_of(case.keeper.plan(case.request(leap_days))) == leap_days
 
 
 def test_after_a_silence_only_the_last_time_is_made_up_for(

@@ -242,6 +242,22 @@ def test_whatever_request_breaks_the_same_again_makes_one_schedule(
     assert lost == (case.gives_up and fault == "reset")
 
 
+@pytest.mark.parametrize("number", [2, 5, 8])
+def test_a_cancel_that_breaks_off_is_gone_on_with(
+    case: ScheduleCase, number: int
+) -> None:
+    let_go(case)
+    case.come()
+    keeper = case.keeper
+    fault = "lose_answer" if number % 2 else "reset"
+    with case.breaks(fault, number), contextlib.suppress(ConnectorError):
+        keeper.cancel("one", grace_seconds=20)
+    assert case.keeper.cancel("one", grace_seconds=20).state is RunState.CANCELLED
+    assert [run.state for run in fired(case)] == [RunState.CANCELLED]
+    case.come(2)
+    assert len(fired(case)) == 1
+
+
 def _do_again(case: ScheduleCase, launch: str) -> None:
     """What is not known to be done is done again, after the time that that takes."""
     plan = case.keeper.plan(case.request())

@@ -47,7 +47,6 @@ def _step(controller: Controller, found: Object) -> None:
     status = found.setdefault("status", {})
     if status.get("phase") in _OVER:
         return
-    found["spec"] = as_written(found["spec"])
     status.setdefault("phase", "Running")
     status.setdefault("startedAt", timestamp())
     nodes = status.setdefault("nodes", {})
@@ -167,26 +166,6 @@ def _make_pod(
         f"{_LABEL}/node-name": node["name"],
     }
     controller.store.put(PODS, made)
-
-
-def as_written(spec: Object) -> Object:
-    """The spec of a Workflow as a controller writes it anew: with what its types
-    always write."""
-    written: Object = {"arguments": {}} | copied(spec)
-    for template in written["templates"]:
-        for name in ("inputs", "outputs", "metadata"):
-            template.setdefault(name, {})
-        for group in template.get("steps") or []:
-            for one in group:
-                one.setdefault("arguments", {})
-        for one in dig(template, "dag", "tasks", default=[]):
-            one.setdefault("arguments", {})
-        mains = [template[key] for key in ("container", "script") if key in template]
-        others = [*(template.get("initContainers") or [])]
-        for one in (*mains, *others, *(template.get("sidecars") or [])):
-            one.setdefault("name", "")
-            one.setdefault("resources", {})
-    return written
 
 
 def _look_at_pods(controller: Controller, found: Object, nodes: Object) -> None:

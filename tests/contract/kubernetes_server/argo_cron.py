@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from tests.contract.kubernetes_server.argo import WORKFLOWS, as_written
+from tests.contract.kubernetes_server.argo import WORKFLOWS
 from tests.contract.kubernetes_server.cluster import Cluster
 from tests.contract.kubernetes_server.cron import due
 from tests.contract.kubernetes_server.objects import (
@@ -20,6 +20,7 @@ from tests.contract.kubernetes_server.objects import (
     namespace_of,
     timestamp,
 )
+from tests.contract.kubernetes_server.written import write_back
 
 CRON_WORKFLOWS = ("argoproj.io", "cronworkflows")
 _LABEL = "workflows.argoproj.io"
@@ -83,35 +84,34 @@ class ArgoCron:
             labels[f"{_LABEL}/controller-instanceid"] = instance
         labels[f"{_LABEL}/cron-workflow"] = name_of(found)
         said = timestamp(at or datetime.now(UTC))
-        return self._store.put(
-            WORKFLOWS,
-            {
-                "apiVersion": found["apiVersion"],
-                "kind": "Workflow",
-                "metadata": {
-                    "name": name,
-                    "namespace": namespace_of(found),
-                    "labels": labels | (given.get("labels") or {}),
-                    "annotations": {f"{_LABEL}/scheduled-time": said}
-                    | (given.get("annotations") or {}),
-                    "uid": str(uuid.uuid4()),
-                    "creationTimestamp": said,
-                    "generation": 1,
-                    "ownerReferences": [
-                        {
-                            "apiVersion": found["apiVersion"],
-                            "kind": "CronWorkflow",
-                            "name": name_of(found),
-                            "uid": found["metadata"]["uid"],
-                            "controller": True,
-                            "blockOwnerDeletion": True,
-                        }
-                    ],
-                },
-                "spec": as_written(found["spec"]["workflowSpec"]),
-                "status": {},
+        made: Object = {
+            "apiVersion": found["apiVersion"],
+            "kind": "Workflow",
+            "metadata": {
+                "name": name,
+                "namespace": namespace_of(found),
+                "labels": labels | (given.get("labels") or {}),
+                "annotations": {f"{_LABEL}/scheduled-time": said}
+                | (given.get("annotations") or {}),
+                "uid": str(uuid.uuid4()),
+                "creationTimestamp": said,
+                "generation": 1,
+                "ownerReferences": [
+                    {
+                        "apiVersion": found["apiVersion"],
+                        "kind": "CronWorkflow",
+                        "name": name_of(found),
+                        "uid": found["metadata"]["uid"],
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
             },
-        )
+            "spec": copied(found["spec"]["workflowSpec"]),
+            "status": {},
+        }
+        write_back(made)
+        return self._store.put(WORKFLOWS, made)
 
     def _run(self, found: Object, at: datetime) -> str:
         """Start what is due, if its spec and its policy let it."""
