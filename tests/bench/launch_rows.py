@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench.console_rows import KEYS, terminal
 from tests.bench.table import Row
 from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
-from tests.many_launches import fill, launch_id
+from tests.many_launches import fill, launch_id, take_away
 from tests.worlds import new_world
 
 LAUNCHES = int(os.environ.get("COUNTERSIGN_BENCH_LAUNCHES", "1000"))
@@ -70,6 +70,7 @@ def launch_rows(folder: Path) -> Iterator[Row]:
         address = world.store.address
         yield from _processes(place, address, variables)
         yield from _console(address, variables)
+        take_away(place)
 
 
 def _processes(
