@@ -57,6 +57,15 @@ def fill(world: World, place: KubernetesPlace, count: int) -> OpenStore:
     return world.reopened(world.places)
 
 
+def take_away(place: KubernetesPlace) -> None:
+    """Remove them: a namespace that holds so many takes minutes to go."""
+    store = place.own.store
+    for key in (("batch", "jobs"), ("", "pods")):
+        for one in store.listed(key):
+            store.remove(key, (one["metadata"]["namespace"], one["metadata"]["name"]))
+    store.forget()
+
+
 def _launch_the_first(world: World, place: KubernetesPlace) -> None:
     text = _LOCKED.format(version=1, role="guard").partition("[[approvals]]")[0]
     activate_policy(world.store, world.people["dana"], text.encode())

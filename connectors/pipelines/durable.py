@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 from connectors.errors import ConnectorUnavailable
@@ -18,8 +19,8 @@ def write_through(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file as a whole."""
-    aside = path.parent / f".{path.name}.new"
+    """Replace a file as a whole, whoever else does so just now."""
+    aside = path.parent / f".{path.name}.{threading.get_native_id()}.new"
     write_through(aside, data)
     aside.replace(path)
     sync_folder(path.parent)

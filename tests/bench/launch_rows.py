@@ -18,11 +18,17 @@ from pathlib import Path
 from tests.bench.console_rows import KEYS, terminal
 from tests.bench.table import Row
 from tests.contract.kubernetes_places import KubernetesPlace, kubernetes_place
-from tests.many_launches import fill, launch_id
+from tests.many_launches import fill, launch_id, take_away
 from tests.worlds import new_world
 
 LAUNCHES = int(os.environ.get("COUNTERSIGN_BENCH_LAUNCHES", "1000"))
 _PATIENCE_SECONDS = 600.0
+_MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 _RAW = """
 from kubernetes import client, config
 config.load_kube_config()
@@ -64,6 +70,7 @@ def launch_rows(folder: Path) -> Iterator[Row]:
         address = world.store.address
         yield from _processes(place, address, variables)
         yield from _console(address, variables)
+        take_away(place)
 
 
 def _processes(
@@ -89,17 +96,16 @@ def _processes(
 
 
 def _taken(arguments: list[str], variables: Mapping[str, str]) -> Taken:
-    """Run Python, and see what it takes."""
+    """Run Python, and see what it takes.
+
+    A small process starts it: memory is counted from what it was forked from on.
+    """
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments], env=variables, stdout=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{arguments[-2:]} ended with {process.returncode}")
+    command = [sys.executable, "-c", _MEASURE, sys.executable, *arguments]
+    told = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE)
     wall = time.perf_counter() - started
-    return Taken(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    processor, kilobytes = map(float, told.stdout.split())
+    return Taken(wall, processor, kilobytes / 1024)
 
 
 def _console(address: str, variables: Mapping[str, str]) -> list[Row]:

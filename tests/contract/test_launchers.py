@@ -14,8 +14,10 @@ from connectors.errors import ConnectorError, ConnectorRefused
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import (
     CanCancel,
+    CanFindSome,
     CanHold,
     CanLaunch,
+    CanSample,
     CanStreamLogs,
     LaunchPlan,
     PipelineRun,
@@ -77,6 +79,23 @@ def test_a_launched_pipeline_runs_to_its_end(case: LauncherCase) -> None:
     assert run.ended is not None
     assert run.claimed <= run.started <= run.ended
     assert case.launcher.plan_bytes("one") == plan.to_bytes()
+
+
+def test_some_are_found_by_name_and_a_sample_tells_how_long_they_took(
+    case: LauncherCase,
+) -> None:
+    launcher = case.launcher
+    assert isinstance(launcher, CanFindSome)
+    assert isinstance(launcher, CanSample)
+    assert list(launcher.some(["one"])) == list(launcher.sample(5)) == []
+    launcher.launch("one", launcher.plan(case.request("quick")), held=False)
+    run = wait_for(launcher, "one", is_final)
+    assert list(launcher.some(["another", "one"])) == [run]
+    [seen] = launcher.sample(5)
+    assert (seen.launch, seen.pipeline, seen.state) == ("one", run.pipeline, run.state)
+    assert [step.name for step in seen.steps] == [step.name for step in run.steps]
+    assert seen.started is not None
+    assert seen.ended == run.ended
 
 
 def test_a_failed_step_fails_the_run_and_starts_no_other(case: LauncherCase) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from connectors.pipelines.durable import replace_file
 from connectors.pipelines.kfp import KfpLauncher
 from connectors.pipelines.kubernetes_jobs import KubernetesLauncher
 from connectors.pipelines.protocols import LaunchPlan, RunState
@@ -113,6 +115,11 @@ def test_what_is_a_schedule_is_found_out_once_and_anew_in_another_log(
         looked.clear()
         assert list(schedule_launches(store)) == []
         assert len(looked) == COUNT + 1
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: replace_file(path, path.read_bytes()), range(100)))
+    looked.clear()
+    assert list(schedule_launches(store)) == []
+    assert looked == []
     document = path.read_text()
     path.write_text(document.replace('"statement": "', '"statement": "0'))
     looked.clear()

@@ -88,7 +88,7 @@ def get_list(cluster: Cluster, request: Request) -> Object:
         else:
             revision, start = store.revision, ("", "")
             _check_revision(request, revision)
-            found = store.all(resource.key)
+            found = store.listed(resource.key)
         if limit and not token:
             store.keep(resource.key, revision, found)
     chosen = [

@@ -58,6 +58,13 @@ class Store:
                 if not namespace or place[0] == namespace
             ]
 
+    def listed(self, key: Key) -> list[Object]:
+        """The objects of one resource as they are stored, by namespace and name: not to
+        be changed. What is put replaces them, so a list of them stays as it was."""
+        with self.changed:
+            kept = self._objects.get(key, {})
+            return [kept[place] for place in sorted(kept)]
+
     def put(self, key: Key, found: Object) -> Object:
         """Store an object under the next revision and tell the watches."""
         with self.changed:

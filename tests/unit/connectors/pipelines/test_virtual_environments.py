@@ -7,8 +7,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -112,17 +116,44 @@ def test_a_held_launch_builds_nothing(launcher: LocalLauncher, tmp_path: Path) -
     assert not (tmp_path / "environments").exists()
 
 
+@contextmanager
+def index_of(folder: Path) -> Iterator[str]:
+    """A package index that serves the wheels of a folder; its address."""
+    for wheel in folder.glob("*.whl"):
+        named = folder / "simple" / wheel.name.partition("-")[0]
+        named.mkdir(parents=True)
+        (named / "index.html").write_text(f'<a href="/{wheel.name}">{wheel.name}</a>')
+    serves = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serves) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/simple"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
 @pytest.mark.slow
-def test_a_file_with_another_hash_is_not_installed(
+def test_a_file_of_the_index_with_another_hash_is_not_installed(
     launcher: LocalLauncher, tmp_path: Path
 ) -> None:
-    project = make_built_project(tmp_path, f"apple==1.0 --hash=sha256:{'0a' * 32}\n")
-    plan = launcher.plan(asked(project))
-    assert plan.lock_digest
-    launcher.launch("one", plan, held=False)
-    run = wait_for(launcher, "one", lambda r: r.state.is_final)
+    project = make_built_project(tmp_path)
+    (project / "wheels").rename(tmp_path / "served")
+    (project / "requirements.txt").write_text(f"apple==1.0 --hash=sha256:{'0a' * 32}")
+    with index_of(tmp_path / "served") as address:
+        plan = launcher.plan(asked(project, settings={"PIP_INDEX_URL": address}))
+        assert plan.virtualenv[0].indexes == (address,)
+        assert plan.lock_digest
+        launcher.launch("one", plan, held=False)
+        run = wait_for(launcher, "one", lambda r: r.state.is_final)
     assert run.state is RunState.FAILED
-    assert any("DO NOT MATCH THE HASHES" in text for text in texts(launcher, "one"))
+    said = texts(launcher, "one")
+    assert f"Looking in indexes: {address}" in said
+    assert any("DO NOT MATCH THE HASHES" in text for text in said)
     assert run.packages == ()
 
 
