@@ -365,11 +365,14 @@ def status(context: Context) -> int:
     if context.arguments.every:
         raise Misuse("--every goes with --watch", hint="countersign status --watch")
     from console.cli.pipeline_schedules import tell_objections
+    from console.cli.waiting import tell_waiting, waiting_for_me
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.schedules import schedules_objected_to
     from console.services.standing import governed_stages, unapproved_changes
     from console.services.unusable_batches import unusable_batches
 
+    waiting = waiting_for_me(context)
+    tell_waiting(waiting)
     schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
     is_governed = bool(governed_stages(context.store))
     if not is_governed and not schedules:
@@ -381,7 +384,12 @@ def status(context: Context) -> int:
     for batch in unusable_batches(context.store):
         say(f"Entry {batch.entry} changes nothing, its batch: {batch.reason}.")
     if context.arguments.format == "json":
-        show_json("status", unapproved_changes=found, schedules=schedules)
+        show_json(
+            "status",
+            unapproved_changes=found,
+            schedules=schedules,
+            waiting_for_me=waiting,
+        )
     elif found:
         is_one_source = len({c.model.partition("/")[0] for c in found}) == 1
         is_short = is_one_source and context.arguments.format == "table"

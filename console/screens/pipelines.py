@@ -9,7 +9,7 @@ from console.screens.launch import LaunchScreen
 from console.screens.lists import ListScreen
 from console.services.opened import OpenStore
 from console.services.pipelines.launchers import launcher_of_all
-from console.services.pipelines.viewing import LaunchLine, list_launches
+from console.services.pipelines.viewing import LaunchLine, Seen, list_launches
 from console.widgets.rows import MOST_ROWS, Rows
 
 AGAIN_SECONDS = 5.0
@@ -53,7 +53,7 @@ class PipelinesScreen(ListScreen):
                     line.launch,
                     (
                         line.launch,
-                        line.run.state.value,
+                        _state(line),
                         line.pipeline,
                         line.steps_done,
                         "-" if line.elapsed_seconds is None else _seconds(line),
@@ -72,6 +72,11 @@ class PipelinesScreen(ListScreen):
 
 def _launches(store: OpenStore) -> list[LaunchLine]:
     return list_launches(store, launcher_of_all(store))[:MOST_ROWS]
+
+
+def _state(line: LaunchLine) -> str:
+    by_whom = " (by the log)" if line.seen is Seen.LOG else ""
+    return f"{line.run.state.value}{by_whom}"
 
 
 def _seconds(line: LaunchLine) -> str:

@@ -125,17 +125,15 @@ class EveryPlace:
         yield from self._own.runs()
         listed = _Listed()
         for launch, _, intent in launches(self._store):
-            backend = KUBERNETES
             try:
                 plan = self._plan(intent.definition)
-                backend = plan.backend
-                if backend not in FAR:
+                if plan.backend not in FAR:
                     continue
                 found = listed.runs_of(self.at, plan, launch)
             except ConnectorError as problem:
                 yield PipelineRun(
                     launch=launch,
-                    backend=backend,
+                    backend="",
                     pipeline=intent.pipeline,
                     state=RunState.UNKNOWN,
                     plan_digest=intent.definition,

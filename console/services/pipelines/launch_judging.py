@@ -7,6 +7,7 @@ what holds where there is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,16 +28,17 @@ from console.services.selecting import Wanted, asked_at, policy_for
 from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE, Policy
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.launch_permissions import pipeline_subject
-from policies.predicates import Transition
+from policies.predicates import Decision, Transition
 from policies.predicates.operations import LaunchRelease
 from policies.rules import Context, Vote, evaluate
-from policies.rules.people import REJECTIONS
+from policies.rules.people import REJECTIONS, count_votes
 from policies.selection import covers
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict, all_of
 from policies.workflow import Entry
 
 OWN_BACKEND = "local"
+RELEASE_COMMAND = "countersign pipeline release"
 _APPROVALS = "approvals"
 
 
@@ -48,6 +50,10 @@ class JudgedLaunch:
     policy: Policy | None
     judged_at: datetime
     told: CommitTold
+    votes: tuple[Vote, ...] = ()
+    """What people have decided about it."""
+    context: Context | None = None
+    """Whom the votes are counted for; None: no policy counts any."""
 
     @property
     def lacks_people_only(self) -> bool:
@@ -69,6 +75,48 @@ class JudgedLaunch:
             or (node.verdict is Verdict.NO and node.rule != REJECTIONS)
             for node in self.tree.children[-1].children
         )
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Who must still release it, by role: `1 x validator`."""
+        if self.policy is None or self.context is None:
+            return ()
+        return tuple(
+            f"{quorum.count - counted} x {quorum.role}"
+            for quorum in self.policy.quorums
+            if (counted := len(count_votes(quorum, self.votes, self.context)[0]))
+            < quorum.count
+        )
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Who must still act while it is held: by role, or whoever starts it."""
+        if self.tree.verdict is Verdict.YES:
+            return ("an operator who starts it",)
+        return self.lacking if self.lacks_people_only else ()
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """What keeps it from going besides people who have not released it yet."""
+        return tuple(
+            _against(leaf)
+            for leaf in self.tree.leaves()
+            if leaf.verdict is not Verdict.YES
+            and not leaf.why.endswith(RELEASE_COMMAND)
+        )
+
+    @property
+    def held_words(self) -> str:
+        """What it waits for while it is held, as a line."""
+        awaited = [f"waits for {', '.join(self.awaited)}"] if self.awaited else []
+        return "; ".join([*awaited, *self.objections])
+
+
+def _against(leaf: Node) -> str:
+    """What keeps a launch from going, in words."""
+    if leaf.rule == REJECTIONS:
+        return leaf.observed
+    return f"{leaf.rule}: {leaf.verdict.value}, {leaf.observed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +182,14 @@ def judge_launch(
         [*in_force, *map(_of_a_launch, judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
-    return JudgedLaunch(tree, policy, now, told)
+    return JudgedLaunch(tree, policy, now, told, tuple(votes), context)
 
 
 def _of_a_launch(node: Node) -> Node:
     """A verdict whose next steps are those of a launch."""
     return replace(
         node,
-        why=node.why.replace("countersign approve", "countersign pipeline release"),
+        why=node.why.replace("countersign approve", RELEASE_COMMAND),
         children=tuple(map(_of_a_launch, node.children)),
     )
 
@@ -157,6 +205,42 @@ def release_roles(
         for quorum in policy.quorums
         if found is not None and found.holds(quorum.role, subject, environment)
     ]
+
+
+def roles_left(judged: JudgedLaunch, person: str, roles: Sequence[str]) -> list[str]:
+    """Those of the roles that somebody holds in which they have not decided yet, and
+    their release would count."""
+    policy, context = judged.policy, judged.context
+    if policy is None or context is None or not judged.lacks_people_only:
+        return []
+    if judged.tree.verdict is Verdict.YES:
+        return []
+    return [
+        quorum.role
+        for quorum in policy.quorums
+        if quorum.role in roles
+        and standing_vote(judged, person, quorum.role) is None
+        and count_votes(quorum, [_would_be(person, quorum.role)], context)[0]
+    ]
+
+
+def standing_vote(judged: JudgedLaunch, person: str, role: str) -> Vote | None:
+    """What somebody decided in a role, if that still counts."""
+    theirs = [v for v in judged.votes if (v.person, v.role) == (person, role)]
+    last = max(theirs, key=lambda vote: vote.index, default=None)
+    if last is None or judged.policy is None or judged.context is None:
+        return None
+    if last.decision is Decision.REJECT:
+        return last if last.holds_role else None
+    counts = any(
+        count_votes(quorum, [last], judged.context)[0]
+        for quorum in judged.policy.quorums
+    )
+    return last if counts else None
+
+
+def _would_be(person: str, role: str) -> Vote:
+    return Vote(person, person, role, True, Decision.APPROVE, 0, None)
 
 
 def _policy(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
+from policies.predicates import OutcomeKind
 from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
 from policies.topics import LAUNCHES, launch_topic, outcome_topic
 from policies.trust_state import TrustState
@@ -37,6 +38,14 @@ class LaunchRecord:
     def entry(self) -> Entry:
         """The entry that declared it last."""
         return self.intents[-1][0]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits to be released, as far as statements say."""
+        ended = self.ended
+        return (
+            self.intent.held and ended is not None and ended.outcome is OutcomeKind.DONE
+        )
 
     @property
     def ended(self) -> LaunchOutcome | None:

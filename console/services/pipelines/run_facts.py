@@ -33,11 +33,12 @@ TOLD = "countersign.told"
 """Under this are tags whose values are a stranger's word."""
 SCHEDULE_TAG = "countersign.launch.schedule"
 """Tag of a run that says which schedule started it."""
-_STATUS = {
+STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
     RunState.CANCELLED: "KILLED",
 }
+"""What the lineage store calls how a run ended."""
 
 
 def pipeline_run_key(launch: str) -> EntityKey:
@@ -72,7 +73,7 @@ class EndedRun:
             subject=key,
             object=job,
             name=plan.pipeline,
-            status=_STATUS[self.run.state],
+            status=STATUS[self.run.state],
             started=self.run.started,
             ended=self.run.ended,
             actor=self.requester,

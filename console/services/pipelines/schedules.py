@@ -32,6 +32,7 @@ from console.services.pipelines.launch_log import (
     launches,
 )
 from console.services.pipelines.launchers import open_launcher
+from console.services.pipelines.log_word import words_of_log
 from console.services.pipelines.recording import recorded_of
 from console.services.pipelines.repeating import request_of
 from console.services.pipelines.schedule_standing import (
@@ -76,10 +77,14 @@ class ScheduleLine:
     deleted before anybody recorded it. Of the first thousand."""
     problem: str = ""
     """Why its place could not be asked, or empty."""
+    held: str = ""
+    """What it waits for by the log, where its place shows nothing of it; or empty."""
 
     @property
     def state(self) -> RunState:
-        """Where it is."""
+        """Where it is; by the log where its place shows nothing of it."""
+        if self.run is None and self.held:
+            return RunState.SUSPENDED
         return self.run.state if self.run else RunState.UNKNOWN
 
 
@@ -207,7 +212,13 @@ def _line(
         if run is None or not is_let_go(record)
         else _silent(store, record, plan, run, fired),
         problem=problem,
+        held="" if run is not None else _held(store, record.launch),
     )
+
+
+def _held(store: OpenStore, launch: str) -> str:
+    word = words_of_log(store, {launch}).get(launch)
+    return word.reason if word and word.state is RunState.SUSPENDED else ""
 
 
 def _objection(

@@ -6,7 +6,8 @@ import statistics
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from connectors.errors import ConnectorError
 from connectors.pipelines.fired_runs import cause_of, schedule_of
@@ -15,11 +16,23 @@ from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launch_log import as_declared, known_launch, launches
+from console.services.pipelines.log_word import LogWord, words_of_log
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent
 
 LEAST_LOOK_SECONDS = 0.2
 _ELSEWHERE = "not known on this machine; it was launched on another, or is gone"
+
+
+class Seen(StrEnum):
+    """By whose word a launch is in its state."""
+
+    PLACE = "place"
+    """The place where it was launched was looked at."""
+    LOG = "log"
+    """The log says so; its place was not looked at."""
+    NOBODY = "nobody"
+    """Nobody could say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,9 @@ class LaunchLine:
     elapsed_seconds: int | None
     expected_seconds: int | None
     """Half of the earlier runs that succeeded took no longer; None: there are none."""
+    seen: Seen = Seen.PLACE
+    unseen_because: str = ""
+    """Why its place was not looked at; empty where it was."""
 
     @property
     def steps_done(self) -> str:
@@ -64,7 +80,39 @@ def list_launches(store: OpenStore, launcher: CanLaunch) -> list[LaunchLine]:
                 for one in (run, *fired.get(launch, ()))
             ]
         )
-    return [line for lines in found[::-1] for line in lines]
+    return _with_words_of_log(store, [line for lines in found[::-1] for line in lines])
+
+
+def _with_words_of_log(store: OpenStore, lines: list[LaunchLine]) -> list[LaunchLine]:
+    """The lines, with what the log says of those that no place shows."""
+    unseen = {line.launch for line in lines if not line.run.backend}
+    words = words_of_log(store, unseen)
+    return [
+        _by_log(line, words.get(line.launch), store.clock())
+        if line.launch in unseen
+        else line
+        for line in lines
+    ]
+
+
+def _by_log(line: LaunchLine, word: LogWord | None, now: datetime) -> LaunchLine:
+    why = line.run.reason
+    if word is None:
+        return replace(line, seen=Seen.NOBODY, unseen_because=why)
+    run = replace(
+        line.run,
+        state=word.state,
+        reason=word.reason,
+        started=word.started,
+        ended=word.ended,
+    )
+    return replace(
+        line,
+        run=run,
+        elapsed_seconds=_seconds(run.elapsed(now)),
+        seen=Seen.LOG,
+        unseen_because=why,
+    )
 
 
 def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLine:
@@ -86,7 +134,8 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
     by, intent = declared[name]
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, name, intent)
-    return _line(store, by, intent, run, _expected(place, run))
+    line = _line(store, by, intent, run, _expected(place, run))
+    return _with_words_of_log(store, [line])[0]
 
 
 def _expected(place: CanLaunch, run: PipelineRun) -> int | None:
@@ -170,7 +219,7 @@ def watch_launch(
 ) -> Iterator[LaunchLine]:
     """A launch now, and again whenever something of it changes, until it is over.
 
-    It also ends when the time is up, or when nobody can tell how it goes.
+    It also ends when the time is up, or when its place cannot be looked at.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     line = launch_line(store, launcher, launch)
@@ -182,6 +231,8 @@ def watch_launch(
             last = seen
             yield line
         if run.state.is_final or run.state is RunState.UNKNOWN:
+            return
+        if line.seen is not Seen.PLACE:
             return
         if deadline is not None and time.monotonic() >= deadline:
             return
@@ -197,7 +248,8 @@ def _looked_again(
     ).intent
     place = launcher.of(line.launch) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, line.launch, intent)
-    return _line(store, line.requester, intent, run, line.expected_seconds)
+    again = _line(store, line.requester, intent, run, line.expected_seconds)
+    return _with_words_of_log(store, [again])[0]
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
