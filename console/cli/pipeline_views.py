@@ -174,7 +174,7 @@ def show_one(context: Context) -> int:
         way = "wrote" if touched.is_output else "read"
         show(one_line(f"told       {touched.step} {way} {touched.name} {what}"))
     for one in sheet.said:
-        show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}"))
+        show(one_line(f"entry {one.entry:<5}{one.words}"))
     if kept is not None:
         tell_objections([kept])
     elif run.state.is_final and not sheet.is_recorded:

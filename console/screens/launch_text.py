@@ -66,6 +66,4 @@ def sheet_lines(sheet: LaunchSheet) -> list[str]:
     ]
     given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
     lines += [f"with {given}"] if given else []
-    return lines + [
-        f"entry {one.entry}: {one.what} by {one.name}" for one in sheet.said
-    ]
+    return lines + [f"entry {one.entry}: {one.words}" for one in sheet.said]

@@ -12,7 +12,9 @@ import pytest
 
 from connectors.pipelines.protocols import CanCancel, RunState
 from console.cli import main
+from console.screens.launch_text import sheet_lines
 from console.services.opened import OpenStore, confirm_anchor
+from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, release
@@ -257,3 +259,43 @@ def test_the_commands_of_the_other_machine_tell_of_it(
     assert "waits for you" not in run("status")[1]
     assert "nothing to show" in run("requests", "--mine")[1]
     assert "one" in run("requests")[0]
+
+
+def test_what_was_decided_is_shown_with_who_why_and_in_which_role(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    launch_in(two.world, two.project, "one")
+    two.decide("vera", Decision.REJECT)
+    sheet = launch_sheet(two.there, "one")
+    [said] = [one for one in sheet.said if one.decision]
+    assert (said.name, said.decision, said.role) == ("Vera", "reject", "guard")
+    assert said.reason == "looked at it"
+    assert said.at.startswith("20")
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.there.places.data.parent))
+    main(["pipeline", "show", "one", "--format", "json"])
+    told = json.loads(capsys.readouterr().out)["statements"][-1]
+    assert (told["decision"], told["reason"]) == ("reject", "looked at it")
+    main(["pipeline", "show", "one"])
+    assert "reject by Vera as guard at " in capsys.readouterr().out
+    assert said.words in "\n".join(sheet_lines(sheet))
+
+
+def test_a_hostile_reason_is_escaped_and_stays_on_its_line(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    launch_in(two.world, two.project, "one")
+    two.there.catch_up()
+    hostile = Decided(Decision.REJECT, "\x1b]52;c;aGk=\x07[/x]\nentry 9 approve")
+    launcher = launcher_of_all(two.there)
+    release(two.there, two.world.people["vera"], launcher, "one", hostile)
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.there.places.data.parent))
+    main(["pipeline", "show", "one"])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert not any(line.startswith("entry 9") for line in out.splitlines())

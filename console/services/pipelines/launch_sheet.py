@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.plans import read_plan
@@ -12,6 +12,9 @@ from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import JudgedLaunch, judge_launch
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.recording import is_recorded
+from console.services.words import read_words
+from policies.predicates.operations import LaunchRelease
+from policies.workflow import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,31 @@ class Said:
     """What they are called, or the id."""
     what: str
     """The short name of its type."""
+    at: str
+    """When, as its signer claims."""
+    decision: str = ""
+    """Of a release: `approve` or `reject`."""
+    role: str = ""
+    """In which it was decided."""
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it says, in a line."""
+        if not self.decision:
+            return f"{self.what} by {self.name}"
+        decided = f"{self.decision} by {self.name} as {self.role}"
+        return f"{self.what}: {decided} at {self.at}: {self.reason}"
+
+
+def _said(store: OpenStore, entry: Entry, name: str) -> Said:
+    statement = entry.statement
+    said = Said(entry.index, statement.by, name, statement.type.short, statement.at)
+    match statement.predicate:
+        case LaunchRelease(decision=decision, role=role, reason=reason):
+            words = read_words(store, reason)
+            return replace(said, decision=decision.value, role=role, reason=words)
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +102,7 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
         record,
         plan,
         called(record.requester),
-        tuple(
-            Said(
-                e.index,
-                e.statement.by,
-                called(e.statement.by),
-                e.statement.type.short,
-            )
-            for e in entries
-        ),
+        tuple(_said(store, entry, called(entry.statement.by)) for entry in entries),
         judge_launch(store, plan, intent.environment, record.requester, record)
         if is_held
         else None,
