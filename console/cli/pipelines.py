@@ -29,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = whats.add_parser("release", help="let a held launch go")
     parser.add_argument("launch", metavar="LAUNCH")
     choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--reason", default="", metavar="TEXT")
+    choice.add_argument("--reason", metavar="TEXT")
     choice.add_argument(
         "--start", action="store_true", help="sign nothing; start what is released"
     )
@@ -265,6 +265,7 @@ def record(context: Context) -> int:
     from console.services.pipelines.launchers import launcher_of_all
     from console.services.pipelines.recording import record_run
     from console.services.pipelines.schedules import is_declared_schedule
+    from console.services.pipelines.viewing import launch_name
     from console.services.signing import act_as_service
     from policies.trust_root import ServiceKind
 
@@ -274,14 +275,16 @@ def record(context: Context) -> int:
         if given.key
         else act_as_service(store, store.state(), ServiceKind.IMPORT)
     )
-    if is_declared_schedule(store, given.launch):
-        return record_all(store, acting, given.launch)
-    done = record_run(store, acting, launcher_of_all(store), given.launch)
+    launcher = launcher_of_all(store)
+    name = launch_name(store, launcher, given.launch)
+    if is_declared_schedule(store, name):
+        return record_all(store, acting, name)
+    done = record_run(store, acting, launcher, name)
     new = sum(sum(report.new.values()) for report in done.reports)
     say(f"{new} new facts; {len(done.contains)} runs within it.")
     if done.problem:
         say(done.problem)
-    show(f"run:{given.launch}")
+    show(f"run:{name}")
     return 1 if done.problem else 0
 
 

@@ -57,7 +57,6 @@ from console.widgets.keys import KeyBar
 from console.widgets.run_log import MOST_LINES, FindBar, RunLog
 from console.widgets.title import TitleBar
 from policies.predicates import Decision
-from policies.verdict import Verdict
 
 LOOK_SECONDS = 1.0
 READ_EVERY = 5
@@ -150,7 +149,7 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         self._draw()
         self._look_now()
         self._ticks += 1
-        is_held = run is not None and run.state is RunState.SUSPENDED
+        is_held = self._known is not None and self._known.sheet.is_held
         is_schedule = self._known is not None and self._known.schedule is not None
         if self._ticks % READ_EVERY == 0 and (is_held or is_schedule):
             self.action_refresh()
@@ -208,9 +207,7 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
         if look is not None and look.run is not None:
             lines.append(headline(look.run, look.expected, now))
         elif look is not None:
-            lines.append(
-                "nothing of it is there: it was launched elsewhere, or is gone"
-            )
+            lines.append(self._known.sheet.unseen)
         elif not self._missed:
             lines.append("looking…")
         if self._missed:
@@ -278,16 +275,16 @@ class LaunchScreen(ActingScreen, inherit_bindings=False):
 
     def why_not(self, action: str) -> str:
         """See ActingScreen."""
-        if self._known is None or self._run is None:
+        if self._known is None:
             return "it is still being looked at"
-        state, judged = self._run.state, self._known.sheet.judged
-        is_held = state is RunState.SUSPENDED and judged is not None
+        sheet = self._known.sheet
         if action == "decide":
-            return "" if is_held else f"it is {state.value}, not held"
+            return sheet.why_no_decision(self._run)
         if action == "start":
-            if not is_held or judged is None or judged.tree.verdict is not Verdict.YES:
-                return "it is not released, or not held"
-            return ""
+            return sheet.why_no_start(self._run)
+        if self._run is None:
+            return "nothing of it is here" if self._look_seen else "it is looked at"
+        state = self._run.state
         if action == "cancel_run":
             if not isinstance(self._known.place, CanCancel):
                 return f"{self._known.place.backend} cancels nothing"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,88 +10,24 @@ import pytest
 from connectors.pipelines.protocols import CanCancel, RunState
 from console.cli import main
 from console.screens.launch_text import sheet_lines
-from console.services.opened import OpenStore, confirm_anchor
 from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.viewing import (
-    LaunchLine,
     Seen,
     launch_line,
     list_launches,
     watch_launch,
 )
-from console.services.pipelines.waiting_launches import (
-    WaitingLaunch,
-    waiting_launches,
-)
 from console.services.signing import act_as_service
 from console.services.standing import log_overview
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind
-from tests.pipelines import (
-    commit_all,
-    launch_in,
-    make_project,
-    put_policy,
-    wait_until_over,
-)
-from tests.worlds import World
+from tests.pipelines import launch_in, put_policy, wait_until_over
+from tests.services.two_machines import TwoMachines, two
 
-
-@dataclass
-class TwoMachines:
-    """Dana launches on one machine; Vera, a guard, sits at the other."""
-
-    world: World
-    project: Path
-    there: OpenStore
-    """The store as Vera's machine opened it."""
-
-    def lines(self) -> dict[str, LaunchLine]:
-        self.there.catch_up()
-        found = list_launches(self.there, launcher_of_all(self.there))
-        return {line.launch: line for line in found}
-
-    def waiting(self, *people: str) -> dict[str, WaitingLaunch]:
-        self.there.catch_up()
-        mine = [self.world.people[name].id for name in people]
-        found = waiting_launches(self.there, self.there.state(), mine=mine)
-        return {one.launch: one for one in found}
-
-    def decide(self, by: str, decision: Decision, launch: str = "one") -> None:
-        self.there.catch_up()
-        decided = Decided(decision, "looked at it")
-        release(
-            self.there,
-            self.world.people[by],
-            launcher_of_all(self.there),
-            launch,
-            decided,
-        )
-        self.world.store.catch_up()
-
-
-@pytest.fixture
-def two(world: World, tmp_path: Path) -> Iterator[TwoMachines]:
-    project = make_project(tmp_path / "code", "exit 3")
-    commit_all(project)
-    put_policy(world)
-    world.hire("vera", "guard")
-    there = world.reopened(world.elsewhere("vera"))
-    confirm_anchor(there)
-    keys = there.places.keys
-    keys.mkdir(parents=True)
-    for path in world.places.keys.glob("vera*"):
-        shutil.copy(path, keys / path.name)
-    yield TwoMachines(world, project, there)
-    there.close()
-    launcher = open_launcher(world.store)
-    assert isinstance(launcher, CanCancel)
-    for run in launcher.runs():
-        if not run.state.is_final:
-            launcher.cancel(run.launch, grace_seconds=0)
+__all__ = ["two"]
 
 
 def test_what_is_held_elsewhere_is_held_by_the_word_of_the_log(

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 
 from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.plans import read_plan
-from connectors.pipelines.protocols import LaunchPlan
+from connectors.pipelines.protocols import LaunchPlan, PipelineRun, RunState
 from console.services.founding import printed_name
 from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import JudgedLaunch, judge_launch
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
+from console.services.pipelines.log_word import LogWord, words_of_log
 from console.services.pipelines.recording import is_recorded
 from console.services.words import read_words
 from policies.predicates.operations import LaunchRelease
+from policies.verdict import Verdict
 from policies.workflow import Entry
 
 
@@ -69,11 +71,36 @@ class LaunchSheet:
     """As of now; None: it is not held."""
     is_recorded: bool
     """Whether its run is in the log."""
+    word: LogWord | None
+    """How it stands by the log alone, where that can be told."""
 
     @property
     def is_held(self) -> bool:
         """Whether it waits to be released, as far as the log knows."""
         return self.judged is not None
+
+    @property
+    def unseen(self) -> str:
+        """How it stands where its place shows nothing of it."""
+        if self.word is None:
+            return "nothing of it is there: it was launched elsewhere, or is gone"
+        reason = f": {self.word.reason}" if self.word.reason else ""
+        return f"{self.word.state.value.upper()} by the log{reason}; not seen here"
+
+    def why_no_decision(self, run: PipelineRun | None) -> str:
+        """Why it can be neither released nor rejected, given what its place shows, if
+        it was looked at; or empty. To sign, nothing of it need be here."""
+        if run is not None and run.state is not RunState.SUSPENDED:
+            return f"it is {run.state.value}, not held"
+        return "" if self.is_held else "it is not held"
+
+    def why_no_start(self, run: PipelineRun | None) -> str:
+        """Why it cannot be started from here, or empty."""
+        if self.judged is None or self.judged.tree.verdict is not Verdict.YES:
+            return "it is not released, or not held"
+        if run is None:
+            return "nothing of it is here; it is started where it was launched"
+        return self.why_no_decision(run)
 
 
 def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
@@ -107,4 +134,5 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
         if is_held
         else None,
         is_recorded(store, launch),
+        words_of_log(store, {launch}).get(launch),
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connectors.errors import ConnectorError
+from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, PipelineRun, RunState
 from console.services.gating import require_anchor
@@ -25,9 +27,12 @@ from console.services.pipelines.launching import (
     new_intent,
     send,
 )
+from console.services.pipelines.log_word import words_of_log
+from console.services.pipelines.viewing import launch_name
 from console.services.problems import Misuse, Refusal
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
+from policies.document import Policy
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Decision
 from policies.predicates.operations import LaunchRelease
@@ -73,9 +78,18 @@ def release(
     """
     require_anchor(store)
     store.require_known_types()
+    if decided is not None and not decided.reason.strip():
+        raise Misuse("a release has a reason", hint="--reason TEXT")
+    launch = launch_name(store, launcher, launch)
+    schedule = schedule_of(launch)
+    if schedule:
+        raise Refusal(
+            f"{launch} was started by a schedule, and that is what is released",
+            hint=f"See it: countersign pipeline show {schedule}",
+        )
     record = known_launch(store, launch, store.state())
-    run = launcher.find(launch)
-    _require_open(record, run)
+    run = _found(launcher, launch, must_answer=decided is None)
+    _require_open(store, record, run)
     plan = read_plan(store.objects.get(record.intent.definition))
     signed = None
     if decided is not None:
@@ -100,7 +114,25 @@ def release(
     )
 
 
-def _require_open(record: LaunchRecord, run: PipelineRun | None) -> None:
+def _found(
+    launcher: CanLaunch, launch: str, *, must_answer: bool
+) -> PipelineRun | None:
+    """A launch as its place shows it; who only signs needs no place that answers.
+
+    Raises:
+        ConnectorError: it cannot be asked, and must be.
+    """
+    try:
+        return launcher.find(launch)
+    except ConnectorError:
+        if must_answer:
+            raise
+        return None
+
+
+def _require_open(
+    store: OpenStore, record: LaunchRecord, run: PipelineRun | None
+) -> None:
     """Refuse what was let go before, or is over.
 
     Raises:
@@ -108,10 +140,21 @@ def _require_open(record: LaunchRecord, run: PipelineRun | None) -> None:
     """
     if not record.intent.held and record.ended is not None:
         raise Refusal(
-            f"the launch {record.launch} is not held: {record.ended.read_back}"
+            f"the launch {record.launch} is not held: {_became(store, record, run)}",
+            hint=f"See it: countersign pipeline show {record.launch}",
         )
     if run is not None and run.state is RunState.CANCELLED:
         raise Refusal(f"the launch {record.launch} was cancelled")
+
+
+def _became(store: OpenStore, record: LaunchRecord, run: PipelineRun | None) -> str:
+    """What became of a launch that was let go: by its place, or else by the log."""
+    if run is not None:
+        return f"it is {run.state.value}{f', {run.reason}' if run.reason else ''}"
+    word = words_of_log(store, {record.launch}).get(record.launch)
+    if word is not None:
+        return f"by the log it is {word.state.value}"
+    return f"it was let go, entry {record.entry.index}"
 
 
 def _judge(store: OpenStore, plan: LaunchPlan, record: LaunchRecord) -> JudgedLaunch:
@@ -132,8 +175,6 @@ def _sign(
         Refusal: it could not count, or nothing should be released now.
     """
     intent = record.intent
-    if not decided.reason.strip():
-        raise Misuse("a release has a reason", hint="--reason TEXT")
     if not intent.held:
         raise Refusal(f"the launch {record.launch} is not held")
     if acting.id == record.requester and decided.decision is Decision.APPROVE:
@@ -151,14 +192,7 @@ def _sign(
     roles = release_roles(
         store, judged.policy, acting.id, intent.pipeline, intent.environment
     )
-    role = decided.role or (roles[0] if roles else "")
-    if role not in roles:
-        wanted = ", ".join(quorum.role for quorum in judged.policy.quorums)
-        raise Refusal(
-            f"you hold none of the roles that may release it here ({wanted})",
-            hint="Ask an enroller for the role, for the model "
-            f"{pipeline_subject(intent.pipeline)}.",
-        )
+    role = _role(judged.policy, roles, decided.role, intent.pipeline)
     if decided.decision is Decision.APPROVE and not judged.lacks_people_only:
         raise Refusal(
             f"the verdict is {judged.tree.verdict.value}, and not for want of people; "
@@ -178,6 +212,36 @@ def _sign(
     )
     subject = (pipeline_subject(intent.pipeline), intent.definition)
     return append(store, acting, statement, subject)
+
+
+def _role(policy: Policy, roles: list[str], named: str, pipeline: str) -> str:
+    """The role in which somebody decides who could in some.
+
+    Raises:
+        Refusal: they could in none, or not in the one that they name.
+    """
+    wanted = [quorum.role for quorum in policy.quorums]
+    if roles and named in ("", *roles):
+        return named or roles[0]
+    held = f"; you hold {', '.join(roles)}" if roles else ""
+    if named and named not in wanted:
+        raise Refusal(
+            f"the role {named!r} is not wanted here; wanted: {', '.join(wanted)}{held}",
+            hint=f"--role {roles[0]}" if roles else _ask_for(pipeline),
+        )
+    if roles:
+        raise Refusal(
+            f"you do not hold the role {named!r} here{held}",
+            hint=f"--role {roles[0]}",
+        )
+    raise Refusal(
+        f"you hold none of the roles that may release it here ({', '.join(wanted)})",
+        hint=_ask_for(pipeline),
+    )
+
+
+def _ask_for(pipeline: str) -> str:
+    return f"Ask an enroller for the role, for the model {pipeline_subject(pipeline)}."
 
 
 def _cannot_start(

@@ -130,12 +130,26 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
         by, intent = declared[schedule]
         run = next(run for run in fired if run.launch == name)
         return _line(store, by, intent, run, _times(fired).get(_kind(run)))
-    name = _only(declared.keys(), launch)
+    name = launch_name(store, launcher, launch)
     by, intent = declared[name]
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, name, intent)
     line = _line(store, by, intent, run, _expected(place, run))
     return _with_words_of_log(store, [line])[0]
+
+
+def launch_name(store: OpenStore, launcher: CanLaunch, launch: str) -> str:
+    """The whole id of a launch, or of a run of a schedule, by a beginning of it.
+
+    Raises:
+        Refusal: no launch, or several.
+    """
+    declared = {one for one, _, _ in launches(store)}
+    schedule = schedule_of(launch)
+    if schedule not in declared:
+        return _only(declared, launch)
+    fired = {run.launch for run in launcher.runs() if run.schedule == schedule}
+    return _only(fired, launch) if fired else launch
 
 
 def _expected(place: CanLaunch, run: PipelineRun) -> int | None:

@@ -1,0 +1,176 @@
+"""Releasing a launch: what is said to whoever may not, need not or cannot."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.errors import ConnectorError, ConnectorUnavailable
+from connectors.pipelines.local import LocalLauncher
+from console.cli import main
+from console.services.pipelines.launch_log import known_launch
+from console.services.pipelines.launch_sheet import launch_sheet
+from console.services.pipelines.launchers import launcher_of_all, open_launcher
+from console.services.pipelines.recording import record_run
+from console.services.pipelines.releasing import release
+from console.services.pipelines.viewing import launch_name
+from console.services.problems import Refusal
+from console.services.signing import act_as_service
+from policies.predicates import Decision
+from policies.trust_root import ServiceKind
+from tests.pipelines import launch_in, wait_until_over
+from tests.services.two_machines import TwoMachines, two
+
+__all__ = ["two"]
+
+
+def start(two: TwoMachines, launch: str = "one") -> None:
+    store = two.world.store
+    release(store, two.world.people["dana"], open_launcher(store), launch, None)
+
+
+@pytest.mark.parametrize(
+    ("role", "told", "next_step"),
+    [
+        ("risk", "'risk' is not wanted here; wanted: guard; you hold guard", "--role"),
+        ("\x1b[31m", "is not wanted here; wanted: guard", "--role guard"),
+    ],
+    ids=["another", "hostile"],
+)
+def test_a_role_that_is_not_wanted_is_told_beside_those_that_are(
+    two: TwoMachines, role: str, told: str, next_step: str
+) -> None:
+    launch_in(two.world, two.project, "one")
+    with pytest.raises(Refusal, match=told) as refused:
+        two.decide("vera", Decision.APPROVE, role=role)
+    assert next_step in refused.value.hint
+    assert "\x1b" not in str(refused.value)
+
+
+def test_who_holds_no_role_that_is_wanted_is_sent_to_an_enroller(
+    two: TwoMachines,
+) -> None:
+    two.world.hire("otto", "validator")
+    launch_in(two.world, two.project, "one")
+    for role in ("", "guard", "validator"):
+        with pytest.raises(Refusal, match="guard") as refused:
+            two.decide("otto", Decision.APPROVE, role=role)
+        assert "Ask an enroller" in refused.value.hint
+
+
+def test_what_became_of_a_launch_that_is_over_is_told_as_it_is_now(
+    two: TwoMachines,
+) -> None:
+    launch_in(two.world, two.project, "one")
+    two.decide("vera", Decision.APPROVE)
+    start(two)
+    wait_until_over(two.world.store, "one")
+    with pytest.raises(Refusal, match="not held: it is failed"):
+        start(two)
+    with pytest.raises(Refusal, match="it was let go, entry"):
+        two.decide("vera", Decision.APPROVE)
+    store = two.world.store
+    acting = act_as_service(store, store.state(), ServiceKind.IMPORT)
+    record_run(store, acting, open_launcher(store), "one")
+    with pytest.raises(Refusal, match="by the log it is failed"):
+        two.decide("vera", Decision.REJECT)
+
+
+def test_a_release_needs_a_reason_before_anything_else(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    launch_in(two.world, two.project, "one")
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.there.places.data.parent))
+    for reason in ("", "  "):
+        assert main(["pipeline", "release", "one", "--reason", reason]) == 2
+        assert "a release has a reason" in capsys.readouterr().err
+
+
+def test_every_command_takes_a_beginning_of_an_id(two: TwoMachines) -> None:
+    launch_in(two.world, two.project, "tuesday-1")
+    launch_in(two.world, two.project, "wednesday")
+    everywhere = launcher_of_all(two.there)
+    two.there.catch_up()
+    assert launch_name(two.there, everywhere, "tue") == "tuesday-1"
+    two.decide("vera", Decision.APPROVE, "tue")
+    record = known_launch(two.world.store, "tuesday-1", two.world.store.state())
+    assert len(record.releases) == 1
+    launch_in(two.world, two.project, "tuesday-2")
+    with pytest.raises(Refusal, match="2 launches begin with 'tue': tuesday-1"):
+        two.decide("vera", Decision.APPROVE, "tue")
+    for unknown in ("", "friday", "../../x"):
+        with pytest.raises(Refusal, match="no launch begins with"):
+            two.decide("vera", Decision.APPROVE, unknown)
+
+
+def test_an_ended_run_is_recorded_by_a_beginning_of_its_id(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    launch_in(two.world, two.project, "tuesday")
+    two.decide("vera", Decision.APPROVE, "tuesday")
+    start(two, "tues")
+    wait_until_over(two.world.store, "tuesday")
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.world.places.data.parent))
+    assert main(["pipeline", "record", "tues"]) == 0
+    assert capsys.readouterr().out == "run:tuesday\n"
+    assert main(["pipeline", "record", "friday"]) == 1
+    assert "no launch begins with 'friday'" in capsys.readouterr().err
+
+
+def test_signing_needs_no_place_that_answers_and_starting_does(
+    two: TwoMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_in(two.world, two.project, "one")
+
+    def silent(*_: object) -> None:
+        raise ConnectorUnavailable("it does not answer")
+
+    monkeypatch.setattr(LocalLauncher, "find", silent)
+    done = two.decide("vera", Decision.APPROVE)
+    assert done.signed is not None
+    assert done.launched is None
+    with pytest.raises(ConnectorError, match="does not answer"):
+        start(two)
+
+
+def test_the_sheet_says_what_can_be_done_where_nothing_of_a_launch_is(
+    two: TwoMachines,
+) -> None:
+    launch_in(two.world, two.project, "one")
+    two.there.catch_up()
+    sheet = launch_sheet(two.there, "one")
+    assert sheet.why_no_decision(None) == ""
+    assert sheet.unseen.startswith("SUSPENDED by the log: waits for 1 x guard")
+    assert "not released" in sheet.why_no_start(None)
+    two.decide("vera", Decision.APPROVE)
+    sheet = launch_sheet(two.there, "one")
+    assert "where it was launched" in sheet.why_no_start(None)
+    here = open_launcher(two.world.store).find("one")
+    assert launch_sheet(two.world.store, "one").why_no_start(here) == ""
+    start(two)
+    wait_until_over(two.world.store, "one")
+    two.there.catch_up()
+    sheet = launch_sheet(two.there, "one")
+    assert sheet.why_no_decision(None) == "it is not held"
+    assert "is gone" in sheet.unseen
+
+
+def test_a_run_that_is_not_what_was_declared_is_not_decided_about(
+    two: TwoMachines,
+) -> None:
+    from dataclasses import replace
+
+    from connectors.pipelines.protocols import RunState
+
+    launch_in(two.world, two.project, "one")
+    run = open_launcher(two.world.store).find("one")
+    assert run is not None
+    sheet = launch_sheet(two.world.store, "one")
+    assert sheet.why_no_decision(run) == ""
+    for state in (RunState.UNKNOWN, RunState.CANCELLED, RunState.RUNNING):
+        assert state.value in sheet.why_no_decision(replace(run, state=state))
