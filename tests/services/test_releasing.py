@@ -7,6 +7,7 @@ import pytest
 from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.pipelines.local import LocalLauncher
 from console.cli import main
+from console.services.founding import activate_policy
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
@@ -17,7 +18,7 @@ from console.services.problems import Refusal
 from console.services.signing import act_as_service
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind
-from tests.pipelines import launch_in, wait_until_over
+from tests.pipelines import POLICY, launch_in, put_policy, wait_until_over
 from tests.services.two_machines import TwoMachines, two
 
 __all__ = ["two"]
@@ -174,3 +175,102 @@ def test_a_run_that_is_not_what_was_declared_is_not_decided_about(
     assert sheet.why_no_decision(run) == ""
     for state in (RunState.UNKNOWN, RunState.CANCELLED, RunState.RUNNING):
         assert state.value in sheet.why_no_decision(replace(run, state=state))
+
+
+def leave_out(two: TwoMachines, whom: str) -> None:
+    """Let no launch be released by whom the policy names."""
+    text = POLICY.format(version=2, require="clean_tree", role="guard")
+    text = text.replace("count = 1", f'count = 1\nexclude = ["{whom}"]')
+    activate_policy(two.world.store, two.world.people["dana"], text.encode())
+
+
+@pytest.mark.parametrize(
+    ("whom", "told"), [("author", "git:ana@example.org"), ("owner", "whoever owns")]
+)
+def test_what_no_release_could_count_for_is_refused_before_it_is_declared(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    whom: str,
+    told: str,
+) -> None:
+    leave_out(two, whom)
+    size = two.world.store.index.size
+    with pytest.raises(Refusal, match=f"{told}.*maps to nobody"):
+        launch_in(two.world, two.project, "one")
+    assert two.world.store.index.size == size
+    assert open_launcher(two.world.store).find("one") is None
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.world.places.data.parent))
+    assert main(["pipeline", "launch", str(two.project), "--dry-run"]) == 1
+    err = capsys.readouterr().err
+    assert "It would be refused: no release could count" in err
+    assert "It would be held" not in err
+
+
+def test_once_the_author_is_enrolled_it_is_held_and_others_release_it(
+    two: TwoMachines,
+) -> None:
+    leave_out(two, "author")
+    two.world.hire("ana", "guard", identities=("git:ana@example.org",))
+    launch_in(two.world, two.project, "one")
+    assert two.waiting("ana")["one"].for_me == ()
+    two.decide("vera", Decision.APPROVE)
+    start(two)
+    wait_until_over(two.world.store, "one")
+
+
+def test_that_too_few_could_release_it_is_told_when_it_is_held(
+    two: TwoMachines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    put_policy(two.world, version=2, role="sentinel")
+    monkeypatch.setenv("COUNTERSIGN_STORE", two.there.address)
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(two.world.places.data.parent))
+    told = "wants 1 of the role sentinel; nobody could sign"
+    assert main(["pipeline", "launch", str(two.project), "--dry-run"]) == 0
+    assert told in capsys.readouterr().err
+    command = ["pipeline", "launch", str(two.project), "--key", "dana", "--id", "one"]
+    assert main(command) == 0
+    assert told in capsys.readouterr().err
+    two.world.store.catch_up()
+
+
+def test_after_signing_it_is_told_why_it_still_waits_and_what_next(
+    two: TwoMachines,
+) -> None:
+    text = POLICY.format(version=2, require="clean_tree", role="guard")
+    text = text.replace("count = 1", "count = 2")
+    activate_policy(two.world.store, two.world.people["dana"], text.encode())
+    two.world.hire("gus", "guard")
+    launch_in(two.world, two.project, "one")
+    done = two.decide("vera", Decision.APPROVE)
+    assert done.waits_for == (
+        "it is not released yet: waits for 1 x guard. 1 more must sign: "
+        "countersign pipeline release one --reason TEXT"
+    )
+    done = two.decide("gus", Decision.REJECT)
+    assert "rejected by Gus" in done.waits_for
+    assert "until its signer withdraws it" in done.waits_for
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+def test_nobody_signs_the_same_decision_twice(
+    two: TwoMachines, decision: Decision
+) -> None:
+    launch_in(two.world, two.project, "one")
+    two.decide("vera", decision)
+    size = two.there.index.size
+    with pytest.raises(Refusal, match=f"signed to {decision.value} it as guard before"):
+        two.decide("vera", decision)
+    assert two.there.index.size == size
+    other = Decision.REJECT if decision is Decision.APPROVE else Decision.APPROVE
+    assert two.decide("vera", other).signed is not None
+
+
+def test_who_released_under_an_older_policy_signs_again(two: TwoMachines) -> None:
+    launch_in(two.world, two.project, "one")
+    two.decide("vera", Decision.APPROVE)
+    put_policy(two.world, version=2)
+    assert two.decide("vera", Decision.APPROVE).signed is not None

@@ -25,7 +25,7 @@ from console.services.pipelines.launch_evidence import (
 )
 from console.services.pipelines.launch_log import LaunchRecord
 from console.services.selecting import Wanted, asked_at, policy_for
-from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE, Policy
+from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE, Policy, Quorum
 from policies.errors import MalformedPolicy, UnknownSelection
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Decision, Transition
@@ -210,8 +210,8 @@ def release_roles(
 def roles_left(judged: JudgedLaunch, person: str, roles: Sequence[str]) -> list[str]:
     """Those of the roles that somebody holds in which they have not decided yet, and
     their release would count."""
-    policy, context = judged.policy, judged.context
-    if policy is None or context is None or not judged.lacks_people_only:
+    policy = judged.policy
+    if policy is None or not judged.lacks_people_only:
         return []
     if judged.tree.verdict is Verdict.YES:
         return []
@@ -220,7 +220,7 @@ def roles_left(judged: JudgedLaunch, person: str, roles: Sequence[str]) -> list[
         for quorum in policy.quorums
         if quorum.role in roles
         and standing_vote(judged, person, quorum.role) is None
-        and count_votes(quorum, [_would_be(person, quorum.role)], context)[0]
+        and could_count(judged, quorum, person)
     ]
 
 
@@ -239,8 +239,12 @@ def standing_vote(judged: JudgedLaunch, person: str, role: str) -> Vote | None:
     return last if counts else None
 
 
-def _would_be(person: str, role: str) -> Vote:
-    return Vote(person, person, role, True, Decision.APPROVE, 0, None)
+def could_count(judged: JudgedLaunch, quorum: Quorum, person: str) -> bool:
+    """Whether a release by somebody who holds the role would count in a quorum."""
+    if judged.context is None:
+        return False
+    would_be = Vote(person, person, quorum.role, True, Decision.APPROVE, 0, None)
+    return bool(count_votes(quorum, [would_be], judged.context)[0])
 
 
 def _policy(

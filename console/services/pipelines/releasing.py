@@ -15,9 +15,11 @@ from connectors.pipelines.protocols import CanLaunch, LaunchPlan, PipelineRun, R
 from console.services.gating import require_anchor
 from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import (
+    RELEASE_COMMAND,
     JudgedLaunch,
     judge_launch,
     release_roles,
+    standing_vote,
 )
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.launching import (
@@ -102,7 +104,7 @@ def release(
                 f"the verdict is {judged.tree.verdict.value}; nothing was started",
                 hint=f"See why: countersign pipeline show {launch}",
             )
-        return Released(record, plan, signed, judged, None, "it is not released yet")
+        return Released(record, plan, signed, judged, None, _not_yet(launch, judged))
     lack = _cannot_start(store, acting, record, run)
     if lack:
         if decided is None:
@@ -193,6 +195,7 @@ def _sign(
         store, judged.policy, acting.id, intent.pipeline, intent.environment
     )
     role = _role(judged.policy, roles, decided.role, intent.pipeline)
+    _require_news(record.launch, judged, acting.id, decided.decision, role)
     if decided.decision is Decision.APPROVE and not judged.lacks_people_only:
         raise Refusal(
             f"the verdict is {judged.tree.verdict.value}, and not for want of people; "
@@ -242,6 +245,46 @@ def _role(policy: Policy, roles: list[str], named: str, pipeline: str) -> str:
 
 def _ask_for(pipeline: str) -> str:
     return f"Ask an enroller for the role, for the model {pipeline_subject(pipeline)}."
+
+
+def _require_news(
+    launch: str, judged: JudgedLaunch, person: str, decision: Decision, role: str
+) -> None:
+    """Refuse a decision that the same person has made in the same role.
+
+    Raises:
+        Refusal: it is, and that one still counts.
+    """
+    before = standing_vote(judged, person, role)
+    if before is None or before.decision is not decision:
+        return
+    is_released = judged.tree.verdict is Verdict.YES
+    raise Refusal(
+        f"you signed to {decision.value} it as {role} before, entry {before.index}, "
+        f"and that counts: {judged.held_words}",
+        hint=f"countersign pipeline release {launch} --start"
+        if is_released
+        else _next_steps(launch, judged),
+    )
+
+
+def _not_yet(launch: str, judged: JudgedLaunch) -> str:
+    """Why it still waits, and what to do about it."""
+    said = f"it is not released yet: {judged.held_words}"
+    return f"{said}. {_next_steps(launch, judged)}".strip()
+
+
+def _next_steps(launch: str, judged: JudgedLaunch) -> str:
+    command = f"{RELEASE_COMMAND} {launch} --reason TEXT"
+    steps = [
+        leaf.why.replace(RELEASE_COMMAND, command)
+        for leaf in judged.tree.leaves()
+        if leaf.verdict is not Verdict.YES and leaf.why
+    ]
+    return " ".join(
+        step if step.endswith((".", "TEXT")) else f"{step}."
+        for step in dict.fromkeys(steps)
+    )
 
 
 def _cannot_start(
