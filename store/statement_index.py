@@ -15,7 +15,7 @@ from store import merkle
 from store.errors import StoreUnavailable
 from store.judgement import IndexedEntry, Judgement, Standing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE entry (
     idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, standing TEXT NOT NULL,

@@ -376,6 +376,13 @@ def status(context: Context) -> int:
     schedules = schedules_objected_to(context.store, launcher_of_all(context.store))
     is_governed = bool(governed_stages(context.store))
     if not is_governed and not schedules:
+        if waiting and context.arguments.format == "json":
+            show_json(
+                "status",
+                unapproved_changes=[],
+                schedules=schedules,
+                waiting_for_me=waiting,
+            )
         raise Undecided(
             "no policy in force names a stage, so no registry can be compared",
             hint="Put one in force: countersign policy activate FILE",

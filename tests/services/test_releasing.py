@@ -7,17 +7,21 @@ import pytest
 from connectors.errors import ConnectorError, ConnectorUnavailable
 from connectors.pipelines.local import LocalLauncher
 from console.cli import main
+from console.reports.launches import check_launches, launches_told
+from console.reports.whole_log import WholeLog
 from console.services.founding import activate_policy
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launch_sheet import launch_sheet
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
 from console.services.pipelines.recording import record_run
-from console.services.pipelines.releasing import release
+from console.services.pipelines.releasing import Released, release
 from console.services.pipelines.viewing import launch_name
-from console.services.problems import Refusal
+from console.services.problems import Misuse, Refusal
 from console.services.signing import act_as_service
+from console.services.signoff import withdraw
 from policies.predicates import Decision
 from policies.trust_root import ServiceKind
+from store.errors import StoreRefused
 from tests.pipelines import POLICY, launch_in, put_policy, wait_until_over
 from tests.services.two_machines import TwoMachines, two
 
@@ -274,3 +278,61 @@ def test_who_released_under_an_older_policy_signs_again(two: TwoMachines) -> Non
     two.decide("vera", Decision.APPROVE)
     put_policy(two.world, version=2)
     assert two.decide("vera", Decision.APPROVE).signed is not None
+
+
+def take_back(two: TwoMachines, released: Released, by: str = "vera") -> None:
+    assert released.signed is not None
+    reference = f"statement:{released.signed.statement_id[:12]}"
+    two.there.catch_up()
+    withdraw(two.there, two.world.people[by], reference, "thought again")
+    two.world.store.catch_up()
+
+
+def test_a_release_is_taken_back_until_it_is_used(two: TwoMachines) -> None:
+    launch_in(two.world, two.project, "one")
+    first = two.decide("vera", Decision.APPROVE)
+    take_back(two, first)
+    with pytest.raises(Refusal, match="nothing was started"):
+        start(two)
+    one = two.waiting("vera")["one"]
+    assert (one.waits_for, one.for_me) == (("1 x guard",), ("guard",))
+    said = launch_sheet(two.there, "one").said[-1]
+    assert (said.decision, said.name, said.reason) == (
+        "withdraw",
+        "Vera",
+        "thought again",
+    )
+    second = two.decide("vera", Decision.APPROVE)
+    start(two)
+    wait_until_over(two.world.store, "one")
+    with pytest.raises(StoreRefused, match="was let go"):
+        take_back(two, second)
+    assert check_launches(WholeLog(two.world.store)) == []
+
+
+def test_a_rejection_that_is_taken_back_keeps_nothing_held(two: TwoMachines) -> None:
+    two.world.hire("gus", "guard")
+    launch_in(two.world, two.project, "one")
+    rejected = two.decide("vera", Decision.REJECT)
+    two.decide("gus", Decision.APPROVE)
+    with pytest.raises(Refusal, match="nothing was started"):
+        start(two)
+    with pytest.raises(StoreRefused, match="only who signed"):
+        take_back(two, rejected, by="gus")
+    take_back(two, rejected)
+    start(two)
+    wait_until_over(two.world.store, "one")
+    told = launches_told(WholeLog(two.world.store), "2030-01-01T00:00:00Z")
+    assert [one["withdrawn"] for one in told[-1]["releases"]] == [True, False]
+    assert check_launches(WholeLog(two.world.store)) == []
+
+
+def test_what_is_withdrawn_of_a_launch_is_no_decision_about_a_model(
+    two: TwoMachines,
+) -> None:
+    launch_in(two.world, two.project, "one")
+    take_back(two, two.decide("vera", Decision.APPROVE))
+    assert two.there.index.topics_starting("decision:") == []
+    intent = known_launch(two.there, "one", two.there.state()).entry.id
+    with pytest.raises(Misuse, match="can be withdrawn"):
+        withdraw(two.there, two.world.people["dana"], f"statement:{intent}", "no")

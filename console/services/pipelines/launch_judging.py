@@ -174,7 +174,7 @@ def judge_launch(
     )
     votes = [
         _vote(store, entry, release, policy, at)
-        for entry, release in (record.releases if record else ())
+        for entry, release in (record.standing_releases if record else ())
     ]
     judged = evaluate(policy, evidence, votes, context)
     tree = all_of(

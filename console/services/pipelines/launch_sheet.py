@@ -14,6 +14,7 @@ from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.log_word import LogWord, words_of_log
 from console.services.pipelines.recording import is_recorded
 from console.services.words import read_words
+from policies.predicates import Withdrawal
 from policies.predicates.operations import LaunchRelease
 from policies.verdict import Verdict
 from policies.workflow import Entry
@@ -33,9 +34,9 @@ class Said:
     at: str
     """When, as its signer claims."""
     decision: str = ""
-    """Of a release: `approve` or `reject`."""
+    """`approve` or `reject`, or `withdraw` where that was taken back."""
     role: str = ""
-    """In which it was decided."""
+    """In which it was decided; empty where it was taken back."""
     reason: str = ""
 
     @property
@@ -43,7 +44,8 @@ class Said:
         """What it says, in a line."""
         if not self.decision:
             return f"{self.what} by {self.name}"
-        decided = f"{self.decision} by {self.name} as {self.role}"
+        role = f" as {self.role}" if self.role else ""
+        decided = f"{self.decision} by {self.name}{role}"
         return f"{self.what}: {decided} at {self.at}: {self.reason}"
 
 
@@ -54,6 +56,9 @@ def _said(store: OpenStore, entry: Entry, name: str) -> Said:
         case LaunchRelease(decision=decision, role=role, reason=reason):
             words = read_words(store, reason)
             return replace(said, decision=decision.value, role=role, reason=words)
+        case Withdrawal(reason=reason):
+            words = read_words(store, reason)
+            return replace(said, decision="withdraw", reason=words)
     return said
 
 
@@ -118,7 +123,12 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
     intent = record.intent
     plan = read_plan(store.objects.get(intent.definition))
     is_held = intent.held and record.ended is not None and not schedule
-    statements = [*record.intents, *record.releases, *record.outcomes]
+    statements = [
+        *record.intents,
+        *record.releases,
+        *record.outcomes,
+        *record.withdrawals,
+    ]
     entries = sorted((entry for entry, _ in statements), key=lambda entry: entry.index)
 
     def called(who: str) -> str:

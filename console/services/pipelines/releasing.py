@@ -261,7 +261,7 @@ def _require_news(
     is_released = judged.tree.verdict is Verdict.YES
     raise Refusal(
         f"you signed to {decision.value} it as {role} before, entry {before.index}, "
-        f"and that counts: {judged.held_words}",
+        f"which counts ({judged.held_words})",
         hint=f"countersign pipeline release {launch} --start"
         if is_released
         else _next_steps(launch, judged),
