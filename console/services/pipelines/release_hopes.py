@@ -7,7 +7,8 @@ asked to sign what cannot be released.
 from __future__ import annotations
 
 from console.services.opened import OpenStore
-from console.services.pipelines.launch_judging import JudgedLaunch, could_count
+from console.services.pipelines.launch_judging import JudgedLaunch
+from console.services.pipelines.release_votes import could_count
 from console.services.signers_known import holders_of
 from policies.launch_permissions import pipeline_subject
 from policies.rules.people import quorum_name, strangers

@@ -15,11 +15,8 @@ from connectors.pipelines.protocols import CanLaunch, LaunchPlan, PipelineRun, R
 from console.services.gating import require_anchor
 from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import (
-    RELEASE_COMMAND,
     JudgedLaunch,
     judge_launch,
-    release_roles,
-    standing_vote,
 )
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.launching import (
@@ -30,11 +27,16 @@ from console.services.pipelines.launching import (
     send,
 )
 from console.services.pipelines.log_word import words_of_log
+from console.services.pipelines.release_votes import release_roles
+from console.services.pipelines.release_words import (
+    not_yet,
+    require_news,
+    role_to_release,
+)
 from console.services.pipelines.viewing import launch_name
 from console.services.problems import Misuse, Refusal
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
-from policies.document import Policy
 from policies.launch_permissions import pipeline_subject
 from policies.predicates import Decision
 from policies.predicates.operations import LaunchRelease
@@ -104,7 +106,7 @@ def release(
                 f"the verdict is {judged.tree.verdict.value}; nothing was started",
                 hint=f"See why: countersign pipeline show {launch}",
             )
-        return Released(record, plan, signed, judged, None, _not_yet(launch, judged))
+        return Released(record, plan, signed, judged, None, not_yet(launch, judged))
     lack = _cannot_start(store, acting, record, run)
     if lack:
         if decided is None:
@@ -194,8 +196,8 @@ def _sign(
     roles = release_roles(
         store, judged.policy, acting.id, intent.pipeline, intent.environment
     )
-    role = _role(judged.policy, roles, decided.role, intent.pipeline)
-    _require_news(record.launch, judged, acting.id, decided.decision, role)
+    role = role_to_release(judged.policy, roles, decided.role, intent.pipeline)
+    require_news(record.launch, judged, acting.id, decided.decision, role)
     if decided.decision is Decision.APPROVE and not judged.lacks_people_only:
         raise Refusal(
             f"the verdict is {judged.tree.verdict.value}, and not for want of people; "
@@ -215,76 +217,6 @@ def _sign(
     )
     subject = (pipeline_subject(intent.pipeline), intent.definition)
     return append(store, acting, statement, subject)
-
-
-def _role(policy: Policy, roles: list[str], named: str, pipeline: str) -> str:
-    """The role in which somebody decides who could in some.
-
-    Raises:
-        Refusal: they could in none, or not in the one that they name.
-    """
-    wanted = [quorum.role for quorum in policy.quorums]
-    if roles and named in ("", *roles):
-        return named or roles[0]
-    held = f"; you hold {', '.join(roles)}" if roles else ""
-    if named and named not in wanted:
-        raise Refusal(
-            f"the role {named!r} is not wanted here; wanted: {', '.join(wanted)}{held}",
-            hint=f"--role {roles[0]}" if roles else _ask_for(pipeline),
-        )
-    if roles:
-        raise Refusal(
-            f"you do not hold the role {named!r} here{held}",
-            hint=f"--role {roles[0]}",
-        )
-    raise Refusal(
-        f"you hold none of the roles that may release it here ({', '.join(wanted)})",
-        hint=_ask_for(pipeline),
-    )
-
-
-def _ask_for(pipeline: str) -> str:
-    return f"Ask an enroller for the role, for the model {pipeline_subject(pipeline)}."
-
-
-def _require_news(
-    launch: str, judged: JudgedLaunch, person: str, decision: Decision, role: str
-) -> None:
-    """Refuse a decision that the same person has made in the same role.
-
-    Raises:
-        Refusal: it is, and that one still counts.
-    """
-    before = standing_vote(judged, person, role)
-    if before is None or before.decision is not decision:
-        return
-    is_released = judged.tree.verdict is Verdict.YES
-    raise Refusal(
-        f"you signed to {decision.value} it as {role} before, entry {before.index}, "
-        f"which counts ({judged.held_words})",
-        hint=f"countersign pipeline release {launch} --start"
-        if is_released
-        else _next_steps(launch, judged),
-    )
-
-
-def _not_yet(launch: str, judged: JudgedLaunch) -> str:
-    """Why it still waits, and what to do about it."""
-    said = f"it is not released yet: {judged.held_words}"
-    return f"{said}. {_next_steps(launch, judged)}".strip()
-
-
-def _next_steps(launch: str, judged: JudgedLaunch) -> str:
-    command = f"{RELEASE_COMMAND} {launch} --reason TEXT"
-    steps = [
-        leaf.why.replace(RELEASE_COMMAND, command)
-        for leaf in judged.tree.leaves()
-        if leaf.verdict is not Verdict.YES and leaf.why
-    ]
-    return " ".join(
-        step if step.endswith((".", "TEXT")) else f"{step}."
-        for step in dict.fromkeys(steps)
-    )
 
 
 def _cannot_start(

@@ -12,8 +12,8 @@ from datetime import datetime
 from connectors.pipelines.kubernetes_cron import is_schedule
 from console.services.founding import printed_name
 from console.services.opened import OpenStore, parse_time
-from console.services.pipelines.launch_judging import release_roles, roles_left
 from console.services.pipelines.log_word import HeldLaunch, held_launch, last_said
+from console.services.pipelines.release_votes import release_roles, roles_left
 from console.services.problems import KNOWN_ERRORS
 from policies.document import LAUNCH_STAGE, SCHEDULE_STAGE
 from policies.predicates.operations import LaunchIntent
