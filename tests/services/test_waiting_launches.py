@@ -177,6 +177,8 @@ def test_the_commands_of_the_other_machine_tell_of_it(
         return told.out, told.err
 
     assert "waits for you (guard)" in run("status")[1]
+    [one] = json.loads(run("status", "--format", "json")[0])["waiting_for_me"]
+    assert (one["launch"], one["for_me"]) == ("one", ["guard"])
     out, err = run("requests", "--mine")
     assert "1 x guard" in out
     assert "nothing to show" not in err
