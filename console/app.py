@@ -115,6 +115,12 @@ class CountersignApp(App[int]):
 
         self.push_screen(ReviewScreen(request_id))
 
+    def open_launch(self, launch: str) -> None:
+        """Show how a launch goes."""
+        from console.screens.launch import LaunchScreen
+
+        self.push_screen(LaunchScreen(launch))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette knows every view and what can be done here, beside Textual's own
         commands."""

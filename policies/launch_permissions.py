@@ -71,6 +71,20 @@ def check_launch_release(
     _require(signer, release.role, release.pipeline, release.environment)
 
 
+def check_release_unused(statement: Statement, history: History) -> None:
+    """Whether what was decided about a launch can still be taken back.
+
+    Raises:
+        Refused: it was let go since.
+    """
+    release = statement.predicate
+    if isinstance(release, LaunchRelease) and any(
+        isinstance(said, LaunchIntent) and not said.held
+        for _, said in _said_of(release.launch, history)
+    ):
+        raise Refused(f"the launch {release.launch} was let go; it stands")
+
+
 def check_launch_outcome(
     outcome: LaunchOutcome, signer: Person, history: History
 ) -> None:

@@ -17,7 +17,7 @@ from policies.predicates import (
 from policies.statements import Statement, UnknownStatement, read_statement
 from policies.topics import slot_topic
 from policies.trust_root import Person, TrustRoot
-from store.identifiers import entity_key, split_key
+from store.identifiers import entity_key, launched_pipeline_key, split_key
 from store.judgement import History
 
 
@@ -165,7 +165,12 @@ def check_answer(answer: Answer, history: History) -> None:
 
 
 WITHDRAWABLE = frozenset(
-    {PredicateType.REQUEST, PredicateType.APPROVAL, PredicateType.WAIVER}
+    {
+        PredicateType.REQUEST,
+        PredicateType.APPROVAL,
+        PredicateType.WAIVER,
+        PredicateType.LAUNCH_RELEASE,
+    }
 )
 """Types of statement that their signer may take back."""
 
@@ -178,10 +183,20 @@ def check_own(withdrawal: Withdrawal, signer: Person, history: History) -> None:
     """
     statement = find_statement(withdrawal.statement, history, "statement")
     if statement.type not in WITHDRAWABLE:
-        raise Refused("only requests, approvals and waivers can be withdrawn")
-    model = getattr(statement.predicate, "model", "")
-    if statement.by != signer.id or model != withdrawal.model:
+        raise Refused("only requests, approvals, waivers and releases can be withdrawn")
+    if statement.by != signer.id or withdrawn_under(statement) != withdrawal.model:
         raise Refused("only who signed a statement may withdraw it")
+    if statement.type is PredicateType.LAUNCH_RELEASE:
+        from policies.launch_permissions import check_release_unused
+
+        check_release_unused(statement, history)
+
+
+def withdrawn_under(statement: Statement) -> str:
+    """The key that a withdrawal of a statement names: of its model, or pipeline."""
+    if statement.type is PredicateType.LAUNCH_RELEASE:
+        return launched_pipeline_key(str(getattr(statement.predicate, "pipeline", "")))
+    return str(getattr(statement.predicate, "model", ""))
 
 
 def open_intents(

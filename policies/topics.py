@@ -17,6 +17,7 @@ from policies.predicates import (
     Withdrawal,
 )
 from policies.statements import Statement
+from store.identifiers import kind_of
 
 TRUST = "trust"
 POLICY = "policy"
@@ -61,6 +62,11 @@ def launch_topic(launch: str) -> str:
 def outcome_topic(intent_id: str) -> str:
     """What came of a launch that was declared, by the intent's statement id."""
     return f"launched:{intent_id}"
+
+
+def withdrawn_topic(pipeline_key: str) -> str:
+    """Withdrawals of what people decided about launches of one pipeline."""
+    return f"withdrawn:{pipeline_key}"
 
 
 def placed_topic(version_key: str) -> str:
@@ -115,7 +121,9 @@ def topics_of(statement_id: str, statement: Statement) -> tuple[str, ...]:
                 erasable_topic(approval.reason, "reason"),
             )
         case Withdrawal(model=model, reason=reason):
-            return (model_topic(model), erasable_topic(reason, "reason"))
+            is_of_launch = kind_of(model) == "pipeline"
+            about = withdrawn_topic(model) if is_of_launch else model_topic(model)
+            return (about, erasable_topic(reason, "reason"))
         case PromotionIntent() as intent:
             return (
                 model_topic(intent.model),

@@ -56,6 +56,11 @@ def model_version_key(source: str, name: str, version: str) -> EntityKey:
     return entity_key("model-version", source, name, version)
 
 
+def launched_pipeline_key(name: str) -> EntityKey:
+    """Key of a pipeline that is launched; no model has such a key."""
+    return entity_key("pipeline", name)
+
+
 def job_key(source: str, namespace: str, name: str) -> EntityKey:
     """Key of an orchestrated job (OpenLineage job, pipeline step)."""
     return entity_key("job", source, namespace, name)

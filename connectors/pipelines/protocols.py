@@ -290,6 +290,7 @@ class PipelineRun:
     launch: str
     """The id it was launched under."""
     backend: str
+    """The kind of place that shows it; empty: none does."""
     pipeline: str
     state: RunState
     plan_digest: str

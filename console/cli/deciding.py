@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from console.cli.context import Context
@@ -104,19 +103,20 @@ def request(context: Context) -> int:
 
 def requests(context: Context) -> int:
     """`requests`"""
-    from console.services.keyring import people_at_hand
+    from console.cli.waiting import people_here, show_launches
+    from console.services.pipelines.waiting_launches import waiting_launches
     from console.services.standing import waiting_requests
 
-    store = context.store
-    mine = people_at_hand(
-        context.places, store, has_agent="SSH_AUTH_SOCK" in os.environ, tell=say
-    )
+    store, mine = context.store, people_here(context)
     found = waiting_requests(store, store.state(), mine=mine)
+    launches = waiting_launches(store, store.state(), mine=mine)
     if context.arguments.mine:
         found = [request for request in found if request.for_me]
+        launches = [launch for launch in launches if launch.for_me]
     if context.arguments.format == "json":
-        show_json("requests", requests=found)
-    else:
+        show_json("requests", requests=found, launches=launches)
+        return 0
+    if found or not launches:
         show_table(
             (
                 *("REQUEST", "FOR ME", "MODEL", "VERSION"),
@@ -135,6 +135,7 @@ def requests(context: Context) -> int:
                 for r in found
             ],
         )
+    show_launches(launches)
     return 0
 
 

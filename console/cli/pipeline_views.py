@@ -122,6 +122,7 @@ def list_all(context: Context) -> int:
             "PIPELINE",
             "ENVIRONMENT",
             "STATE",
+            "SEEN",
             "STEPS",
             "CLAIMED",
             "TOOK",
@@ -133,6 +134,7 @@ def list_all(context: Context) -> int:
                 line.pipeline,
                 line.environment,
                 line.run.state.value,
+                line.seen.value,
                 line.steps_done,
                 moment(line.run.claimed),
                 span(line.elapsed_seconds),
@@ -184,6 +186,8 @@ def show_one(context: Context) -> int:
     run = line.run
     show(one_line(f"{line.launch}: {line.pipeline} in {line.environment}"))
     show(one_line(f"state      {state_line(run)}"))
+    for text in _seen(line):
+        show(one_line(text))
     show(one_line(f"asked by   {sheet.requester}, for {line.cause}"))
     code = plan.code
     dirty = {None: "", True: ", with changes", False: ""}[code.is_dirty]
@@ -219,8 +223,7 @@ def show_one(context: Context) -> int:
         way = "wrote" if touched.is_output else "read"
         show(one_line(f"told       {touched.step} {way} {touched.name} {what}"))
     for one in sheet.said:
-        more = f": {one.more}" if one.more else ""
-        show(one_line(f"entry {one.entry:<5}{one.what} by {one.name}{more}"))
+        show(one_line(f"entry {one.entry:<5}{one.words}"))
     if kept is not None:
         tell_objections([kept])
     for text in to_do_lines([line] if kept is None else []):
@@ -316,6 +319,12 @@ def exit_code_of_run(run: PipelineRun) -> int:
 def state_line(run: PipelineRun) -> str:
     """The state of a run, and why."""
     return f"{run.state.value}{f': {run.reason}' if run.reason else ''}"
+
+
+def _seen(line: LaunchLine) -> Iterable[str]:
+    """By whose word it is in its state, where its place was not looked at."""
+    if line.unseen_because:
+        yield f"seen       {line.seen.value}: {line.unseen_because}"
 
 
 def _watched(line: LaunchLine) -> str:

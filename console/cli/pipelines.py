@@ -19,6 +19,7 @@ from console.services.problems import Misuse
 
 if TYPE_CHECKING:
     from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+    from console.services.pipelines.launch_judging import JudgedLaunch
     from console.services.pipelines.launching import Asked
 
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
@@ -32,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = whats.add_parser("release", help="let a held launch go")
     parser.add_argument("launch", metavar="LAUNCH")
     choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--reason", default="", metavar="TEXT")
+    choice.add_argument("--reason", metavar="TEXT")
     choice.add_argument(
         "--start", action="store_true", help="sign nothing; start what is released"
     )
@@ -149,10 +150,12 @@ def launch(context: Context) -> int:
 
 def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     """Print the plan, byte for byte; the verdict goes beside it."""
-    from console.services.pipelines.launching import plan_launch
+    from console.services.pipelines.launching import ENROL_THEM, plan_launch
+    from console.services.pipelines.release_hopes import undivided
     from policies.verdict import Verdict, exit_code, tree_lines
 
     plan, judged = plan_launch(context.store, launcher, asked, "")
+    hopeless = undivided(judged) if judged.waits else ""
     if context.arguments.format == "json":
         show_json(
             "pipeline-plan",
@@ -160,6 +163,7 @@ def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
             plan=plan,
             verdict=judged.tree.verdict,
             waits=judged.waits,
+            hopeless=hopeless,
             tree=judged.tree.to_json(),
         )
     else:
@@ -169,8 +173,12 @@ def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
             if built.unlocked:
                 say(f"the environment is not locked: {built.unlocked}")
         say("\n".join(tree_lines(judged.tree)))
-        if judged.waits:
+        if judged.waits and not hopeless:
             say("It would be held until it is released.")
+        tell_too_few(context, judged, plan.pipeline, asked.environment)
+    if hopeless:
+        say(f"It would be refused: {hopeless}. {ENROL_THEM}")
+        return 1
     may_go = judged.tree.verdict is Verdict.YES or judged.waits
     return 0 if may_go else exit_code(judged.tree)
 
@@ -192,6 +200,8 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
             "It is held until it is released: countersign pipeline release "
             f"{run.launch} --reason TEXT"
         )
+        if done.judged is not None:
+            tell_too_few(context, done.judged, done.plan.pipeline, done.environment)
     code = 0
     if context.arguments.wait:
         code, run = wait_for(context, run.launch, acting)
@@ -207,6 +217,17 @@ def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     else:
         show(run.launch)
     return code
+
+
+def tell_too_few(
+    context: Context, judged: JudgedLaunch, pipeline: str, environment: str
+) -> None:
+    """Say so where too few people could release what waits to be released."""
+    from console.services.pipelines.release_hopes import too_few
+
+    lack = too_few(context.store, judged, pipeline, environment)
+    if judged.waits and lack:
+        say(f"As things are nobody can let it go: {lack}.")
 
 
 def release(context: Context) -> int:

@@ -22,6 +22,7 @@ def status(context: Context) -> int:
     if context.arguments.every:
         raise Misuse("--every goes with --watch", hint="countersign status --watch")
     from console.cli.pipeline_schedules import tell_objections
+    from console.cli.waiting import tell_waiting, waiting_for_me
     from console.services.pipelines.keeping_record import ended_unrecorded
     from console.services.pipelines.launch_words import unrecorded_lines
     from console.services.pipelines.launchers import launcher_of_all
@@ -32,9 +33,13 @@ def status(context: Context) -> int:
     everywhere = launcher_of_all(context.store)
     kept = list_schedules(context.store, everywhere)
     schedules = [line for line in kept if line.is_objected_to]
-    waiting = [run.launch for run in ended_unrecorded(context.store, everywhere).runs]
+    unrecorded = [
+        run.launch for run in ended_unrecorded(context.store, everywhere).runs
+    ]
+    for_me = waiting_for_me(context)
+    tell_waiting(for_me)
     is_governed = bool(governed_stages(context.store))
-    if not is_governed and not schedules and not waiting:
+    if not is_governed and not schedules and not unrecorded and not for_me:
         raise Undecided(
             "no policy in force names a stage, so no registry can be compared",
             hint="Put one in force: countersign policy activate FILE",
@@ -47,7 +52,8 @@ def status(context: Context) -> int:
             "status",
             unapproved_changes=found,
             schedules=schedules,
-            unrecorded_launches=waiting,
+            unrecorded_launches=unrecorded,
+            waiting_for_me=for_me,
         )
     elif found:
         is_one_source = len({c.model.partition("/")[0] for c in found}) == 1
@@ -72,6 +78,6 @@ def status(context: Context) -> int:
     tell_objections(
         [line for line in kept if line.is_objected_to or line.is_cancelled_in_silence]
     )
-    for text in unrecorded_lines(waiting):
+    for text in unrecorded_lines(unrecorded):
         say(one_line(text))
     return 1 if found or schedules else 0

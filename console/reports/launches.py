@@ -155,6 +155,10 @@ def _told(
                 "role": release.role,
                 "decision": release.decision.value,
                 "reason": read_words(log.store, release.reason),
+                "withdrawn": any(
+                    back.statement == signed.id and at_entry.index < entry.index
+                    for at_entry, back in record.withdrawals
+                ),
             }
             for signed, release in record.releases
             if signed.index < entry.index

@@ -36,7 +36,8 @@ def launches_html(launches: Sequence[dict[str, Any]]) -> str:
                         (
                             f"{release['decision']} by {release['by']}",
                             f"as {release['role']}, entry {release['entry']}: "
-                            f"{release['reason']}",
+                            f"{release['reason']}"
+                            f"{' (withdrawn)' if release['withdrawn'] else ''}",
                         )
                         for release in told["releases"]
                     ),

@@ -142,7 +142,7 @@ class LaunchScreen(LaunchDeeds, inherit_bindings=False):
         self._draw()
         self._look_now()
         self._ticks += 1
-        is_held = run is not None and run.state is RunState.SUSPENDED
+        is_held = self._known is not None and self._known.sheet.is_held
         is_kept = self._known is not None and self._known.is_schedule
         if self._ticks % READ_EVERY == 0 and (is_held or is_kept):
             self.action_refresh()

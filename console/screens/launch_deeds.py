@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun, RunState
+from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun
 from console.screens.acting import ActingScreen, Deed
 from console.screens.confirming import ConfirmDialog
 from console.screens.ending import logging_end, question_of_end
@@ -20,7 +20,6 @@ from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import once_more
 from console.services.signing import Acting
 from policies.predicates import Decision
-from policies.verdict import Verdict
 
 GRACE_SECONDS = 10.0
 
@@ -39,16 +38,15 @@ def why_not(action: str, known: KnownLaunch | None, run: PipelineRun | None) -> 
     """Why something cannot be done now, or empty."""
     if action == "draft":
         return "" if known is not None else "it is still being read"
-    if known is None or run is None:
+    if known is None:
         return "it is still being looked at"
-    state, judged = run.state, known.sheet.judged
-    is_held = state is RunState.SUSPENDED and judged is not None
     if action == "decide":
-        return "" if is_held else f"it is {state.value}, not held"
+        return known.sheet.why_no_decision(run)
     if action == "start":
-        if not is_held or judged is None or judged.tree.verdict is not Verdict.YES:
-            return "it is not released, or not held"
-        return ""
+        return known.sheet.why_no_start(run)
+    if run is None:
+        return "nothing of it was seen here"
+    state = run.state
     if action == "cancel_run":
         if not isinstance(known.place, CanCancel):
             return f"{known.place.backend} cancels nothing"

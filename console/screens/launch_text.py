@@ -32,7 +32,7 @@ def launch_lines(
     if run is not None:
         lines.append(headline(run, expected, now))
     elif seen is not None:
-        lines.append("nothing of it is there: it was launched elsewhere, or is gone")
+        lines.append(sheet.unseen)
     elif not missed:
         lines.append("looking…")
     if missed:
@@ -121,8 +121,4 @@ def sheet_lines(sheet: LaunchSheet) -> list[str]:
     ]
     given = ", ".join(f"{name}={value}" for name, value in plan.parameters)
     lines += [f"with {given}"] if given else []
-    return lines + [
-        f"entry {one.entry}: {one.what} by {one.name}"
-        + (f": {one.more}" if one.more else "")
-        for one in sheet.said
-    ]
+    return lines + [f"entry {one.entry}: {one.words}" for one in sheet.said]

@@ -23,7 +23,10 @@ from console.services.standing import (
 from console.widgets.keys import KeyBar
 from console.widgets.rows import Rows
 from console.widgets.title import TitleBar
+from policies.document import PIPELINE_PREFIX
 
+_LAUNCH = "launch#"
+"""What the keys of rows about launches begin with."""
 _Row = tuple[str, tuple[str, str, str]]
 
 
@@ -102,6 +105,18 @@ class OverviewScreen(AskingScreen):
                 )
                 for w in self._log.waiting
             ]
+            + [
+                (
+                    f"{_LAUNCH}{one.launch}",
+                    (
+                        one.launch[:24],
+                        f"{PIPELINE_PREFIX}{one.pipeline}",
+                        one.stage,
+                        ", ".join(one.waits_for),
+                    ),
+                )
+                for one in self._log.launches
+            ]
         )
         wrong = self._wrong(self._log, name)
         self._wrong_rows = dict(wrong)
@@ -134,7 +149,11 @@ class OverviewScreen(AskingScreen):
 
     @on(Rows.RowSelected, "#waiting")
     def _open_request(self, event: Rows.RowSelected) -> None:
-        self.console.open_request(str(event.row_key.value))
+        key = str(event.row_key.value)
+        if key.startswith(_LAUNCH):
+            self.console.open_launch(key.removeprefix(_LAUNCH))
+        else:
+            self.console.open_request(key)
 
     @on(Rows.RowHighlighted, "#wrong")
     def _say_next_step(self, event: Rows.RowHighlighted) -> None:

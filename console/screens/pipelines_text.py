@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.pipelines.protocols import PipelineRun, Times
 from console.rendering import span
 from console.services.pipelines.schedules import ScheduleLine
-from console.services.pipelines.viewing import LaunchLine
+from console.services.pipelines.viewing import LaunchLine, Seen
 
 Row = tuple[str, tuple[str, ...]]
 """What opening it gives, and its cells."""
@@ -22,7 +22,7 @@ def launch_rows(lines: Iterable[tuple[LaunchLine, str]]) -> Iterator[Row]:
         name = f"  {line.launch}" if line.run.schedule else line.launch
         cells = (
             name,
-            state,
+            f"{state} (by the log)" if line.seen is Seen.LOG else state,
             line.pipeline,
             line.steps_done,
             "-" if line.elapsed_seconds is None else _seconds(line),

@@ -20,7 +20,7 @@ from console.services.words import put_words
 from policies.document import Policy
 from policies.evidence import Evidence, EvidenceManifest, ItemReference, item_bytes
 from policies.evidence_reading import read_manifest
-from policies.permissions import WITHDRAWABLE
+from policies.permissions import WITHDRAWABLE, withdrawn_under
 from policies.predicates import (
     Approval,
     Decision,
@@ -318,8 +318,10 @@ def withdraw(store: OpenStore, acting: Acting, text: str, reason: str) -> Append
             raise UnknownReference(f"{text} names {len(found)} statements, not one")
         _, said = store.entry(found[0].index)
         if said.type not in WITHDRAWABLE:
-            raise Misuse("only requests, decisions and waivers can be withdrawn")
+            raise Misuse(
+                "only requests, decisions, waivers and releases can be withdrawn"
+            )
         statement = found[0].judgement.statement_id
-        model = str(getattr(said.predicate, "model", ""))
+        model = withdrawn_under(said)
     withdrawal = Withdrawal(statement, model, put_words(store, reason))
     return append(store, acting, withdrawal, ("statement", statement))

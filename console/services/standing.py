@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.currency import why_stale
@@ -22,10 +23,14 @@ from console.services.reviewing import (
 from console.services.scanning import Scanned, scan
 from console.services.unusable_batches import unusable_batches
 from policies.predicates import Decision
+from policies.topics import LAUNCHES
 from policies.trust_state import TrustState
 from policies.workflow import Holder, RequestRecord, RequestState
 from store.identifiers import model_key, split_key
 from store.queries.models import Alias, current_aliases, current_stages
+
+if TYPE_CHECKING:
+    from console.services.pipelines.waiting_launches import WaitingLaunch
 
 MOST_SCANNED = 200
 """Versions that the overview looks at; `countersign scan` looks at all."""
@@ -79,6 +84,8 @@ class LogOverview:
 
     held: tuple[HeldStage, ...]
     waiting: tuple[WaitingRequest, ...]
+    launches: tuple[WaitingLaunch, ...]
+    """Launches that wait to be released."""
     entries: int
     void_entries: int
 
@@ -98,9 +105,19 @@ def log_overview(store: OpenStore) -> LogOverview:
     return LogOverview(
         held=tuple(_held(store, state)),
         waiting=tuple(waiting_requests(store, state)),
+        launches=_waiting_launches(store, state),
         entries=len(judgements),
         void_entries=sum(j.standing.value == "void" for j in judgements),
     )
+
+
+def _waiting_launches(store: OpenStore, state: TrustState) -> tuple[WaitingLaunch, ...]:
+    """What judges launches is loaded only where there are any."""
+    if store.index.newest_on_topics(store.index.size, LAUNCHES) < 0:
+        return ()
+    from console.services.pipelines.waiting_launches import waiting_launches
+
+    return tuple(waiting_launches(store, state))
 
 
 def registry_overview(store: OpenStore) -> RegistryOverview:

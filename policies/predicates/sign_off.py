@@ -121,10 +121,11 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A signer takes back a request or an approval of their own."""
+    """A signer takes back a request or a decision of their own."""
 
     statement: Digest
     model: Key
+    """Of a decision about a launch: the key of its pipeline."""
     reason: Digest
 
 

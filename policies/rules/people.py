@@ -49,12 +49,12 @@ def judge_quorum(quorum: Quorum, votes: Sequence[Vote], context: Context) -> Nod
             wanted,
             f"{missing} more must sign: countersign approve",
         )
-    strangers = _strangers(quorum, context)
-    if strangers:
+    unknown = strangers(quorum, context)
+    if unknown:
         return Node(
             rule,
             Verdict.UNKNOWN,
-            f"{observed}; {', '.join(strangers)} maps to nobody in the trust root",
+            f"{observed}; {', '.join(unknown)} maps to nobody in the trust root",
             wanted,
             "Enrol the person with that identity, so that separation can be judged.",
         )
@@ -130,16 +130,17 @@ def _owner(context: Context) -> str:
     return context.model.owner_id if context.model else ""
 
 
-def _strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
-    strangers: tuple[str, ...] = ()
+def strangers(quorum: Quorum, context: Context) -> tuple[str, ...]:
+    """Whom a quorum leaves out and nobody can be told apart from."""
+    found: tuple[str, ...] = ()
     if "trainer" in quorum.exclude:
-        strangers += context.unknown_trainers
+        found += context.unknown_trainers
         if not context.trainers and not context.unknown_trainers:
-            strangers += ("whoever ran the training (not recorded)",)
+            found += ("whoever ran the training (not recorded)",)
     if "author" in quorum.exclude:
-        strangers += context.unknown_authors
+        found += context.unknown_authors
         if not context.authors and not context.unknown_authors:
-            strangers += ("whoever wrote the code (not recorded)",)
+            found += ("whoever wrote the code (not recorded)",)
     if "owner" in quorum.exclude and not _owner(context):
-        strangers += ("whoever owns the model (no record)",)
-    return strangers
+        found += ("whoever owns the model (no record)",)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -96,6 +97,19 @@ def list_runs(
         offset,
     )
     return [_run(row, as_of) for row in rows]
+
+
+def runs_of_keys(
+    connection: duckdb.DuckDBPyConnection, keys: Sequence[str]
+) -> list[Run]:
+    """Those of some runs that are known; their experiments are left out."""
+    rows = fetch(
+        connection,
+        "SELECT r.subject, r.source, r.name, r.status, r.started, r.ended, r.actor, "
+        f"'' AS experiment FROM {accounts_of_runs('list_contains($1, subject)')} r",
+        list(keys),
+    )
+    return [_run(row, None) for row in rows]
 
 
 def _run(row: Row, as_of: datetime | None) -> Run:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from console.services.signing import Acting, act_as_service, sign_statement
-from policies.predicates import Decision, OutcomeKind
+from policies.predicates import Decision, OutcomeKind, Withdrawal
 from policies.predicates.operations import (
     CancelResult,
     LaunchCancellation,
@@ -17,6 +17,7 @@ from policies.predicates.operations import (
 )
 from policies.trust_root import ServiceKind
 from store.backend import entry_path
+from store.identifiers import launched_pipeline_key
 from tests.worlds import World
 
 PLAN, OTHER = "a" * 64, "b" * 64
@@ -224,3 +225,32 @@ def test_a_service_says_of_nothing_that_it_was_cancelled(
 ) -> None:
     service = act_as_service(world.store, world.store.state(), ServiceKind.IMPORT)
     assert put(world, service, cancellation_of(held))[1] == "void"
+
+
+def withdrawal_of(release: str, pipeline: str = "train") -> Withdrawal:
+    return Withdrawal(release, launched_pipeline_key(pipeline), PLAN)
+
+
+def test_a_release_is_taken_back_by_its_signer_and_under_its_own_pipeline(
+    world: World, held: str
+) -> None:
+    vera, olga = world.people["vera"], world.people["olga"]
+    release, _, _ = put(world, vera, release_of(held))
+    for said, who in (
+        (withdrawal_of(release), olga),
+        (withdrawal_of(release, "serve"), vera),
+        (Withdrawal(release, "model:mlflow/train", PLAN), vera),
+    ):
+        _, standing, reason = put(world, who, said)
+        assert (standing, "only who signed" in reason) == ("void", True)
+    _, standing, reason = put(world, olga, withdrawal_of(held))
+    assert (standing, "can be withdrawn" in reason) == ("void", True)
+    assert put(world, vera, withdrawal_of(release))[1] == "accepted"
+
+
+def test_a_release_that_was_used_stands(world: World, held: str) -> None:
+    vera, olga = world.people["vera"], world.people["olga"]
+    release, _, _ = put(world, vera, release_of(held))
+    put(world, olga, replace(INTENT, held=False, takes_over=held))
+    _, standing, reason = put(world, vera, withdrawal_of(release))
+    assert (standing, "was let go" in reason) == ("void", True)

@@ -30,10 +30,12 @@ from policies.predicates import (
     Revocation,
     RevocationCause,
     RevokedKind,
+    Withdrawal,
 )
 from policies.predicates.operations import LaunchIntent, LaunchOutcome, LaunchRelease
 from policies.verdict import Node, Verdict
 from store.backend import entry_path
+from store.identifiers import launched_pipeline_key
 from store.objects import sha256_hex
 from tests.pipelines import POLICY, commit_all, launch_in, make_project, put_policy
 from tests.worlds import World
@@ -205,10 +207,26 @@ def against_a_rejection(world: World, held: LaunchIntent) -> None:
     let_go(world, held)
 
 
+def by_one_who_took_it_back(world: World, held: LaunchIntent) -> None:
+    release(world, held, "vera")
+    take_back(world, "vera")
+    let_go(world, held)
+
+
+def take_back(world: World, by: str) -> None:
+    """Withdraw what was decided last about the launch."""
+    record = launch_record(world.store, "one", world.store.state())
+    assert record is not None
+    released, said = record.releases[-1]
+    key, words = launched_pipeline_key(said.pipeline), world.store.objects.put(REASON)
+    assert put(world, by, Withdrawal(released.id, key, words))[1] == "accepted"
+
+
 @pytest.mark.parametrize(
     ("history", "why"),
     [
         (by_nobody, "nobody"),
+        (by_one_who_took_it_back, "nobody"),
         (by_the_requester, "guard"),
         (run_out, "guard"),
         (by_somebody_put_out, "guard"),
@@ -249,6 +267,15 @@ def test_one_released_as_its_policy_wants_is_good_whoever_wrote_the_program(
     judged = judge_launch(world.store, plan, "default", world.people["olga"].id, record)
     let_go(world, held, verdict=world.store.objects.put(judged.tree.to_bytes()))
     assert verified(world).problems == ()
+
+
+def test_one_whose_rejection_was_taken_back_is_good(
+    world: World, held: LaunchIntent
+) -> None:
+    world.hire("vito", "guard")
+    release(world, held, "vito", decision=Decision.REJECT)
+    take_back(world, "vito")
+    test_one_released_as_its_policy_wants_is_good_whoever_wrote_the_program(world, held)
 
 
 def test_a_key_found_stolen_afterwards_is_told_and_turns_nothing(

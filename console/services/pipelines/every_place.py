@@ -299,7 +299,7 @@ def _shown(looks: Iterable[Look]) -> Iterator[PipelineRun]:
             continue
         yield PipelineRun(
             launch=look.launch,
-            backend=look.backend,
+            backend="",
             pipeline=look.intent.pipeline,
             state=RunState.UNKNOWN,
             plan_digest=look.intent.definition,

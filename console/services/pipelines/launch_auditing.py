@@ -23,7 +23,7 @@ from console.services.pipelines.launch_judging import (
 )
 from console.services.pipelines.launch_log import STARTED, LaunchRecord
 from console.services.problems import KNOWN_ERRORS
-from policies.predicates import OutcomeKind
+from policies.predicates import OutcomeKind, Withdrawal
 from policies.predicates.operations import (
     LaunchCancellation,
     LaunchIntent,
@@ -58,6 +58,7 @@ def records_of(entries: Iterable[Entry]) -> dict[str, LaunchRecord]:
     """Id of every launch -> what was said of it, from accepted entries in log order."""
     found: dict[str, LaunchRecord] = {}
     launch_of: dict[str, str] = {}
+    """Launches by the statement ids of their intents and releases."""
     for entry in entries:
         match entry.statement.predicate:
             case LaunchIntent() as intent:
@@ -66,6 +67,10 @@ def records_of(entries: Iterable[Entry]) -> dict[str, LaunchRecord]:
                 launch_of[entry.id] = intent.launch
             case LaunchRelease() as release if release.launch in found:
                 found[release.launch].releases.append((entry, release))
+                launch_of[entry.id] = release.launch
+            case Withdrawal() as withdrawal if withdrawal.statement in launch_of:
+                record = found[launch_of[withdrawal.statement]]
+                record.withdrawals.append((entry, withdrawal))
             case LaunchOutcome() as outcome if outcome.intent in launch_of:
                 found[launch_of[outcome.intent]].outcomes.append((entry, outcome))
             case LaunchCancellation() as cancellation if cancellation.launch in found:
@@ -102,6 +107,9 @@ class LaunchAgain:
             [pair for pair in self.record.releases if pair[0].index < index],
             [pair for pair in self.record.outcomes if pair[0].index < index],
             [pair for pair in self.record.cancellations if pair[0].index < index],
+            withdrawals=[
+                pair for pair in self.record.withdrawals if pair[0].index < index
+            ],
         )
         return earlier if earlier.intents else None
 

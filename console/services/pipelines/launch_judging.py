@@ -31,13 +31,14 @@ from policies.launch_permissions import pipeline_subject
 from policies.predicates import Transition
 from policies.predicates.operations import LaunchRelease
 from policies.rules import Context, Vote, evaluate
-from policies.rules.people import REJECTIONS
+from policies.rules.people import REJECTIONS, count_votes
 from policies.selection import covers
 from policies.trust_state import TrustState
 from policies.verdict import Node, Verdict, all_of
 from policies.workflow import Entry
 
 OWN_BACKEND = "local"
+RELEASE_COMMAND = "countersign pipeline release"
 _APPROVALS = "approvals"
 _NO_LOCK = re.compile(r"no (lock file|(image or )?lock( or image)?) digest recorded")
 _TAGS = "Tag the run"
@@ -52,6 +53,10 @@ class JudgedLaunch:
     policy: Policy | None
     judged_at: datetime
     told: CommitTold
+    votes: tuple[Vote, ...] = ()
+    """What people have decided about it."""
+    context: Context | None = None
+    """Whom the votes are counted for; None: no policy counts any."""
 
     @property
     def lacks_people_only(self) -> bool:
@@ -73,6 +78,48 @@ class JudgedLaunch:
             or (node.verdict is Verdict.NO and node.rule != REJECTIONS)
             for node in self.tree.children[-1].children
         )
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Who must still release it, by role: `1 x validator`."""
+        if self.policy is None or self.context is None:
+            return ()
+        return tuple(
+            f"{quorum.count - counted} x {quorum.role}"
+            for quorum in self.policy.quorums
+            if (counted := len(count_votes(quorum, self.votes, self.context)[0]))
+            < quorum.count
+        )
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Who must still act while it is held: by role, or whoever starts it."""
+        if self.tree.verdict is Verdict.YES:
+            return ("an operator who starts it",)
+        return self.lacking if self.lacks_people_only else ()
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """What keeps it from going besides people who have not released it yet."""
+        return tuple(
+            _against(leaf)
+            for leaf in self.tree.leaves()
+            if leaf.verdict is not Verdict.YES
+            and not leaf.why.endswith(RELEASE_COMMAND)
+        )
+
+    @property
+    def held_words(self) -> str:
+        """What it waits for while it is held, as a line."""
+        awaited = [f"waits for {', '.join(self.awaited)}"] if self.awaited else []
+        return "; ".join([*awaited, *self.objections])
+
+
+def _against(leaf: Node) -> str:
+    """What keeps a launch from going, in words."""
+    if leaf.rule == REJECTIONS:
+        return leaf.observed
+    return f"{leaf.rule}: {leaf.verdict.value}, {leaf.observed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +177,7 @@ def judge_launch(
     )
     votes = [
         _vote(store, entry, release, policy, at)
-        for entry, release in (record.releases if record else ())
+        for entry, release in (record.standing_releases if record else ())
     ]
     judged = evaluate(policy, evidence, votes, context)
     tree = all_of(
@@ -138,12 +185,12 @@ def judge_launch(
         [*in_force, *(_of_a_launch(node, plan) for node in judged.children)],
         wanted=f"policy {policy.id} version {policy.version}",
     )
-    return JudgedLaunch(tree, policy, now, told)
+    return JudgedLaunch(tree, policy, now, told, tuple(votes), context)
 
 
 def _of_a_launch(node: Node, plan: LaunchPlan) -> Node:
     """A verdict whose next steps are those of a launch."""
-    why = node.why.replace("countersign approve", "countersign pipeline release")
+    why = node.why.replace("countersign approve", RELEASE_COMMAND)
     observed = node.observed
     unlocked = [built.unlocked for built in plan.virtualenv if built.unlocked]
     if unlocked and node.verdict is Verdict.UNKNOWN and _NO_LOCK.match(observed):
@@ -156,19 +203,6 @@ def _of_a_launch(node: Node, plan: LaunchPlan) -> Node:
         why=why,
         children=tuple(_of_a_launch(child, plan) for child in node.children),
     )
-
-
-def release_roles(
-    store: OpenStore, policy: Policy, person: str, pipeline: str, environment: str
-) -> list[str]:
-    """The roles in which somebody could release a launch under a policy."""
-    found = store.state().people.get(person)
-    subject = pipeline_subject(pipeline)
-    return [
-        quorum.role
-        for quorum in policy.quorums
-        if found is not None and found.holds(quorum.role, subject, environment)
-    ]
 
 
 def _policy(

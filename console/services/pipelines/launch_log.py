@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.services.opened import OpenStore
 from console.services.problems import Refusal
-from policies.predicates import OutcomeKind, PredicateType
+from policies.predicates import OutcomeKind, PredicateType, Withdrawal
 from policies.predicates.operations import (
     CancelResult,
     LaunchCancellation,
@@ -16,9 +16,10 @@ from policies.predicates.operations import (
     LaunchOutcome,
     LaunchRelease,
 )
-from policies.topics import LAUNCHES, launch_topic, outcome_topic
+from policies.topics import LAUNCHES, launch_topic, outcome_topic, withdrawn_topic
 from policies.trust_state import TrustState
 from policies.workflow import Entry
+from store.identifiers import launched_pipeline_key
 
 _ONE = launch_topic("")
 STARTED = frozenset({RunState.RUNNING, RunState.SUCCEEDED})
@@ -34,6 +35,13 @@ class LaunchRecord:
     releases: list[tuple[Entry, LaunchRelease]] = field(default_factory=list)
     outcomes: list[tuple[Entry, LaunchOutcome]] = field(default_factory=list)
     cancellations: list[tuple[Entry, LaunchCancellation]] = field(default_factory=list)
+    withdrawals: list[tuple[Entry, Withdrawal]] = field(default_factory=list)
+
+    @property
+    def standing_releases(self) -> list[tuple[Entry, LaunchRelease]]:
+        """What people decided about it and did not take back."""
+        gone = {withdrawal.statement for _, withdrawal in self.withdrawals}
+        return [pair for pair in self.releases if pair[0].id not in gone]
 
     @property
     def requester(self) -> str:
@@ -49,6 +57,17 @@ class LaunchRecord:
     def entry(self) -> Entry:
         """The entry that declared it last."""
         return self.intents[-1][0]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits to be released, as far as statements say."""
+        ended = self.ended
+        return (
+            self.intent.held
+            and ended is not None
+            and ended.outcome is OutcomeKind.DONE
+            and self.cancelled is None
+        )
 
     @property
     def ended(self) -> LaunchOutcome | None:
@@ -100,11 +119,28 @@ def launch_record(
                 record.releases.append((entry, release))
             case LaunchCancellation() as cancellation:
                 record.cancellations.append((entry, cancellation))
+    record.withdrawals += _withdrawals(store, record, state)
     for entry, _ in record.intents:
         for ended in store.verified_entries(outcome_topic(entry.id), state):
             if isinstance(ended.statement.predicate, LaunchOutcome):
                 record.outcomes.append((ended, ended.statement.predicate))
     return record if record.intents else None
+
+
+def _withdrawals(
+    store: OpenStore, record: LaunchRecord, state: TrustState
+) -> list[tuple[Entry, Withdrawal]]:
+    """What was taken back of what people decided about a launch."""
+    released = {entry.id for entry, _ in record.releases}
+    if not released:
+        return []
+    topic = withdrawn_topic(launched_pipeline_key(record.releases[0][1].pipeline))
+    return [
+        (entry, withdrawal)
+        for entry in store.verified_entries(topic, state)
+        if isinstance(withdrawal := entry.statement.predicate, Withdrawal)
+        and withdrawal.statement in released
+    ]
 
 
 def known_launch(store: OpenStore, launch: str, state: TrustState) -> LaunchRecord:

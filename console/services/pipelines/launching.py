@@ -31,6 +31,7 @@ from console.services.pipelines.launch_log import (
     launch_record,
     own_open_launch,
 )
+from console.services.pipelines.release_hopes import undivided
 from console.services.problems import Misuse, Refusal, Undecided
 from console.services.signing import Acting, Appended, append
 from policies.predicates import OutcomeKind
@@ -41,6 +42,7 @@ from store.errors import StoreRefused
 LONGEST_CAUSE = 500
 LONGEST_ENVIRONMENT = 128
 LONGEST_READ_BACK = 500
+ENROL_THEM = "Enrol whoever that is with that identity, then launch it."
 _TRIES = 3
 
 
@@ -332,6 +334,9 @@ def _require_verdict(judged: JudgedLaunch, launcher: CanLaunch) -> bool:
                 f"the policy wants a release, and {launcher.backend} holds nothing",
                 hint="Launch where a run can be held.",
             )
+        hopeless = undivided(judged)
+        if hopeless:
+            raise Refusal(f"{hopeless}; nothing was launched", hint=ENROL_THEM)
         return True
     said = "\n".join(tree_lines(judged.tree))
     problem = Undecided if exit_code(judged.tree) == 3 else Refusal

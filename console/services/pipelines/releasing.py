@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connectors.errors import ConnectorError
+from connectors.pipelines.fired_runs import schedule_of
 from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, PipelineRun, RunState
 from console.services.gating import require_anchor
@@ -15,7 +17,6 @@ from console.services.opened import OpenStore
 from console.services.pipelines.launch_judging import (
     JudgedLaunch,
     judge_launch,
-    release_roles,
 )
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.launching import (
@@ -25,6 +26,14 @@ from console.services.pipelines.launching import (
     new_intent,
     send,
 )
+from console.services.pipelines.log_word import words_of_log
+from console.services.pipelines.release_votes import release_roles
+from console.services.pipelines.release_words import (
+    not_yet,
+    require_news,
+    role_to_release,
+)
+from console.services.pipelines.viewing import launch_name
 from console.services.problems import Misuse, Refusal
 from console.services.signing import Acting, Appended, append
 from console.services.words import put_words
@@ -73,9 +82,18 @@ def release(
     """
     require_anchor(store)
     store.require_known_types()
+    if decided is not None and not decided.reason.strip():
+        raise Misuse("a release has a reason", hint="--reason TEXT")
+    launch = launch_name(store, launcher, launch)
+    schedule = schedule_of(launch)
+    if schedule:
+        raise Refusal(
+            f"{launch} was started by a schedule, and that is what is released",
+            hint=f"See it: countersign pipeline show {schedule}",
+        )
     record = known_launch(store, launch, store.state())
-    run = launcher.find(launch)
-    _require_open(record, run)
+    run = _found(launcher, launch, must_answer=decided is None)
+    _require_open(store, record, run)
     plan = read_plan(store.objects.get(record.intent.definition))
     signed = None
     if decided is not None:
@@ -88,7 +106,7 @@ def release(
                 f"the verdict is {judged.tree.verdict.value}; nothing was started",
                 hint=f"See why: countersign pipeline show {launch}",
             )
-        return Released(record, plan, signed, judged, None, "it is not released yet")
+        return Released(record, plan, signed, judged, None, not_yet(launch, judged))
     lack = _cannot_start(store, acting, record, run)
     if lack:
         if decided is None:
@@ -100,7 +118,25 @@ def release(
     )
 
 
-def _require_open(record: LaunchRecord, run: PipelineRun | None) -> None:
+def _found(
+    launcher: CanLaunch, launch: str, *, must_answer: bool
+) -> PipelineRun | None:
+    """A launch as its place shows it; who only signs needs no place that answers.
+
+    Raises:
+        ConnectorError: it cannot be asked, and must be.
+    """
+    try:
+        return launcher.find(launch)
+    except ConnectorError:
+        if must_answer:
+            raise
+        return None
+
+
+def _require_open(
+    store: OpenStore, record: LaunchRecord, run: PipelineRun | None
+) -> None:
     """Refuse what was let go before, or is over.
 
     Raises:
@@ -108,11 +144,22 @@ def _require_open(record: LaunchRecord, run: PipelineRun | None) -> None:
     """
     if not record.intent.held and record.ended is not None:
         raise Refusal(
-            f"the launch {record.launch} is not held: {record.ended.read_back}"
+            f"the launch {record.launch} is not held: {_became(store, record, run)}",
+            hint=f"See it: countersign pipeline show {record.launch}",
         )
     is_gone = run is not None and run.state is RunState.CANCELLED
     if is_gone or record.cancelled is not None:
         raise Refusal(f"the launch {record.launch} was cancelled")
+
+
+def _became(store: OpenStore, record: LaunchRecord, run: PipelineRun | None) -> str:
+    """What became of a launch that was let go: by its place, or else by the log."""
+    if run is not None:
+        return f"it is {run.state.value}{f', {run.reason}' if run.reason else ''}"
+    word = words_of_log(store, {record.launch}).get(record.launch)
+    if word is not None:
+        return f"by the log it is {word.state.value}"
+    return f"it was let go, entry {record.entry.index}"
 
 
 def _judge(store: OpenStore, plan: LaunchPlan, record: LaunchRecord) -> JudgedLaunch:
@@ -133,8 +180,6 @@ def _sign(
         Refusal: it could not count, or nothing should be released now.
     """
     intent = record.intent
-    if not decided.reason.strip():
-        raise Misuse("a release has a reason", hint="--reason TEXT")
     if not intent.held:
         raise Refusal(f"the launch {record.launch} is not held")
     if acting.id == record.requester and decided.decision is Decision.APPROVE:
@@ -152,14 +197,8 @@ def _sign(
     roles = release_roles(
         store, judged.policy, acting.id, intent.pipeline, intent.environment
     )
-    role = decided.role or (roles[0] if roles else "")
-    if role not in roles:
-        wanted = ", ".join(quorum.role for quorum in judged.policy.quorums)
-        raise Refusal(
-            f"you hold none of the roles that may release it here ({wanted})",
-            hint="Ask an enroller for the role, for the model "
-            f"{pipeline_subject(intent.pipeline)}.",
-        )
+    role = role_to_release(judged.policy, roles, decided.role, intent.pipeline)
+    require_news(record.launch, judged, acting.id, decided.decision, role)
     if decided.decision is Decision.APPROVE and not judged.lacks_people_only:
         raise Refusal(
             f"the verdict is {judged.tree.verdict.value}, and not for want of people; "

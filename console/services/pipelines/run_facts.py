@@ -39,11 +39,12 @@ ENVIRONMENT = "countersign.virtualenv"
 """Under this are tags of the virtual environment that was built for a run."""
 PACKAGE = "countersign.package"
 """Under this is a tag for each package that was in it."""
-_STATUS = {
+STATUS = {
     RunState.SUCCEEDED: "FINISHED",
     RunState.FAILED: "FAILED",
     RunState.CANCELLED: "KILLED",
 }
+"""What the lineage store calls how a run ended."""
 
 
 def pipeline_run_key(launch: str) -> EntityKey:
@@ -78,7 +79,7 @@ class EndedRun:
             subject=key,
             object=job,
             name=plan.pipeline,
-            status=_STATUS[self.run.state],
+            status=STATUS[self.run.state],
             started=self.run.started,
             ended=self.run.ended,
             actor=self.requester,

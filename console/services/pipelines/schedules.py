@@ -36,6 +36,7 @@ from console.services.pipelines.launch_log import (
     launch_record,
 )
 from console.services.pipelines.launchers import open_launcher
+from console.services.pipelines.log_word import words_of_log
 from console.services.pipelines.recording import recorded_of
 from console.services.pipelines.repeating import request_of
 from console.services.pipelines.schedule_standing import (
@@ -84,10 +85,14 @@ class ScheduleLine:
     """Why its place could not be asked, or empty."""
     is_cancelled_in_silence: bool = False
     """Whether it is cancelled there, and the log does not say by whom."""
+    held: str = ""
+    """What it waits for by the log, where its place shows nothing of it; or empty."""
 
     @property
     def state(self) -> RunState:
-        """Where it is."""
+        """Where it is; by the log where its place shows nothing of it."""
+        if self.run is None and self.held:
+            return RunState.SUSPENDED
         return self.run.state if self.run else RunState.UNKNOWN
 
     @property
@@ -231,7 +236,13 @@ def _line(
         is_cancelled_in_silence=run is not None
         and run.state is RunState.CANCELLED
         and record.cancelled is None,
+        held="" if run is not None else _held(store, record.launch),
     )
+
+
+def _held(store: OpenStore, launch: str) -> str:
+    word = words_of_log(store, {launch}).get(launch)
+    return word.reason if word and word.state is RunState.SUSPENDED else ""
 
 
 def _objection(

@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from connectors.errors import ConnectorError
 from connectors.pipelines.fired_runs import cause_of, schedule_of
@@ -31,6 +32,7 @@ from console.services.pipelines.launch_log import (
     launch_names,
     newest_launches,
 )
+from console.services.pipelines.log_word import LogWord, words_of_log
 from console.services.pipelines.recording import is_to_be_recorded, recorded_launches
 from console.services.problems import Refusal
 from policies.predicates.operations import LaunchIntent
@@ -40,6 +42,17 @@ LEAST_LOOK_SECONDS = 0.2
 MOST_COMPARED = 200
 """Runs from which it is told how long another will take."""
 _ELSEWHERE = "not known on this machine; it was launched on another, or is gone"
+
+
+class Seen(StrEnum):
+    """By whose word a launch is in its state."""
+
+    PLACE = "place"
+    """The place where it was launched was looked at."""
+    LOG = "log"
+    """The log says so; its place was not looked at."""
+    NOBODY = "nobody"
+    """Nobody could say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,9 @@ class LaunchLine:
     """Whether its run is lineage; None: it has not come to be, or cannot be told."""
     cancellation: Cancellation | None = None
     """Who had it ended, or with it the schedule that started it, as the log says."""
+    seen: Seen = Seen.PLACE
+    unseen_because: str = ""
+    """Why its place was not looked at; empty where it was."""
 
     @property
     def steps_done(self) -> str:
@@ -132,7 +148,39 @@ def list_launches(
                 for one in (run, *fired.get(launch, ()))
             ]
         )
-    return [line for lines in found[::-1] for line in lines]
+    return _by_the_log(store, [line for lines in found[::-1] for line in lines])
+
+
+def _by_the_log(store: OpenStore, lines: list[LaunchLine]) -> list[LaunchLine]:
+    """The lines, with what the log says of those that no place shows."""
+    unseen = {line.launch for line in lines if not line.run.backend}
+    words = words_of_log(store, unseen)
+    return [
+        _by_log(line, words.get(line.launch), store.clock())
+        if line.launch in unseen
+        else line
+        for line in lines
+    ]
+
+
+def _by_log(line: LaunchLine, word: LogWord | None, now: datetime) -> LaunchLine:
+    why = line.run.reason
+    if word is None:
+        return replace(line, seen=Seen.NOBODY, unseen_because=why)
+    run = replace(
+        line.run,
+        state=word.state,
+        reason=word.reason,
+        started=word.started,
+        ended=word.ended,
+    )
+    return replace(
+        line,
+        run=run,
+        elapsed_seconds=_seconds(run.elapsed(now)),
+        seen=Seen.LOG,
+        unseen_because=why,
+    )
 
 
 def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLine:
@@ -156,7 +204,7 @@ def launch_line(store: OpenStore, launcher: CanLaunch, launch: str) -> LaunchLin
     place = launcher.of(name) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, name, intent)
     line = _line(store, by, intent, run, _expected(place, run))
-    return _log(store, [line.run]).line(line)
+    return _by_the_log(store, [_log(store, [line.run]).line(line)])[0]
 
 
 def launch_name(store: OpenStore, launcher: CanLaunch, launch: str) -> str:
@@ -261,7 +309,7 @@ def watch_launch(
 ) -> Iterator[LaunchLine]:
     """A launch now, and again whenever something of it changes, until it is over.
 
-    It also ends when the time is up, or when nobody can tell how it goes.
+    It also ends when the time is up, or when its place cannot be looked at.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     line = launch_line(store, launcher, launch)
@@ -273,6 +321,8 @@ def watch_launch(
             last = seen
             yield line
         if run.state.is_final or run.state is RunState.UNKNOWN:
+            return
+        if line.seen is not Seen.PLACE:
             return
         if deadline is not None and time.monotonic() >= deadline:
             return
@@ -289,7 +339,7 @@ def _looked_again(
     place = launcher.of(line.launch) if isinstance(launcher, EveryPlace) else launcher
     run = _asked(place, line.launch, intent)
     now = _line(store, line.requester, intent, run, line.expected_seconds)
-    return _log(store, [now.run]).line(now)
+    return _by_the_log(store, [_log(store, [now.run]).line(now)])[0]
 
 
 def expected_seconds(launcher: CanLaunch, run: PipelineRun) -> int | None:
