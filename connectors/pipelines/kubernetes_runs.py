@@ -148,8 +148,9 @@ def _reason(work: Work, pods: Sequence[Pod]) -> str:
     if standing.state is RunState.SUSPENDED:
         return work.remark
     if standing.state is RunState.SUCCEEDED:
-        left = sum(pod.phase == "Running" for pod in pods)
-        return f"{left} of its pods still run" if left else work.remark
+        left = sum(pod.phase not in ("Succeeded", "Failed") for pod in pods)
+        unended = f"{left} of its pods still run" if left else ""
+        return "; ".join(part for part in (unended, work.remark) if part)
     newest = {pod.step: pod for pod in sorted(pods, key=_age)}.values()
     found = [
         f"{trouble}: {trouble.message}" if trouble.message else str(trouble)

@@ -153,6 +153,15 @@ class KubernetesCase:
     def starts(self) -> int:
         return len(self._mark.read_text().split()) if self._mark.exists() else 0
 
+    def unended_pods(self) -> list[str]:
+        """The names of the pods that run or may still run."""
+        found = self._place.ask("GET", f"{self._place.core}/pods")["items"]
+        return [
+            str(pod["metadata"]["name"])
+            for pod in found
+            if pod["status"].get("phase") not in ("Succeeded", "Failed")
+        ]
+
     def another(self) -> CanLaunch:
         client = KubernetesClient(
             from_kubeconfig(str(self._place.kubeconfig)),

@@ -120,6 +120,21 @@ def test_steps_are_known_whatever_the_operator_takes_away_at_the_end(
         assert run.reason == ""
 
 
+def test_a_replica_that_has_not_begun_when_its_job_succeeds_is_told(
+    there: Bench,
+) -> None:
+    """Its operator leaves it, and it will still run."""
+    there.launch(job("quick"))
+    there.controller.step()
+    pods = there.pods()
+    there.controller.finish(pods["worker-0"])
+    there.controller.finish(pods["master-0"])
+    there.controller.step()
+    run = there.run()
+    assert (run.state, run.reason) == (RunState.SUCCEEDED, "1 of its pods still run")
+    assert run.steps[1].state is RunState.PENDING
+
+
 @pytest.mark.parametrize("policy", ["None", "Running", "All"])
 def test_cancelled_leaves_no_pod_whatever_is_to_be_kept(
     there: Bench, policy: str
