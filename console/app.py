@@ -43,7 +43,11 @@ VIEWS = {
     "policies": "console.screens.policies:PoliciesScreen",
     "pipelines": "console.screens.pipelines:PipelinesScreen",
 }
-_OPENED = ("console.screens.detail", "console.screens.review")
+_OPENED = (
+    "console.screens.detail",
+    "console.screens.review",
+    "console.screens.launching",
+)
 
 
 def _load_screens() -> None:

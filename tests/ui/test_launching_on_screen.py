@@ -31,6 +31,7 @@ from tests.pipelines import (
     starts,
     wait_until_over,
 )
+from tests.services.kfp_launching import kfp_world
 from tests.ui.test_console import on_screen, settle, until
 from tests.worlds import World
 
@@ -309,6 +310,31 @@ async def test_hostile_and_huge_manifests_neither_draw_nor_crash(
 
 def _texts(form: LaunchForm) -> str:
     return "\n".join(str(one.content) for one in form.query(Static))
+
+
+async def test_what_a_place_does_not_keep_to_is_dim_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kfp_world(world, monkeypatch) as there:
+        there.put_policy(is_released=False)
+        app = CountersignApp(there.store)
+        draft = Draft(backend="kfp", project=there.request().project, pipeline="tried")
+        async with app.run_test(size=(100, 40)) as pilot:
+            await app.push_screen(LaunchDialog(draft))
+            await until(pilot, lambda: "mark (string)" in on_screen(app))
+            assert "Kubeflow Pipelines: prod (chosen)" in on_screen(app)
+            assert "kfp keeps to no steps" in on_screen(app)
+            assert "kfp keeps to no time limit" in on_screen(app)
+            form = app.screen.query_one(LaunchForm)
+            assert form.field("steps").query_one(Input).disabled
+            assert not form.field("ref").query_one(Input).disabled
+            await pilot.press("ctrl+g")
+            await until(pilot, lambda: "YES: it would start" in on_screen(app))
+            await pilot.press("ctrl+g")
+            await sign(pilot, world.places.keys / "dana.pem")
+            await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+            await until(pilot, lambda: "kfp tells of no log" in on_screen(app))
+    assert len(there.runs()) == 1
 
 
 async def test_read_only_opens_no_dialog_and_the_palette_says_why(
