@@ -142,7 +142,7 @@ async def test_signing_starts_on_cancel_and_wants_the_name_typed(
 ) -> None:
     before = app.store.index.size
     async with app.run_test(size=(80, 24)) as pilot:
-        await open_request(pilot, 1)
+        await open_request(pilot, 2)
         await pilot.press("x")
         await pilot.pause()
         dialog = app.screen
@@ -169,7 +169,7 @@ async def test_signing_starts_on_cancel_and_wants_the_name_typed(
 async def test_a_rejection_signed_on_screen_is_in_the_log(app: CountersignApp) -> None:
     before = app.store.index.size
     async with app.run_test(size=(100, 30)) as pilot:
-        await open_request(pilot, 1)
+        await open_request(pilot, 2)
         await pilot.press("x")
         await pilot.pause()
         for field, text in (
@@ -189,13 +189,13 @@ async def test_a_problem_is_told_with_its_next_step_and_the_screen_stays(
     app: CountersignApp,
 ) -> None:
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
-        await open_request(pilot, 1)
+        await open_request(pilot, 0)
         await pilot.press("a")
         await pilot.pause()
         for field, text in (
             ("#key", "ana"),
             ("#reason", "mine"),
-            ("#name", "diabetes-progression"),
+            ("#name", "tumour-screening"),
         ):
             app.screen.query_one(field, Input).value = text
         app.screen.query_one("#sign").focus()
