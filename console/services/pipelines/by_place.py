@@ -93,7 +93,7 @@ class SeenPlaces:
             try:
                 plan = self._plan(store, intent.definition)
             except (StoreError, ConnectorError) as problem:
-                unread.append(_untold(launch, intent, "", problem))
+                unread.append(_untold(launch, intent, problem))
                 continue
             name = plan.place if plan.backend in FAR else THIS_MACHINE
             places.setdefault(name, []).append((launch, intent, plan))
@@ -204,7 +204,7 @@ def runs_at(everywhere: EveryPlace, planned: tuple[Planned, ...]) -> list[Pipeli
             raise  # one that is silent is not asked for each of its launches
         except ConnectorError as problem:
             problems.append(problem)
-            found.append(_untold(launch, intent, plan.backend, problem))
+            found.append(_untold(launch, intent, problem))
     if problems and len(problems) == len(planned):
         raise problems[0]
     return found
@@ -218,13 +218,11 @@ def _listed_by(
     return launcher.runs()
 
 
-def _untold(
-    launch: str, intent: LaunchIntent, backend: str, problem: Exception
-) -> PipelineRun:
+def _untold(launch: str, intent: LaunchIntent, problem: Exception) -> PipelineRun:
     """A launch of which nobody can say how it goes, and why."""
     return PipelineRun(
         launch=launch,
-        backend=backend,
+        backend="",
         pipeline=intent.pipeline,
         state=RunState.UNKNOWN,
         plan_digest=intent.definition,

@@ -66,7 +66,7 @@ class LaunchRecord:
             self.intent.held
             and ended is not None
             and ended.outcome is OutcomeKind.DONE
-            and self.cancelled is None
+            and not self.is_over
         )
 
     @property

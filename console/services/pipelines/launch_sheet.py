@@ -131,10 +131,7 @@ def launch_sheet(store: OpenStore, launch: str) -> LaunchSheet:
     intent = record.intent
     plan = read_plan(store.objects.get(intent.definition))
     is_held = (
-        intent.held
-        and record.ended is not None
-        and record.cancelled is None
-        and not schedule
+        intent.held and record.ended is not None and not record.is_over and not schedule
     )
     statements = [
         *record.intents,
