@@ -67,7 +67,8 @@ class Project:
         if found is None:
             raise MalformedInput(
                 f"the project has no entry point {name[:80]!r}{_near(name, self)}",
-                hint=f"It has: {', '.join(sorted(self.entry_points))[:500]}",
+                hint="Name one with --entry: "
+                f"{', '.join(sorted(self.entry_points))[:500]}",
             )
         return found
 

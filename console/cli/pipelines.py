@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.cli.context import Context, span_of
 from console.cli.output import say, show, show_json
 from console.cli.pipeline_archiving import add_archive
 from console.cli.pipeline_cancelling import add_cancel
+from console.cli.pipeline_following import wait_for
 from console.cli.pipeline_pruning import add_prune
 from console.cli.pipeline_recording import add_record
 from console.cli.pipeline_schedules import add_schedule
-from console.cli.pipeline_views import add_views, state_line, wait_for
+from console.cli.pipeline_views import add_views
+from console.cli.pipeline_words import state_line
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.pipelines.named_values import TRACKING, pairs, tracking_address
 from console.services.problems import Misuse
@@ -45,6 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_cancel(whats)
     parser = whats.add_parser("retry", help="launch exactly the same once more")
     parser.add_argument("launch", metavar="LAUNCH")
+    parser.add_argument("--id", default="", metavar="ID", help="of the new one")
     _add_waiting(parser)
     parser.set_defaults(handler=retry, decides=True, dry_run=False)
     add_schedule(whats)
@@ -65,7 +69,7 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--backend",
         default="local",
         metavar="local|kubernetes|kfp",
-        help="where it runs",
+        help="where it runs; local",
     )
     parser.add_argument(
         "--context",
@@ -80,13 +84,25 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--entry", action="append", default=[], metavar="NAME", help="step; repeatable"
     )
     parser.add_argument(
-        "-P", dest="parameters", action="append", default=[], metavar="NAME=VALUE"
+        "-P",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter; repeatable",
     )
     parser.add_argument("--ref", default="", metavar="REF", help="run this commit")
     parser.add_argument("--name", default="", metavar="NAME", help="of the pipeline")
-    parser.add_argument("--env", default=DEFAULT_ENVIRONMENT, metavar="ENVIRONMENT")
+    parser.add_argument(
+        "--env",
+        default=DEFAULT_ENVIRONMENT,
+        metavar="ENVIRONMENT",
+        help=f"that policies know; {DEFAULT_ENVIRONMENT}",
+    )
     parser.add_argument("--id", default="", metavar="ID", help="the same starts once")
-    parser.add_argument("--cause", default="a person", metavar="TEXT")
+    parser.add_argument(
+        "--cause", default="a person", metavar="TEXT", help="why; it is recorded"
+    )
     parser.add_argument(
         "--python",
         default="current",
@@ -94,7 +110,12 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="virtualenv: built as the project's python_env says; or one that is there",
     )
     parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE"
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="variable; shown and recorded",
     )
     parser.add_argument(
         "--pass",
@@ -127,8 +148,10 @@ def _add_launch(whats: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="until it has ended")
-    parser.add_argument("--timeout", default="", metavar="TIME", help="of --wait")
-    parser.add_argument("--key", metavar="KEY")
+    parser.add_argument(
+        "--timeout", default="", metavar="TIME", help="of --wait; the run goes on"
+    )
+    parser.add_argument("--key", metavar="KEY", help="that signs the intent")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -184,10 +207,16 @@ def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
 
 
 def launch_asked(context: Context, asked: Asked, launcher: CanLaunch) -> int:
-    """Launch, and say what became of it."""
+    """Launch, and say what became of it.
+
+    Raises:
+        Misuse: a time to wait was given, and not that it should.
+    """
     from connectors.pipelines.protocols import RunState
     from console.services.pipelines.launching import launch as launch_pipeline
 
+    if context.arguments.timeout and not context.arguments.wait:
+        raise Misuse("--timeout is for --wait", hint="Add --wait, or leave it out.")
     acting = context.person()
     done = launch_pipeline(context.store, acting, launcher, asked)
     run = done.run
@@ -265,7 +294,8 @@ def retry(context: Context) -> int:
     everywhere = launcher_of_all(store)
     line = launch_line(store, everywhere, context.arguments.launch)
     launcher = everywhere.of(line.launch)
-    return launch_asked(context, once_more(store, launcher, line.launch), launcher)
+    asked = once_more(store, launcher, line.launch)
+    return launch_asked(context, replace(asked, launch=context.arguments.id), launcher)
 
 
 def _request(context: Context) -> LaunchRequest:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun
+from connectors.pipelines.protocols import CanCancel, CanLaunch, PipelineRun, RunState
 from console.screens.acting import ActingScreen, Deed
 from console.screens.confirming import ConfirmDialog
 from console.screens.ending import logging_end, question_of_end
@@ -22,6 +22,7 @@ from console.services.signing import Acting
 from policies.predicates import Decision
 
 GRACE_SECONDS = 10.0
+IN_FORCE = "the one in force when it is sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,15 @@ def question(launch: str, sheet: LaunchSheet, verb: str) -> SigningQuestion:
     """What is shown before somebody signs."""
     intent = sheet.record.intent
     policy = sheet.judged.policy if sheet.judged else None
+    under = f"{policy.id} version {policy.version}" if policy else IN_FORCE
     given = ", ".join(f"{name}={value}" for name, value in sheet.plan.parameters)
     return SigningQuestion(
         verb=verb,
         name=intent.pipeline,
         facts=(
-            f"{verb.capitalize()} the launch {launch}",
+            f"{verb.capitalize()}: {launch}",
             f"Pipeline: {intent.pipeline} in {intent.environment}",
-            f"Policy: {f'{policy.id} version {policy.version}' if policy else '-'}",
+            f"Policy: {under}",
             f"Plan: {intent.definition[:16]}  Parameters: {given or 'none'}",
             *(f"Image: {image}" for image in sheet.plan.images),
         ),
@@ -116,11 +118,11 @@ def before_ending(
     launch: str, run: PipelineRun, *, is_schedule: bool
 ) -> tuple[str, ...]:
     """What is shown before a launch is ended."""
-    what = (
-        "Nothing is started again, and what it started and still runs is ended."
-        if is_schedule
-        else f"Its processes are asked to end, and killed after {GRACE_SECONDS:.0f} s."
-    )
+    what = f"Its processes are asked to end, and killed after {GRACE_SECONDS:.0f} s."
+    if run.state is RunState.SUSPENDED:
+        what = "Nothing of it runs yet, and nothing ever will."
+    elif is_schedule:
+        what = "Nothing is started again, and what it started and still runs is ended."
     return (
         f"Ends the launch {launch}, which is {run.state.value}.",
         what,
@@ -162,7 +164,7 @@ class LaunchDeeds(ActingScreen):
     def action_repeat(self) -> None:
         """Open the dialog for launching exactly the same once more."""
         if self._known is not None:
-            asked = question(self._launch, self._known.sheet, "launch")
+            asked = question(self._launch, self._known.sheet, "launch again")
             self.sign(asked, repeating(self._launch))
 
     def action_draft(self) -> None:
@@ -184,7 +186,7 @@ class LaunchDeeds(ActingScreen):
             self._launch, self._run, is_schedule=self._known.is_schedule
         )
         self.app.push_screen(
-            ConfirmDialog(said, keep="Let it run", do="End it"), self._cancel
+            ConfirmDialog(said, keep="Leave it as it is", do="End it"), self._cancel
         )
 
     def _cancel(self, is_sure: bool | None) -> None:

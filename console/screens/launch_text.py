@@ -103,7 +103,7 @@ def _steps(steps: Iterable[StepRun], now: datetime, depth: int) -> Iterator[str]
 def sheet_lines(sheet: LaunchSheet) -> list[str]:
     """What is known of it without asking the place where it runs."""
     plan, intent, code = sheet.plan, sheet.record.intent, sheet.plan.code
-    asked = f"asked for by {sheet.requester}, for {intent.cause}"
+    asked = f"asked for by {sheet.requester}; cause: {intent.cause}"
     lines: list[str] = []
     if sheet.judged is not None:
         tree = tree_lines(sheet.judged.tree)

@@ -216,28 +216,54 @@ def test_a_run_that_fails_is_no(project: Path, capsys: Capture) -> None:
 def test_a_wait_that_runs_out_could_not_tell(project: Path, capsys: Capture) -> None:
     change(project, "sleep 300")
     waiting = ("launch", str(project), "--id", "one", "--wait", "--timeout", "1s")
-    assert run(capsys, *waiting)[0] == 3
+    code, _, err = run(capsys, *waiting)
+    assert code == 3
+    assert "one goes on. See it: countersign pipeline watch one" in err
+    assert "nothing was printed yet: one is running" in run(capsys, "logs", "one")[2]
     code, out, _ = run(capsys, "cancel", "one", "--grace", "5s")
     assert (code, out) == (0, "cancelled\n")
     assert run(capsys, "watch", "one")[0] == 1
     assert run(capsys, "cancel", "one")[1] == "cancelled\n"
 
 
+def test_who_stops_waiting_is_told_that_the_run_goes_on(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    change(project, "sleep 300")
+    assert run(capsys, "launch", str(project), "--id", "one")[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("console.services.pipelines.viewing.time.sleep", interrupted)
+        code, _, err = run(capsys, "watch", "one")
+    assert code == 130
+    assert "end it: countersign pipeline cancel one" in err
+    assert "nothing is half-done" not in err
+    assert told(capsys, "show", "one")[1]["launch"]["run"]["state"] == "running"
+
+
 def test_logs_are_searched_cut_and_followed(project: Path, capsys: Capture) -> None:
-    change(project, "for i in 1 2 3 4 5; do echo line $i; echo other $i >&2; done")
+    change(project, 'seq -f "line %g" 5; sleep 0.5; echo the last >&2')
     run(capsys, "launch", str(project), "--id", "one", "--wait")
     assert run(capsys, "logs", "one", "--grep", "line", "--tail", "2")[1] == (
         "line 4\nline 5\n"
     )
-    assert len(run(capsys, "logs", "one", "--follow")[1].splitlines()) == 10
-    assert run(capsys, "logs", "one", "--step", "nothing")[1] == ""
+    assert len(run(capsys, "logs", "one", "--follow")[1].splitlines()) == 6
+    assert run(capsys, "logs", "one", "--step", "main", "--tail", "1")[1] == (
+        "the last\n"
+    )
+    code, out, err = run(capsys, "logs", "one", "--step", "nothing")
+    assert (code, out) == (2, "")
+    assert "no step 'nothing': main" in err
     _, out, _ = run(capsys, "logs", "one", "--tail", "1", "--format", "json")
     line = json.loads(out)
     assert (line["schema"], line["line"]["stream"]) == (
         "countersign/pipeline-log/v1",
         "err",
     )
-    assert run(capsys, "logs", "one", "--tail", "-1")[0] == 2
+    for number in ("-1", "0", "100001"):
+        assert run(capsys, "logs", "one", "--tail", number)[0] == 2
 
 
 def test_a_list_is_of_some_states_and_of_the_newest(
@@ -274,6 +300,12 @@ def test_a_retry_launches_the_same_under_another_id(
     assert first["cause"] == "retry of one"
     assert first["expected_seconds"] is not None
     assert first["run"]["plan_digest"] == second["run"]["plan_digest"]
+    for _ in range(2):
+        assert run(capsys, "retry", "one", "--id", "named", "--wait")[:2] == (
+            0,
+            "named\n",
+        )
+    assert len(told(capsys, "list")[1]["launches"]) == 3
     (project / "train.py").write_text("another\n")
     code, _, err = run(capsys, "retry", "one")
     assert code == 1
@@ -356,6 +388,7 @@ def test_no_token_is_in_anything_that_is_printed_or_kept(
         ("launch", "{project}", "--id", "../../up"),
         ("launch", "{project}", "--id", "a\nb"),
         ("launch", "{project}", "--time-limit", "soon"),
+        ("launch", "{project}", "--timeout", "1s"),
         ("launch", "{project}", "--memory-limit", "much"),
         ("launch", "{project}", "--memory-limit", "-1"),
         ("launch", "{project}", "--tracking", "file:///x"),
