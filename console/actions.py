@@ -177,7 +177,7 @@ LAUNCHING = (
         "launch.new",
         "l",
         "draft",
-        "Launch",
+        "New",
         "Fill in what to launch, look at plan and verdict, sign",
     ),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from textual.app import App, SystemCommand
+from textual.binding import Binding
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -61,6 +62,12 @@ class CountersignApp(App[int]):
     TITLE = "countersign"
     CSS_PATH = "console.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual's own class variable
+
+    BINDINGS = [  # noqa: RUF012 - Textual's own class variable
+        # Tables have these keys; what only scrolls has others for the same.
+        Binding("ctrl+home", "simulate_key('home')", show=False),
+        Binding("ctrl+end", "simulate_key('end')", show=False),
+    ]
 
     entries: reactive[int] = reactive(0)
     note: reactive[str] = reactive("")

@@ -18,8 +18,10 @@ from connectors.pipelines.protocols import LaunchRequest
 from console.services import signing
 from console.services.configuration import Configuration
 from console.services.opened import open_store
-from console.services.pipelines import launching
+from console.services.pipelines import declaring, sending
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launchers import open_launcher
+from console.services.pipelines.launching import launch
 from console.services.places import Places
 from console.services.signing import act_as_person
 from policies.predicates.operations import LaunchIntent
@@ -60,7 +62,8 @@ def dying_at(point: str) -> None:
         "after the claim": (launcher, "_start", die),
         "after the start": (launcher, "_start", lambda *given: die(start(*given))),
     }
-    where, name, dying = places.get(point, (launching, "append", dying_append))
+    said = sending if point.endswith("outcome") else declaring
+    where, name, dying = places.get(point, (said, "append", dying_append))
     setattr(where, name, dying)
 
 
@@ -71,11 +74,11 @@ def main() -> None:
     key = str(places.keys / "dana.pem")
     acting = act_as_person(store, store.state(), key, lambda _: None)
     dying_at(point)
-    launching.launch(
+    launch(
         store,
         acting,
         open_launcher(store),
-        launching.Asked(LaunchRequest(project), "default", "".join(named)),
+        Asked(LaunchRequest(project), "default", "".join(named)),
     )
 
 

@@ -23,9 +23,10 @@ from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import LaunchPlan, LaunchRequest
 from console.services.founding import activate_policy
 from console.services.opened import OpenStore, rfc3339
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import Asked, launch
+from console.services.pipelines.launching import launch
 from console.services.signing import Acting, sign_statement
 from policies.predicates import OutcomeKind
 from policies.predicates.operations import LaunchIntent, LaunchOutcome

@@ -11,8 +11,10 @@ from pathlib import Path
 from connectors.pipelines.protocols import CanLaunch, LaunchRequest, PipelineRun
 from console.services.founding import activate_policy
 from console.services.opened import OpenStore
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import Asked, Launched, launch
+from console.services.pipelines.launching import launch
+from console.services.pipelines.sending import Launched
 from tests.worlds import World
 
 WAIT_SECONDS = 60.0

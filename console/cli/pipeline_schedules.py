@@ -111,7 +111,7 @@ def _crontab(context: Context) -> int:
 
 def _kept_there(context: Context) -> int:
     from console.cli.pipelines import launch_asked, show_dry_run
-    from console.services.pipelines.launching import Asked
+    from console.services.pipelines.asked import Asked
     from console.services.pipelines.schedules import open_keeper
 
     given, store = context.arguments, context.store

@@ -22,8 +22,8 @@ from console.services.problems import Misuse
 
 if TYPE_CHECKING:
     from connectors.pipelines.protocols import CanLaunch, LaunchRequest
+    from console.services.pipelines.asked import Asked
     from console.services.pipelines.launch_judging import JudgedLaunch
-    from console.services.pipelines.launching import Asked
 
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 
@@ -157,8 +157,8 @@ def _add_waiting(parser: argparse.ArgumentParser) -> None:
 
 def launch(context: Context) -> int:
     """`pipeline launch`"""
+    from console.services.pipelines.asked import Asked, SeenPlan
     from console.services.pipelines.launchers import open_launcher
-    from console.services.pipelines.launching import Asked, SeenPlan
 
     given, store = context.arguments, context.store
     seen = SeenPlan(given.plan) if given.plan else None
@@ -173,7 +173,8 @@ def launch(context: Context) -> int:
 
 def show_dry_run(context: Context, asked: Asked, launcher: CanLaunch) -> int:
     """Print the plan, byte for byte; the verdict goes beside it."""
-    from console.services.pipelines.launching import ENROL_THEM, plan_launch
+    from console.services.pipelines.declaring import ENROL_THEM
+    from console.services.pipelines.launching import plan_launch
     from console.services.pipelines.release_hopes import undivided
     from policies.verdict import Verdict, exit_code, tree_lines
 

@@ -19,6 +19,7 @@ from console.screens.launch import LaunchScreen
 from console.screens.launching_facts import PlannedLaunch, question
 from console.screens.signing import SigningAnswer, SigningDialog
 from console.services.opened import OpenStore, wall_clock
+from console.services.pipelines.declaring import new_id
 from console.services.pipelines.drafting import (
     Draft,
     asked_of,
@@ -26,12 +27,8 @@ from console.services.pipelines.drafting import (
     open_place,
 )
 from console.services.pipelines.launch_places import LaunchPlace, launch_places
-from console.services.pipelines.launching import (
-    Launched,
-    launch,
-    new_id,
-    plan_launch,
-)
+from console.services.pipelines.launching import launch, plan_launch
+from console.services.pipelines.sending import Launched
 from console.services.problems import KNOWN_ERRORS
 from console.services.signing import act_as_person, find_key
 from console.widgets.keys import KeyBar

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan
 from console.screens.signing import SigningQuestion
+from console.services.pipelines.asked import Asked, SeenPlan
 from console.services.pipelines.launch_judging import JudgedLaunch
-from console.services.pipelines.launching import Asked, SeenPlan
 from console.widgets.plan_view import said_of
 
 

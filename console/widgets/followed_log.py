@@ -20,7 +20,19 @@ class FollowedLog(Log):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, max_lines=MOST_LINES)
         self._kept: deque[str] = deque(maxlen=MOST_LINES)
+        self._is_followed = True
+        """Whether its end is to stay in sight, until somebody scrolls away from it."""
         self._wanted = ""
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """See Widget; where it is scrolled to says whether its end is followed."""
+        super().watch_scroll_y(old_value, new_value)
+        self._is_followed = self.is_vertical_scroll_end
+
+    def on_resize(self) -> None:
+        """The end stays in sight when something else takes room beside it."""
+        if self._is_followed:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     @property
     def wanted(self) -> str:

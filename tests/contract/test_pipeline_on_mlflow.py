@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from connectors.pipelines.protocols import CanStreamLogs, LaunchRequest, RunState
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import Asked, launch
+from console.services.pipelines.launching import launch
 from console.services.pipelines.recording import record_run
 from console.services.signing import act_as_service
 from policies.trust_root import ServiceKind

@@ -22,8 +22,10 @@ from console.services.configuration import (
 from console.services.founding import activate_policy
 from console.services.opened import OpenStore, open_store
 from console.services.pipelines import launchers
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import Asked, Launched, launch
+from console.services.pipelines.launching import launch
+from console.services.pipelines.sending import Launched
 from tests.contract.kfp_launching import FAST, PassingTime, write_package
 from tests.contract.kfp_server import engine
 from tests.contract.kfp_server.installation import Installation, Object

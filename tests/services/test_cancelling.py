@@ -14,12 +14,13 @@ from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import PipelineRun, RunState
 from console.reports.launches import check_launches
 from console.reports.whole_log import WholeLog
-from console.services.pipelines import launching
+from console.services.pipelines import sending
 from console.services.pipelines.cancelling import Cancelled, cancel_launch
+from console.services.pipelines.declaring import Declared
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
-from console.services.pipelines.launching import Declared, send
 from console.services.pipelines.releasing import Decided, release
+from console.services.pipelines.sending import send
 from console.services.problems import Misuse, Refusal, Undecided
 from console.services.signing import Acting, Appended
 from console.services.words import read_words
@@ -307,7 +308,7 @@ def test_what_the_log_knows_as_cancelled_is_launched_by_nobody(
         raise StoreUnavailable("the disk is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(launching, "end_launch", lost)
+        patch.setattr(sending, "end_launch", lost)
         with pytest.raises(StoreUnavailable):
             launch_in(world, project, "one")
     assert record_of(world).ended is None

@@ -14,6 +14,7 @@ from connectors.pipelines.declarations import CanDeclare, Declaration
 from connectors.pipelines.protocols import LaunchRequest, Limits, Times
 from console.services.configuration import Configuration, KubeflowSetting
 from console.services.opened import open_store
+from console.services.pipelines.asked import Asked, SeenPlan
 from console.services.pipelines.draft_checks import next_times, times_said
 from console.services.pipelines.drafting import (
     Draft,
@@ -26,12 +27,7 @@ from console.services.pipelines.drafting import (
 from console.services.pipelines.launch_log import launches
 from console.services.pipelines.launch_places import launch_places
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import (
-    Asked,
-    SeenPlan,
-    launch,
-    plan_launch,
-)
+from console.services.pipelines.launching import launch, plan_launch
 from console.services.problems import Misuse, Refusal
 from console.widgets.path_suggester import completed
 from tests.contract.kfp_launching import write_package

@@ -135,7 +135,8 @@ def test_another_machine_does_not_launch_what_this_one_launched(
     there = world.reopened(world.elsewhere("other"))
     from connectors.pipelines.protocols import LaunchRequest
     from console.services.opened import confirm_anchor
-    from console.services.pipelines.launching import Asked, launch
+    from console.services.pipelines.asked import Asked
+    from console.services.pipelines.launching import launch
 
     confirm_anchor(there)
     asked = Asked(LaunchRequest(str(project)), "default", "one")

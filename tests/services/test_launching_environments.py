@@ -12,8 +12,9 @@ from connectors.pipelines.protocols import CanCancel, LaunchRequest, RunState
 from console.reports.launches import check_launches
 from console.reports.whole_log import WholeLog
 from console.services.founding import activate_policy
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launchers import open_launcher
-from console.services.pipelines.launching import Asked, launch, plan_launch
+from console.services.pipelines.launching import launch, plan_launch
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import request_of

@@ -10,12 +10,14 @@ import pytest
 
 from connectors.pipelines.protocols import LaunchRequest, RunState
 from console.services.founding import activate_policy
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import launcher_of_all, open_launcher
-from console.services.pipelines.launching import Asked, Launched, launch
+from console.services.pipelines.launching import launch
 from console.services.pipelines.recording import record_run
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import once_more
+from console.services.pipelines.sending import Launched
 from console.services.pipelines.viewing import list_launches
 from console.services.problems import Refusal, Undecided
 from console.services.signing import act_as_service

@@ -38,13 +38,14 @@ from console.reports.verification import verify_file
 from console.reports.whole_log import WholeLog
 from console.services.checkpoints import make_checkpoint
 from console.services.founding import activate_policy
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.cancelling import Cancelled, cancel_launch
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import (
     launcher_of_all,
     open_launcher,
 )
-from console.services.pipelines.launching import Asked, Launched, launch
+from console.services.pipelines.launching import launch
 from console.services.pipelines.recording import is_recorded, record_fired, record_run
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.repeating import Schedule, crontab_line
@@ -56,6 +57,7 @@ from console.services.pipelines.schedules import (
     open_keeper,
     schedules_objected_to,
 )
+from console.services.pipelines.sending import Launched
 from console.services.pipelines.viewing import list_launches
 from console.services.problems import Misuse, Refusal, Undecided
 from console.services.revoking import revoke

@@ -25,9 +25,10 @@ from console.services.configuration import Configuration, KubeflowSetting
 from console.services.founding import activate_policy
 from console.services.opened import open_store
 from console.services.pipelines import launchers
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launchers import launcher_of_all
-from console.services.pipelines.launching import Asked, Launched, launch
+from console.services.pipelines.launching import launch
 from console.services.pipelines.recording import record_fired
 from console.services.pipelines.releasing import Decided, release
 from console.services.pipelines.schedules import (
@@ -38,6 +39,7 @@ from console.services.pipelines.schedules import (
     open_keeper,
     schedules_objected_to,
 )
+from console.services.pipelines.sending import Launched
 from console.services.pipelines.viewing import list_launches
 from console.services.problems import Refusal
 from console.services.signing import Acting, act_as_service

@@ -17,6 +17,7 @@ from console.screens.launch import LaunchScreen
 from console.screens.signing import SigningDialog
 from console.services.pipelines.launch_log import known_launch
 from console.services.pipelines.launchers import open_launcher
+from console.widgets.followed_log import FollowedLog
 from tests.pipelines import (
     commit_all,
     launch_in,
@@ -45,6 +46,30 @@ async def sign(pilot: Pilot[int], key: Path, reason: str, name: str = "tried") -
             field.value = value
     dialog.query_one("#sign", Button).press()
     await pilot.pause()
+
+
+async def test_what_is_printed_is_followed_on_while_it_is_searched(
+    world: World, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    command = f"seq 100; while [ ! -e {gate} ]; do sleep 0.1; done; seq 101 160"
+    launch_in(world, make_project(tmp_path / "code", command), "one")
+    app = app_of(world)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(LaunchScreen("one"))
+        await until(pilot, lambda: "main  100" in on_screen(app))
+        await pilot.press("slash")
+        await pilot.pause(0.2)
+        gate.touch()
+        await until(pilot, lambda: "main  160" in on_screen(app))
+        await pilot.press("escape")
+        await pilot.pause(0.2)
+        app.screen.query_one(FollowedLog).focus()
+        await pilot.press("g")
+        await until(pilot, lambda: "main  1 " in on_screen(app) + " ")
+        assert "main  160" not in on_screen(app)
+        await pilot.press("G")
+        await until(pilot, lambda: "main  160" in on_screen(app))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")

@@ -16,7 +16,7 @@ from console.services.gating import require_anchor
 from console.services.opened import OpenStore
 from console.services.pipelines.every_place import FAR, EveryPlace
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
-from console.services.pipelines.launching import LONGEST_READ_BACK, read_back
+from console.services.pipelines.sending import LONGEST_READ_BACK, read_back
 from console.services.pipelines.viewing import launch_name
 from console.services.problems import KNOWN_ERRORS
 from console.services.signing import Acting, append

@@ -24,9 +24,9 @@ from connectors.pipelines.protocols import (
 )
 from console.services.configuration import DEFAULT_ENVIRONMENT
 from console.services.opened import OpenStore
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.every_place import FAR
 from console.services.pipelines.launchers import LOCAL, open_launcher
-from console.services.pipelines.launching import Asked
 from console.services.pipelines.named_values import TRACKING, pairs, tracking_address
 from console.services.pipelines.repeating import (
     Schedule,

@@ -14,18 +14,12 @@ from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, PipelineRun, RunState
 from console.services.gating import require_anchor
 from console.services.opened import OpenStore
+from console.services.pipelines.declaring import Declared, declare, new_intent
 from console.services.pipelines.launch_judging import (
     JudgedLaunch,
     judge_launch,
 )
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
-from console.services.pipelines.launching import (
-    Declared,
-    Launched,
-    declare,
-    new_intent,
-    send,
-)
 from console.services.pipelines.log_word import words_of_log
 from console.services.pipelines.release_votes import release_roles
 from console.services.pipelines.release_words import (
@@ -33,6 +27,7 @@ from console.services.pipelines.release_words import (
     require_news,
     role_to_release,
 )
+from console.services.pipelines.sending import Launched, send
 from console.services.pipelines.viewing import launch_name
 from console.services.problems import Misuse, Refusal
 from console.services.signing import Acting, Appended, append

@@ -13,9 +13,9 @@ from connectors.pipelines.plans import read_plan
 from connectors.pipelines.protocols import CanLaunch, LaunchPlan, LaunchRequest
 from console.services.opened import OpenStore
 from console.services.own_command import own_command
+from console.services.pipelines.asked import Asked
 from console.services.pipelines.every_place import FAR
 from console.services.pipelines.launch_log import known_launch
-from console.services.pipelines.launching import Asked
 from console.services.problems import Misuse, Refusal
 from store.opening import whole_address
 
