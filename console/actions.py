@@ -177,7 +177,7 @@ LAUNCHING = (
         "launch.new",
         "l",
         "draft",
-        "New",
+        "Launch",
         "Fill in what to launch, look at plan and verdict, sign",
     ),
 )
@@ -214,7 +214,7 @@ LAUNCH = (
         "launch.cancel",
         "z",
         "cancel_run",
-        "Cancel",
+        "End",
         "End the run, and see that nothing of it is left",
     ),
     Action(

@@ -45,18 +45,20 @@ def record(context: Context) -> int:
     acting, everywhere = _acting(context), launcher_of_all(store)
     if given.all:
         return _record_all(context, acting, everywhere)
-    if is_declared_schedule(store, given.launch):
-        return _record_schedule(context, acting, everywhere)
     from console.services.pipelines.recording import record_run
+    from console.services.pipelines.viewing import launch_name
 
-    done = record_run(store, acting, everywhere, given.launch)
+    name = launch_name(store, everywhere, given.launch)
+    if is_declared_schedule(store, name):
+        return _record_schedule(context, acting, everywhere, name)
+    done = record_run(store, acting, everywhere, name)
     if given.format == "json":
         _show_json([done])
     else:
         say(f"{done.new_facts} new facts; {len(done.contains)} runs within it.")
         if done.problem:
             say(one_line(done.problem))
-        show(f"run:{given.launch}")
+        show(f"run:{name}")
     return 1 if done.problem else 0
 
 
@@ -70,12 +72,14 @@ def _acting(context: Context) -> Acting:
     return act_as_service(store, store.state(), ServiceKind.IMPORT)
 
 
-def _record_schedule(context: Context, acting: Acting, everywhere: EveryPlace) -> int:
+def _record_schedule(
+    context: Context, acting: Acting, everywhere: EveryPlace, schedule: str
+) -> int:
     """What a schedule started."""
     from console.services.pipelines.recording import record_fired
 
     given = context.arguments
-    done, left = record_fired(context.store, acting, everywhere, given.launch)
+    done, left = record_fired(context.store, acting, everywhere, schedule)
     if given.format == "json":
         _show_json(done, left=left)
     else:

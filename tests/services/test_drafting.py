@@ -231,7 +231,7 @@ def test_a_draft_with_times_becomes_a_line_for_crontab_that_launches_the_same(
         times=Times("0 3 * * *"),
     )
     line = crontab_of(world.store, draft)
-    assert line.startswith("0 3 * * * countersign --store ")
+    assert line.startswith("0 3 * * * env COUNTERSIGN_HOME=")
     assert f"launch {tmp_path}/project --env default" in line
     assert r"-P rounds=50\% " in line
     assert r"--id nightly-$(date -u +\%Y\%m\%dT\%H\%M)" in line

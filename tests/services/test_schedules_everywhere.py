@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,17 +151,21 @@ def kept(
 
 def _use(case: ClusterCase, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("KUBECONFIG", str(case.place.kubeconfig))
-    patch.setattr(
-        launchers, "KubernetesLauncher", partial(KubernetesLauncher, sleep=case.wait)
-    )
+
+    def launcher(*given: Any, **named: Any) -> KubernetesLauncher:
+        return KubernetesLauncher(*given, **named | {"sleep": case.wait})
+
+    patch.setattr(launchers, "KubernetesLauncher", launcher)
 
 
 def _configure(case: KfpScheduleCase, world: World, patch: pytest.MonkeyPatch) -> None:
     clock = Clock(case.wait, case.monotonic)
     patch.setattr("connectors.pipelines.kfp.Clock", lambda: clock)
 
-    def client(found: Endpoint) -> KfpClient:
-        return KfpClient(found, bounds=FAST, sleep=lambda _: None)
+    def client(
+        found: Endpoint, *, waiting: Callable[[], AbstractContextManager[object]]
+    ) -> KfpClient:
+        return KfpClient(found, bounds=FAST, sleep=lambda _: None, waiting=waiting)
 
     patch.setattr(launchers, "KfpClient", client)
     setting = KubeflowSetting(case.here.address)

@@ -18,7 +18,7 @@ from console.services.pipelines.every_place import FAR, EveryPlace
 from console.services.pipelines.launch_log import LaunchRecord, known_launch
 from console.services.pipelines.sending import LONGEST_READ_BACK, read_back
 from console.services.pipelines.viewing import launch_name
-from console.services.problems import KNOWN_ERRORS
+from console.services.problems import KNOWN_ERRORS, Refusal
 from console.services.signing import Acting, append
 from console.services.words import put_words
 from policies.predicates.operations import CancelResult, LaunchCancellation
@@ -110,7 +110,11 @@ def _where(
         Refusal, StoreError, ConnectorError: it cannot be told.
     """
     try:
-        name = launch_name(store, everywhere, launch)
+        try:
+            name = launch_name(store, everywhere, launch)
+        except Refusal:
+            store.catch_up()  # who cannot read on cannot say that there is none
+            name = launch_name(store, everywhere, launch)
         return everywhere.of(name), name
     except (StoreError, ConnectorError):
         if everywhere.own.find(launch) is None:
