@@ -219,27 +219,27 @@ def _append_many(address: str, folder: str, number: int, count: int, told: str) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "moto", "real"])
-def test_sixteen_processes_append_while_some_are_killed(
+def test_many_processes_append_while_some_are_killed(
     kind: str,
     tmp_path: Path,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A gapless log with every acknowledged statement in it exactly once."""
-    address, each = str(tmp_path / "world" / "store"), 12
+    address, most, each = str(tmp_path / "world" / "store"), 16, 12
     if kind != "folder":
         found = real_place() if kind == "real" else request.getfixturevalue("moto")
         if found is None:
             pytest.skip(f"{ENDPOINT} names no S3 service")
         for name, value in found.variables().items():
             monkeypatch.setenv(name, value)
-        address, each = found.address(), 20 if kind == "real" else 4
+        address, (most, each) = found.address(), (16, 6) if kind == "real" else (8, 3)
     if os.environ.get("COUNTERSIGN_TEST_APPENDS"):
-        each = int(os.environ["COUNTERSIGN_TEST_APPENDS"]) // 16
+        each = int(os.environ["COUNTERSIGN_TEST_APPENDS"]) // most
     world = new_world(tmp_path / "world", address=address)
     context = multiprocessing.get_context("spawn")
     writers = []
-    for number in range(16):
+    for number in range(most):
         told = str(tmp_path / f"told-{number}")
         arguments = (address, str(world.folder), number, each, told)
         writers.append(context.Process(target=_append_many, args=arguments))
@@ -262,6 +262,6 @@ def test_sixteen_processes_append_while_some_are_killed(
         for told in tmp_path.glob("told-*")
         for line in told.read_text().split("\n")[:-1]
     ]
-    assert len(acknowledged) >= 12 * each
+    assert len(acknowledged) >= len(survivors) * each
     assert set(acknowledged) <= set(accepted)
     store.close()

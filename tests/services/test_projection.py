@@ -252,7 +252,7 @@ def test_two_processes_import_while_a_third_reads(world: World) -> None:
             [
                 sys.executable,
                 "-c",
-                IMPORTER.replace("+ 1000", "+ 12"),
+                IMPORTER.replace("+ 1000", "+ 5"),
                 str(world.folder),
                 str(start),
             ],
@@ -274,7 +274,7 @@ def test_two_processes_import_while_a_third_reads(world: World) -> None:
     world.store.catch_up()
     report = verify_log(world.store, deep=True)
     assert report.problems == ()
-    assert len(world.store.index.batches(0)) == 24
+    assert len(world.store.index.batches(0)) == 10
 
 
 def test_only_the_folder_it_was_given_is_written(world: World, tmp_path: Path) -> None:
