@@ -38,6 +38,12 @@ def app(demo_store: OpenStore) -> CountersignApp:
     return CountersignApp(demo_store)
 
 
+@pytest.fixture(autouse=True)
+def _notices_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, what was said is there to be looked at."""
+    monkeypatch.setattr(CountersignApp, "NOTIFICATION_TIMEOUT", 60)
+
+
 async def fill(pilot: Pilot[int], **fields: str) -> None:
     """Type into the dialog's fields and sign."""
     assert isinstance(pilot.app.screen, SigningDialog)
