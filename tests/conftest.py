@@ -29,15 +29,20 @@ settings.load_profile(os.environ.get("COUNTERSIGN_TEST_HYPOTHESIS", "repeatable"
 
 
 WHOLE_RUNS = frozenset(
-    {"demo", "demo_store", "finished_demo", "moto", "place", "world", "bucket_world"}
+    {
+        *("demo", "demo_store", "finished_demo", "moto", "place", "world"),
+        *("bucket_world", "project", "here", "kept"),
+    }
 )
 """Fixtures that make a whole store or start a server: a second or more each test."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever stands on a whole store or a server is left to `make test`."""
+    """Whatever stands on a whole store or a server is left to `make test`, and so are
+    the contracts of servers."""
     for item in items:
-        if WHOLE_RUNS & set(getattr(item, "fixturenames", ())):
+        stands_on_much = WHOLE_RUNS & set(getattr(item, "fixturenames", ()))
+        if stands_on_much or REPOSITORY / "tests" / "contract" in item.path.parents:
             item.add_marker("slow")
 
 
