@@ -25,7 +25,7 @@ from connectors.pipelines.protocols import (
 from console.rendering import span
 from console.services.opened import OpenStore, parse_time
 from console.services.pipelines.every_place import FAR, EveryPlace
-from console.services.pipelines.launch_log import newest_launches
+from console.services.pipelines.launch_log import newest_launches, unseen_run
 from console.services.pipelines.viewing import LaunchLine, list_launches
 from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
@@ -93,7 +93,7 @@ class SeenPlaces:
             try:
                 plan = self._plan(store, intent.definition)
             except (StoreError, ConnectorError) as problem:
-                unread.append(_untold(launch, intent, problem))
+                unread.append(unseen_run(launch, intent, str(problem)))
                 continue
             name = plan.place if plan.backend in FAR else THIS_MACHINE
             places.setdefault(name, []).append((launch, intent, plan))
@@ -204,7 +204,7 @@ def runs_at(everywhere: EveryPlace, planned: tuple[Planned, ...]) -> list[Pipeli
             raise  # one that is silent is not asked for each of its launches
         except ConnectorError as problem:
             problems.append(problem)
-            found.append(_untold(launch, intent, problem))
+            found.append(unseen_run(launch, intent, str(problem)))
     if problems and len(problems) == len(planned):
         raise problems[0]
     return found
@@ -216,19 +216,6 @@ def _listed_by(
     if isinstance(launcher, CanFindSome):
         return launcher.some([launch for launch, _, _ in planned])
     return launcher.runs()
-
-
-def _untold(launch: str, intent: LaunchIntent, problem: Exception) -> PipelineRun:
-    """A launch of which nobody can say how it goes, and why."""
-    return PipelineRun(
-        launch=launch,
-        backend="",
-        pipeline=intent.pipeline,
-        state=RunState.UNKNOWN,
-        plan_digest=intent.definition,
-        claimed=parse_time(intent.judged_at),
-        reason=str(problem),
-    )
 
 
 def _moves(runs: list[PipelineRun]) -> bool:

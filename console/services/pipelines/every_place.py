@@ -31,14 +31,14 @@ from connectors.pipelines.protocols import (
     LaunchRequest,
     LogLine,
     PipelineRun,
-    RunState,
     ScheduleStanding,
 )
-from console.services.opened import OpenStore, parse_time
+from console.services.opened import OpenStore
 from console.services.pipelines.launch_log import (
     Declared,
     declared_first,
     launches,
+    unseen_run,
 )
 from policies.predicates.operations import LaunchIntent
 from store.errors import StoreError
@@ -297,12 +297,4 @@ def _shown(looks: Iterable[Look]) -> Iterator[PipelineRun]:
         if look.problem is None:
             yield from look.runs
             continue
-        yield PipelineRun(
-            launch=look.launch,
-            backend="",
-            pipeline=look.intent.pipeline,
-            state=RunState.UNKNOWN,
-            plan_digest=look.intent.definition,
-            claimed=parse_time(look.intent.judged_at),
-            reason=str(look.problem),
-        )
+        yield unseen_run(look.launch, look.intent, str(look.problem))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from connectors.pipelines.protocols import PipelineRun, RunState
-from console.services.opened import OpenStore
+from console.services.opened import OpenStore, parse_time
 from console.services.problems import Refusal
 from policies.predicates import OutcomeKind, PredicateType, Withdrawal
 from policies.predicates.operations import (
@@ -232,6 +232,19 @@ def cancellations(store: OpenStore) -> dict[str, Cancellation]:
                 indexed.index, statement.by, statement.at, said.result
             )
     return found
+
+
+def unseen_run(launch: str, intent: LaunchIntent, reason: str) -> PipelineRun:
+    """A launch of which no place shows anything, and why; it has no backend."""
+    return PipelineRun(
+        launch=launch,
+        backend="",
+        pipeline=intent.pipeline,
+        state=RunState.UNKNOWN,
+        plan_digest=intent.definition,
+        claimed=parse_time(intent.judged_at),
+        reason=reason,
+    )
 
 
 def as_declared(run: PipelineRun, intent: LaunchIntent) -> PipelineRun:

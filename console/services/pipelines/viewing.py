@@ -20,7 +20,7 @@ from connectors.pipelines.protocols import (
     RunState,
 )
 from console.services.founding import printed_name
-from console.services.opened import OpenStore, parse_time
+from console.services.opened import OpenStore
 from console.services.pipelines.every_place import EveryPlace
 from console.services.pipelines.launch_log import (
     Cancellation,
@@ -31,6 +31,7 @@ from console.services.pipelines.launch_log import (
     known_launch,
     launch_names,
     newest_launches,
+    unseen_run,
 )
 from console.services.pipelines.log_word import LogWord, words_of_log
 from console.services.pipelines.recording import is_to_be_recorded, recorded_launches
@@ -141,7 +142,7 @@ def list_launches(
     found: list[list[LaunchLine]] = []
     log = _log(store, here.values())
     for launch, by, intent in declared:
-        run = here.get(launch) or _elsewhere(launch, intent)
+        run = here.get(launch) or unseen_run(launch, intent, _ELSEWHERE)
         found.append(
             [
                 log.line(_line(store, by, intent, one, times.get(_kind(one))))
@@ -260,21 +261,9 @@ def _only(names: Collection[str], given: str) -> str:
 def _asked(launcher: CanLaunch, launch: str, intent: LaunchIntent) -> PipelineRun:
     """A launch as its place shows it, or that it is unknown and why."""
     try:
-        return launcher.find(launch) or _elsewhere(launch, intent)
+        return launcher.find(launch) or unseen_run(launch, intent, _ELSEWHERE)
     except ConnectorError as problem:
-        return replace(_elsewhere(launch, intent), reason=str(problem))
-
-
-def _elsewhere(launch: str, intent: LaunchIntent) -> PipelineRun:
-    return PipelineRun(
-        launch=launch,
-        backend="",
-        pipeline=intent.pipeline,
-        state=RunState.UNKNOWN,
-        plan_digest=intent.definition,
-        claimed=parse_time(intent.judged_at),
-        reason=_ELSEWHERE,
-    )
+        return unseen_run(launch, intent, str(problem))
 
 
 def _line(
