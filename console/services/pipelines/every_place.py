@@ -64,7 +64,6 @@ class Look:
 
     launch: str
     intent: LaunchIntent
-    backend: str
     place: str
     """Empty: its plan cannot be read."""
     runs: tuple[PipelineRun, ...]
@@ -178,17 +177,17 @@ class EveryPlace:
         leaves_out: Container[str] = (),
     ) -> Iterator[Look]:
         for launch, _, intent in declared:
-            backend, place, found = KUBERNETES, "", list[PipelineRun]()
+            place, found = "", list[PipelineRun]()
             problem = None
             try:
                 plan = self._plan(intent.definition)
-                backend, place = plan.backend, plan.place
-                if backend not in FAR or place in leaves_out:
+                place = plan.place
+                if plan.backend not in FAR or place in leaves_out:
                     continue
                 found = listed.runs_of(self.at, plan, launch)
             except ConnectorError as cause:
                 problem = cause
-            yield Look(launch, intent, backend, place, tuple(found), problem)
+            yield Look(launch, intent, place, tuple(found), problem)
 
     def plan_bytes(self, launch: str) -> bytes:
         """See CanLaunch.plan_bytes."""
